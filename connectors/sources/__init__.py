@@ -1,0 +1,1 @@
+"""One module per kind of source; the file names are the catalogue."""

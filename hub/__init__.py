@@ -1,0 +1,1 @@
+"""What people touch – command line, API, dashboard – and the composition root."""

@@ -1,0 +1,33 @@
+"""Errors of the contracts.
+
+SchemaError                 something agreed upon is wrong or missing
+├── ContractError           a contract file or a declaration that leans on it is wrong: mend the file
+├── DecodeError             one record cannot be read: quarantine the record
+├── UnknownSchemaError      the registry answered 404 for this id: quarantine the record
+└── RegistryError           the registry refused (message says why): do not retry
+    └── RegistryUnavailableError   the registry is away: wait and retry
+"""
+
+
+class SchemaError(Exception):
+    """Root of this package's errors."""
+
+
+class ContractError(SchemaError):
+    """A contract or a declaration that leans on it is wrong; the message names file and field."""
+
+
+class DecodeError(SchemaError):
+    """One record cannot be read."""
+
+
+class UnknownSchemaError(SchemaError):
+    """No schema has this id."""
+
+
+class RegistryError(SchemaError):
+    """The registry refused the request; asking again unchanged is useless."""
+
+
+class RegistryUnavailableError(RegistryError):
+    """The registry did not answer; asking again later may help."""

@@ -1,0 +1,28 @@
+"""Errors of the stream core.
+
+StreamError
+├── PlanError              a KPI file is wrong: mend the file
+├── OwnershipLostError     another worker owns the partition: drop the batch, it will be redone there
+└── WarehouseError         the warehouse refused a statement: stop and say so
+    └── WarehouseUnavailableError   it did not answer, or the answer was lost: send the identical block again
+"""
+
+
+class StreamError(Exception):
+    """Root of this package's errors."""
+
+
+class PlanError(StreamError):
+    """A KPI declaration is wrong; the message names file, KPI and key."""
+
+
+class OwnershipLostError(StreamError):
+    """The partition belongs to another worker now."""
+
+
+class WarehouseError(StreamError):
+    """The warehouse refused; asking again unchanged is useless."""
+
+
+class WarehouseUnavailableError(WarehouseError):
+    """No answer, or an answer that says to come back later."""

@@ -1,0 +1,192 @@
+"""From KPI files to rollup tables: pure. One rollup per (entity, time field), measures as columns.
+
+A rollup row is `(day, dimensions…, measures…)`; a measure is the signed sum of its expression over the
+states of the entity, so a state that is taken back takes its share with it (design: signed changes).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from schemas.contract import Contract
+from streams.errors import PlanError
+
+KINDS = ("flow", "ratio", "stock", "members")
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """`sql` is an expression over one state row, with `$day(x)` as written in the file."""
+
+    name: str
+    sql: str
+    name_vi: str
+    name_en: str
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A measure summed by the day of `time`."""
+
+    measure: str
+    time: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kpi:
+    """One KPI. `terms` by kind: flow: value · ratio: numerator, denominator · stock: value, less · members: value.
+
+    Values of ratios and members are percentages (77.08), `target` likewise.
+    """
+
+    id: str
+    entity: str
+    kind: str
+    name: dict[str, str]
+    explanation: dict[str, str]
+    unit: dict[str, str]
+    direction: str
+    owner: str
+    terms: dict[str, Term]
+    target: dict[str, float] = field(default_factory=dict)
+    member: str | None = None
+    codes: str | None = None
+    codes_where: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """A SummingMergeTree fed by a materialised view over `<entity>_changes`."""
+
+    table: str
+    entity: str
+    time: str
+    dimensions: tuple[str, ...]
+    measures: tuple[Measure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EntityPlan:
+    """What the warehouse keeps for one entity."""
+
+    entity: str
+    dimensions: tuple[str, ...]
+    measures: dict[str, Measure]
+    kpis: tuple[Kpi, ...]
+    rollups: tuple[Rollup, ...]
+
+
+def rollup_table(entity: str, time: str) -> str:
+    return f"{entity}_by_{time}"
+
+
+def expand(sql: str, timezone: str) -> str:
+    """Replace `$day(x)` by the day of `x` in `timezone`."""
+    return re.sub(r"\$day\((\w+)\)", rf"toDate(\1, '{timezone}')", sql)
+
+
+def _term(raw: Any, where: str, time: str | None = None) -> Term:
+    if not isinstance(raw, dict) or "measure" not in raw or not (raw.get("time") or time):
+        raise PlanError(f"{where}: write {{measure: NAME, time: FIELD}}, found {raw!r}")
+    return Term(raw["measure"], raw.get("time") or str(time))
+
+
+def _terms(raw: dict[str, Any], where: str) -> dict[str, Term]:
+    kind = raw["kind"]
+    try:
+        if kind == "ratio":
+            denominator = _term(raw["denominator"], f"{where}.denominator")
+            numerator = _term(raw["numerator"], f"{where}.numerator", denominator.time)
+            return {"numerator": numerator, "denominator": denominator}
+        terms = {"value": _term(raw["value"], f"{where}.value")}
+        if kind == "stock" and "less" in raw:
+            terms["less"] = _term(raw["less"], f"{where}.less")
+        return terms
+    except KeyError as error:
+        raise PlanError(f"{where}: {error.args[0]!r} is missing; a {kind} needs it") from error
+
+
+_KPI_KEYS = frozenset(
+    "id name explanation kind unit direction owner target value numerator denominator less member over".split()
+)
+
+
+def _kpi(raw: dict[str, Any], entity: str, where: str) -> Kpi:
+    unknown = set(raw) - _KPI_KEYS
+    if unknown:
+        raise PlanError(f"{where}: unknown key {sorted(unknown)[0]!r}; known: {', '.join(sorted(_KPI_KEYS))}")
+    for required in ("id", "name", "explanation", "kind", "unit", "direction", "owner"):
+        if required not in raw:
+            raise PlanError(f"{where}: {required!r} is missing")
+    if raw["kind"] not in KINDS:
+        raise PlanError(f"{where}.kind: {raw['kind']!r} is not one of {', '.join(KINDS)}")
+    if raw["kind"] == "members" and not ("member" in raw and "over" in raw):
+        raise PlanError(f"{where}: a members KPI needs 'member' and 'over'")
+    over = raw.get("over") or {}
+    return Kpi(
+        id=raw["id"],
+        entity=entity,
+        kind=raw["kind"],
+        name=raw["name"],
+        explanation=raw["explanation"],
+        unit=raw["unit"],
+        direction=raw["direction"],
+        owner=raw["owner"],
+        terms=_terms(raw, where),
+        target={str(key): float(value) for key, value in (raw.get("target") or {}).items()},
+        member=raw.get("member"),
+        codes=over.get("codes"),
+        codes_where=over.get("where"),
+    )
+
+
+def plan_entity(raw: dict[str, Any], contracts: dict[str, Contract], where: str) -> EntityPlan:
+    """Check one KPI file against its contract and lay out the rollups it needs."""
+    entity = raw.get("entity")
+    if entity not in contracts:
+        raise PlanError(f"{where}.entity: {entity!r} has no contract; known: {', '.join(sorted(contracts))}")
+    contract = contracts[entity]
+    dimensions = tuple(raw.get("dimensions", ()))
+    for name in dimensions:
+        if name not in contract.by_name:
+            raise PlanError(f"{where}.dimensions: {entity} has no field {name!r}")
+    measures = {
+        name: Measure(name, body["sql"], body["name"]["vi"], body["name"]["en"])
+        for name, body in (raw.get("measures") or {}).items()
+    }
+    kpis = tuple(
+        _kpi(item, entity, f"{where}.kpis[{number}]") for number, item in enumerate(raw.get("kpis", ()))
+    )
+    needed: dict[str, dict[str, Measure]] = {}
+    for kpi in kpis:
+        for role, term in kpi.terms.items():
+            if term.measure not in measures:
+                raise PlanError(f"{where}: {kpi.id}.{role}.measure: no measure {term.measure!r}")
+            time_field = contract.by_name.get(term.time)
+            if time_field is None or time_field.base != "timestamp":
+                raise PlanError(f"{where}: {kpi.id}.{role}.time: {term.time!r} is no timestamp of {entity}")
+            needed.setdefault(term.time, {})[term.measure] = measures[term.measure]
+        if kpi.member is not None and kpi.member not in dimensions:
+            raise PlanError(f"{where}: {kpi.id}.member: {kpi.member!r} is not a dimension")
+    rollups = tuple(
+        Rollup(rollup_table(entity, time), entity, time, dimensions, tuple(needed[time].values()))
+        for time in sorted(needed)
+    )
+    return EntityPlan(entity, dimensions, measures, kpis, rollups)
+
+
+def load_plans(contracts: dict[str, Contract], root: Path | None = None) -> dict[str, EntityPlan]:
+    """All plans by entity, from `root` or the package's own `kpis/`; entities without KPIs get an empty plan."""
+    base = root or Path(str(files("streams"))) / "kpis"
+    plans = {name: EntityPlan(name, (), {}, (), ()) for name in contracts}
+    for path in sorted(base.glob("*.yaml")):
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        plan = plan_entity(raw, contracts, path.name)
+        plans[plan.entity] = plan
+    return plans
