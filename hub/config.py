@@ -52,9 +52,7 @@ class ClickhouseSettings(_Section):
 class Settings(BaseSettings):
     """The whole configuration of every role."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="IOC_", env_nested_delimiter="__", extra="forbid", frozen=True
-    )
+    model_config = SettingsConfigDict(env_prefix="IOC_", env_nested_delimiter="__", extra="forbid", frozen=True)
 
     state_dir: Path = Path(".ioc")
     timezone: str = "Asia/Ho_Chi_Minh"

@@ -31,8 +31,6 @@ def load_code_tables(*roots: Path) -> dict[str, CodeTable]:
                     raise ContractError(f"{path.name}: the column {required!r} is missing")
             for number, row in enumerate(rows, start=2):
                 if len(row) != len(header):
-                    raise ContractError(
-                        f"{path.name}, line {number}: {len(row)} values, {len(header)} columns"
-                    )
+                    raise ContractError(f"{path.name}, line {number}: {len(row)} values, {len(header)} columns")
             tables[path.stem] = CodeTable(path.stem, tuple(header), tuple(tuple(row) for row in rows))
     return tables

@@ -98,9 +98,7 @@ def _field(raw: dict[str, Any], where: str) -> Field:
     if isinstance(kind, list):
         branches = [branch for branch in kind if branch != "null"]
         if len(branches) != 1 or len(kind) != 2:
-            raise ContractError(
-                f"{where}.{raw['name']}: a union must be null and one type; contracts are flat"
-            )
+            raise ContractError(f"{where}.{raw['name']}: a union must be null and one type; contracts are flat")
         nullable = True
         kind = branches[0]
     symbols: tuple[str, ...] = ()
@@ -151,9 +149,7 @@ def parse_contract(schema: dict[str, Any], domain: str, entity: str, where: str)
     duplicates = {name for name in names if names.count(name) > 1}
     if duplicates:
         raise ContractError(f"{where}: fields appear twice: {', '.join(sorted(duplicates))}")
-    return Contract(
-        domain=domain, entity=entity, kind=schema.get("kind", "entity"), schema=schema, fields=fields
-    )
+    return Contract(domain=domain, entity=entity, kind=schema.get("kind", "entity"), schema=schema, fields=fields)
 
 
 def load_contracts(root: Path | None = None) -> dict[str, Contract]:

@@ -113,7 +113,22 @@ def _terms(raw: dict[str, Any], where: str) -> dict[str, Term]:
 
 
 _KPI_KEYS = frozenset(
-    "id name explanation kind unit direction owner target value numerator denominator less member over".split()
+    [
+        "id",
+        "name",
+        "explanation",
+        "kind",
+        "unit",
+        "direction",
+        "owner",
+        "target",
+        "value",
+        "numerator",
+        "denominator",
+        "less",
+        "member",
+        "over",
+    ]
 )
 
 
@@ -160,9 +175,7 @@ def plan_entity(raw: dict[str, Any], contracts: dict[str, Contract], where: str)
         name: Measure(name, body["sql"], body["name"]["vi"], body["name"]["en"])
         for name, body in (raw.get("measures") or {}).items()
     }
-    kpis = tuple(
-        _kpi(item, entity, f"{where}.kpis[{number}]") for number, item in enumerate(raw.get("kpis", ()))
-    )
+    kpis = tuple(_kpi(item, entity, f"{where}.kpis[{number}]") for number, item in enumerate(raw.get("kpis", ())))
     needed: dict[str, dict[str, Measure]] = {}
     for kpi in kpis:
         for role, term in kpi.terms.items():
