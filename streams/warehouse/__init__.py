@@ -1,0 +1,1 @@
+"""The warehouse: DDL, the client everyone uses, and the embedded ClickHouse server."""

@@ -1,0 +1,227 @@
+"""The warehouse's tables and views, derived from contracts and KPI plans: pure, and `migrate` that applies them.
+
+`<entity>_changes` is the truth: one primary row per offset and the rows that take back old states. ClickHouse
+derives the rest from it by materialised views, so one SQL definition serves live, rebuild and audit.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+
+import pyarrow as pa
+
+from schemas.codes_table import CodeTable
+from schemas.contract import Contract, Field
+from streams.plan import EntityPlan, Rollup, expand
+from streams.warehouse.client import Warehouse
+
+UTC_MILLIS = "DateTime64(3, 'UTC')"
+
+DEDUPLICATION_WINDOW = 20_000
+"""Blocks whose tokens are remembered per table partition: must outlive the hand-over of a topic partition.
+12 partitions × 10 batches/s × (10 s session + 30 s body + 20 s restart) × 2 is 14,400."""
+
+CURRENT_GRANULARITY = 1024
+"""Rows per mark of `<entity>_current`: states are looked up by key, so small marks read less."""
+
+BOOKKEEPING: tuple[tuple[str, str], ...] = (
+    ("kind", "LowCardinality(String)"),
+    ("sign", "Int8"),
+    ("reason", "LowCardinality(String)"),
+    ("topic_id", "LowCardinality(String)"),
+    ("life", "UInt32"),
+    ("partition", "Int32"),
+    ("offset", "Int64"),
+    ("first", "Int64"),
+    ("last", "Int64"),
+    ("state_offset", "Int64"),
+    ("epoch", "Int64"),
+    ("heal", "UInt8"),
+    ("kafka_time", UTC_MILLIS),
+    ("batch_time", UTC_MILLIS),
+)
+"""Columns of `<entity>_changes` beside the contract's own."""
+
+_TYPES = {
+    "string": "String",
+    "int": "Int32",
+    "long": "Int64",
+    "float": "Float32",
+    "double": "Float64",
+    "boolean": "Bool",
+    "enum": "LowCardinality(String)",
+    "timestamp": UTC_MILLIS,
+}
+
+_LOW_CARDINALITY = frozenset(("org_code", "source_system", "admin_code", "admin_codeset", "field", "procedure_code"))
+"""String fields with few values: stored and grouped faster as dictionaries."""
+
+
+def column_type(field: Field) -> str:
+    """ClickHouse type of a contract field."""
+    base = "LowCardinality(String)" if field.name in _LOW_CARDINALITY else _TYPES[field.base]
+    return f"Nullable({base})" if field.nullable else base
+
+
+def _columns(pairs: Iterable[tuple[str, str]]) -> str:
+    return ", ".join(f"`{name}` {kind}" for name, kind in pairs)
+
+
+def _payload(contract: Contract) -> list[tuple[str, str]]:
+    return [(field.name, column_type(field)) for field in contract.fields]
+
+
+def changes_table(contract: Contract) -> str:
+    """DDL of `<entity>_changes`; the constraint refuses blocks of workers that lost their partition."""
+    return (
+        f"CREATE TABLE IF NOT EXISTS {contract.changes_table} ("
+        f"{_columns([*_payload(contract), *BOOKKEEPING])}, "
+        f"INDEX by_key entity_key TYPE bloom_filter(0.01) GRANULARITY 4, "
+        f"CONSTRAINT fenced CHECK epoch >= joinGet('fence', 'epoch', '{contract.topic}', partition)) "
+        # One table partition per batch keeps a batch one part, and so atomic.
+        "ENGINE = MergeTree PARTITION BY toYYYYMM(batch_time) ORDER BY (partition, offset) "
+        f"SETTINGS non_replicated_deduplication_window = {DEDUPLICATION_WINDOW}"
+    )
+
+
+def current_table(contract: Contract) -> list[str]:
+    """DDL of `<entity>_current` and its view; `version` grows in the order of applying."""
+    names = ", ".join(f"`{field.name}`" for field in contract.fields)
+    return [
+        f"CREATE TABLE IF NOT EXISTS {contract.current_table} ("
+        f"{_columns(_payload(contract))}, deleted UInt8, version UInt64, state_offset Int64) "
+        "ENGINE = ReplacingMergeTree(version) ORDER BY entity_key "
+        f"SETTINGS non_replicated_deduplication_window = {DEDUPLICATION_WINDOW}, "
+        f"index_granularity = {CURRENT_GRANULARITY}",
+        f"CREATE MATERIALIZED VIEW IF NOT EXISTS view_{contract.current_table} TO {contract.current_table} AS "
+        f"SELECT {names}, toUInt8(kind = 'deleted') AS deleted, "
+        "bitShiftLeft(toUInt64(life), 40) + toUInt64(offset) AS version, offset AS state_offset "
+        f"FROM {contract.changes_table} WHERE kind IN ('applied', 'deleted')",
+    ]
+
+
+def rollup_select(rollup: Rollup, timezone: str) -> str:
+    """The one definition of a rollup's rows, over `<entity>_changes`."""
+    dimensions = ", ".join(f"`{name}`" for name in rollup.dimensions)
+    measures = ", ".join(
+        f"sum(sign * toInt64(ifNull({expand(measure.sql, timezone)}, 0))) AS `{measure.name}`"
+        for measure in rollup.measures
+    )
+    return (
+        f"SELECT toDate(assumeNotNull(`{rollup.time}`), '{timezone}') AS day, {dimensions}, {measures} "
+        f"FROM {rollup.entity}_changes WHERE sign != 0 AND `{rollup.time}` IS NOT NULL "
+        f"GROUP BY day, {dimensions}"
+    )
+
+
+def rollup_table(rollup: Rollup, contract: Contract, timezone: str) -> list[str]:
+    """DDL of a rollup and its view."""
+    dimensions = [(name, column_type(contract.by_name[name])) for name in rollup.dimensions]
+    measures = [(measure.name, "Int64") for measure in rollup.measures]
+    order = ", ".join(("day", *(f"`{name}`" for name in rollup.dimensions)))
+    return [
+        f"CREATE TABLE IF NOT EXISTS {rollup.table} (day Date, {_columns([*dimensions, *measures])}) "
+        f"ENGINE = SummingMergeTree ORDER BY ({order}) "
+        f"SETTINGS non_replicated_deduplication_window = {DEDUPLICATION_WINDOW}",
+        f"CREATE MATERIALIZED VIEW IF NOT EXISTS view_{rollup.table} TO {rollup.table} AS "
+        f"{rollup_select(rollup, timezone)}",
+    ]
+
+
+_LEDGER_KINDS = (("applied", "applied"), ("superseded", "superseded"), ("repeats", "repeat"), ("deleted", "deleted"),
+                 ("quarantined", "quarantined"))  # fmt: skip
+
+
+def ledger_view(contract: Contract) -> str:
+    """Counts of primary rows by kind, and the newest times, per source system, partition and day."""
+    counts = ", ".join(f"toInt64(countIf(kind = '{kind}')) AS {column}" for column, kind in _LEDGER_KINDS)
+    return (
+        f"CREATE MATERIALIZED VIEW IF NOT EXISTS view_ledger_{contract.entity} TO ledger AS "
+        f"SELECT '{contract.entity}' AS entity, source_system, partition, toDate(kafka_time, 'UTC') AS day, {counts}, "
+        "maxIf(event_time, kind != 'quarantined') AS max_event_time, max(ingest_time) AS max_ingest_time, "
+        "max(kafka_time) AS max_kafka_time, now64(3, 'UTC') AS written_at, max(last) AS max_last "
+        f"FROM {contract.changes_table} WHERE kind != 'retracted' AND heal = 0 "
+        "GROUP BY source_system, partition, day"
+    )
+
+
+def common_tables() -> list[str]:
+    """Tables that belong to no one entity."""
+    counts = ", ".join(f"{column} SimpleAggregateFunction(sum, Int64)" for column, _ in _LEDGER_KINDS)
+    times = ", ".join(
+        f"{column} SimpleAggregateFunction(max, {UTC_MILLIS})"
+        for column in ("max_event_time", "max_ingest_time", "max_kafka_time", "written_at")
+    )
+    return [
+        "CREATE TABLE IF NOT EXISTS fence (topic String, partition Int32, epoch Int64, topic_id String, life UInt32) "
+        "ENGINE = Join(ANY, LEFT, topic, partition) SETTINGS join_any_take_last_row = 1",
+        "CREATE TABLE IF NOT EXISTS ledger (entity LowCardinality(String), source_system LowCardinality(String), "
+        f"partition Int32, day Date, {counts}, {times}, max_last SimpleAggregateFunction(max, Int64)) "
+        "ENGINE = AggregatingMergeTree ORDER BY (entity, source_system, partition, day) "
+        f"SETTINGS non_replicated_deduplication_window = {DEDUPLICATION_WINDOW}",
+        "CREATE TABLE IF NOT EXISTS quarantine (id String, connector LowCardinality(String), "
+        "stage LowCardinality(String), reason_code LowCardinality(String), reason String, reason_en String, "
+        "topic LowCardinality(String), partition Nullable(Int32), offset Nullable(Int64), "
+        f"entity LowCardinality(String), at {UTC_MILLIS}, payload String) "
+        "ENGINE = ReplacingMergeTree ORDER BY id "
+        f"SETTINGS non_replicated_deduplication_window = {DEDUPLICATION_WINDOW}",
+    ]
+
+
+def statements(contract: Contract, plan: EntityPlan, timezone: str) -> list[str]:
+    """All DDL of one entity, in the order in which it must run."""
+    out = [changes_table(contract), *current_table(contract)]
+    for rollup in plan.rollups:
+        out += rollup_table(rollup, contract, timezone)
+    return [*out, ledger_view(contract)]
+
+
+def _code_type(column: str) -> str:
+    return {"valid_from": "Date", "valid_to": "Nullable(Date)", "online": "UInt8"}.get(column, "String")
+
+
+def _code_select(table: CodeTable) -> str:
+    casts = {
+        "valid_from": "toDate(`valid_from`)",
+        "valid_to": "toDateOrNull(`valid_to`)",
+        "online": "toUInt8(`online`)",
+    }
+    return ", ".join(f"{casts.get(column, f'`{column}`')} AS `{column}`" for column in table.columns)
+
+
+def load_codes(warehouse: Warehouse, table: CodeTable) -> None:
+    """Replace `code_<name>` by the table's rows in one step: readers see the old rows or the new. Idempotent."""
+    name = f"code_{table.name}"
+    columns = _columns((column, _code_type(column)) for column in table.columns)
+    raw = pa.table({column: [row[i] for row in table.rows] for i, column in enumerate(table.columns)})
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, raw.schema) as writer:
+        writer.write_table(raw)
+    engine = "ENGINE = MergeTree ORDER BY code"
+    warehouse.command(f"CREATE TABLE IF NOT EXISTS {name} ({columns}) {engine}")
+    for scratch, shape in ((f"{name}_text", [(column, "String") for column in table.columns]),):
+        warehouse.command(f"CREATE OR REPLACE TABLE {scratch} ({_columns(shape)}) ENGINE = MergeTree ORDER BY code")
+        warehouse.insert(scratch, table.columns, sink.getvalue(), None)
+        warehouse.command(f"CREATE OR REPLACE TABLE {name}_next ({columns}) {engine}")
+        warehouse.command(f"INSERT INTO {name}_next SELECT {_code_select(table)} FROM {scratch}")
+        warehouse.command(f"EXCHANGE TABLES {name} AND {name}_next")
+        warehouse.command(f"DROP TABLE {name}_next")
+        warehouse.command(f"DROP TABLE {scratch}")
+
+
+def migrate(
+    warehouse: Warehouse,
+    contracts: dict[str, Contract],
+    plans: dict[str, EntityPlan],
+    timezone: str,
+    codes: Iterable[CodeTable] = (),
+) -> None:
+    """Create what is missing and reload the code tables. Idempotent; blocks; raises `WarehouseError`."""
+    for statement in common_tables():
+        warehouse.command(statement)
+    for entity, contract in contracts.items():
+        for statement in statements(contract, plans[entity], timezone):
+            warehouse.command(statement)
+    for table in codes:
+        load_codes(warehouse, table)
