@@ -1,0 +1,1 @@
+"""Simulated department systems of the demonstration: separate processes, apart from the product."""
