@@ -1,0 +1,1 @@
+"""KPIs: from a declaration and a period to an answer that says what it rests on."""

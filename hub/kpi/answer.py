@@ -1,0 +1,148 @@
+"""Answers: a value, what it was computed from, and how far it can be trusted. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import ROUND_HALF_UP, Decimal
+
+from hub.kpi.freshness import ABNORMAL, Freshness
+from hub.kpi.period import Period
+from streams.plan import Kpi
+
+DECIMALS = Decimal("0.01")
+SHARES = ("ratio", "members")
+"""Kinds whose value is a percentage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completeness:
+    """Control totals: records in the topic and records accounted for in the warehouse; None: not known."""
+
+    in_topic: int | None
+    in_warehouse: int | None
+
+    @property
+    def missing(self) -> int | None:
+        if self.in_topic is None or self.in_warehouse is None:
+            return None
+        return max(0, self.in_topic - self.in_warehouse)
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What an entity's figures rest on at the moment they are read.
+
+    `as_of`: the last write the figures hold; None before the first one. `read_at`: when they were read.
+    """
+
+    as_of: datetime | None
+    read_at: datetime
+    freshness: tuple[Freshness, ...]
+    completeness: Completeness
+    away_since: datetime | None = None
+
+    @property
+    def stale(self) -> str | None:
+        """Why the figures must not look current: `warehouse_away`, a connector's state, or None."""
+        if self.away_since is not None:
+            return "warehouse_away"
+        return next((item.state for item in self.freshness if item.state in ABNORMAL), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """A value with its parts. Shares are percentages of two decimals; a zero denominator has no value."""
+
+    value: float | None
+    numerator: int | None = None
+    denominator: int | None = None
+
+    @property
+    def status(self) -> str:
+        return "ok" if self.value is not None else "no_data"
+
+
+@dataclass(frozen=True, slots=True)
+class KpiAnswer:
+    """One KPI over one period."""
+
+    kpi: Kpi
+    period: Period
+    figures: Figures
+    target: float | None
+    basis: Basis
+
+    @property
+    def gap(self) -> float | None:
+        """Value less target, in the KPI's unit."""
+        if self.figures.value is None or self.target is None:
+            return None
+        return round(self.figures.value - self.target, 2)
+
+    @property
+    def missed(self) -> bool:
+        """Whether the target is missed in the direction that matters."""
+        gap = self.gap
+        return gap is not None and (
+            (self.kpi.direction == "up" and gap < 0) or (self.kpi.direction == "down" and gap > 0)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a breakdown."""
+
+    key: str
+    figures: Figures
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One bucket of a trend, by its first day."""
+
+    day: date
+    figures: Figures
+
+
+def share(numerator: int, denominator: int) -> float | None:
+    """100 × numerator / denominator, half up to two decimals; None without a denominator: never 0%."""
+    if denominator <= 0:
+        return None
+    return float((Decimal(100 * numerator) / Decimal(denominator)).quantize(DECIMALS, ROUND_HALF_UP))
+
+
+def figures_of(kpi: Kpi, parts: Mapping[str, int], ever_fed: bool = True) -> Figures:
+    """The figures of `kpi` from its summed parts; a count of an entity that never had data is no data."""
+    if kpi.kind in SHARES:
+        numerator, denominator = parts["numerator"], parts["denominator"]
+        return Figures(share(numerator, denominator), numerator, denominator)
+    if not ever_fed:
+        return Figures(None)
+    return Figures(float(parts["value"] - parts.get("less", 0)))
+
+
+def target_of(kpi: Kpi, period: Period) -> float | None:
+    """The target of the year in which `period` ends, else the KPI's default."""
+    return kpi.target.get(str(period.end.year), kpi.target.get("default"))
+
+
+def points(
+    kpi: Kpi, buckets: Sequence[date], parts: Mapping[str, Mapping[str, int]], cumulative_members: bool
+) -> tuple[Point, ...]:
+    """The trend of `kpi`: `parts` by bucket (first day as ISO text, `''` for what came before)."""
+    running: dict[str, int] = dict(parts.get("", {}))
+    over = running.get("denominator", 0)
+    found = []
+    for day in buckets:
+        here = parts.get(day.isoformat(), {})
+        if kpi.kind == "stock" or (kpi.kind == "members" and cumulative_members):
+            running = {role: running.get(role, 0) + here.get(role, 0) for role in {*running, *here}}
+        else:
+            running = dict(here)
+        if kpi.kind == "members":
+            running["denominator"] = over
+        roles = ("numerator", "denominator") if kpi.kind in SHARES else ("value", "less")
+        found.append(Point(day, figures_of(kpi, {role: running.get(role, 0) for role in roles})))
+    return tuple(found)

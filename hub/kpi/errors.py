@@ -1,0 +1,39 @@
+"""Errors of the KPI layer.
+
+KpiError
+├── UnknownKpiError         no KPI has this id: 404, with the nearest ids
+├── UnknownDimensionError   the KPI cannot be divided so: 400, with the ones that can be had
+└── WarehouseAwayError      the warehouse does not answer: 503; it is asked again on the next request
+"""
+
+from __future__ import annotations
+
+
+class KpiError(Exception):
+    """Root of this package's errors."""
+
+
+class UnknownKpiError(KpiError):
+    """`kpi_id` is not declared; `nearest` are the ids that look most like it."""
+
+    def __init__(self, kpi_id: str, nearest: tuple[str, ...]) -> None:
+        super().__init__(f"no KPI {kpi_id!r}; nearest: {', '.join(nearest)}")
+        self.kpi_id = kpi_id
+        self.nearest = nearest
+
+
+class UnknownDimensionError(KpiError):
+    """`by` is not a dimension of the KPI; `allowed` are."""
+
+    def __init__(self, by: str, allowed: tuple[str, ...]) -> None:
+        super().__init__(f"no dimension {by!r}; allowed: {', '.join(allowed)}")
+        self.by = by
+        self.allowed = allowed
+
+
+class WarehouseAwayError(KpiError):
+    """The warehouse did not answer; `cause` is short and safe to show."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(cause)
+        self.cause = cause

@@ -1,0 +1,91 @@
+"""Reading the warehouse for people: bounded in time, and quick to say that it is away."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from hub.kpi.errors import WarehouseAwayError
+from hub.kpi.query import Statement
+from streams.errors import WarehouseError, WarehouseUnavailableError
+
+QUERY_TIMEOUT_S = 5
+"""A question of a screen that takes longer is cut off by the warehouse."""
+
+RETRY_AFTER = timedelta(milliseconds=500)
+"""After a failure the warehouse is left alone for so long: many viewers must not queue for a dead server."""
+
+
+class Queries(Protocol):
+    """What this package needs of `streams.warehouse.client.Warehouse`."""
+
+    def rows(self, sql: str, parameters: dict[str, Any] | None = None, **settings: Any) -> Sequence[Sequence[Any]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """Since when the warehouse is away, and why in a few words."""
+
+    since: datetime
+    cause: str
+
+
+class Reader:
+    """Runs statements; maps every failure to WarehouseAwayError; safe from several threads; calls block."""
+
+    def __init__(self, warehouse: Queries, clock: Callable[[], datetime]) -> None:
+        self._warehouse = warehouse
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._outage: Outage | None = None
+        self._failed_at: datetime | None = None
+
+    @property
+    def outage(self) -> Outage | None:
+        """The outage seen by the last statement, or None."""
+        return self._outage
+
+    def rows(self, statement: Statement) -> Sequence[Sequence[Any]]:
+        """All rows of the answer; WarehouseAwayError if there is none within `QUERY_TIMEOUT_S`."""
+        self._fail_fast()
+        try:
+            rows = self._warehouse.rows(
+                statement.sql, dict(statement.parameters), max_execution_time=QUERY_TIMEOUT_S, readonly=2
+            )
+        except WarehouseError as error:
+            raise self._record(error) from error
+        with self._lock:
+            self._outage = self._failed_at = None
+        return rows
+
+    def ping(self) -> None:
+        """Ask for nothing; WarehouseAwayError with the cause."""
+        self.rows(Statement("SELECT 1", {}))
+
+    def _fail_fast(self) -> None:
+        with self._lock:
+            outage, failed_at = self._outage, self._failed_at
+        if outage is not None and failed_at is not None and self._clock() - failed_at < RETRY_AFTER:
+            raise WarehouseAwayError(outage.cause)
+
+    def _record(self, error: WarehouseError) -> WarehouseAwayError:
+        now = self._clock()
+        cause = _cause(error)
+        with self._lock:
+            self._outage = Outage(self._outage.since if self._outage else now, cause)
+            self._failed_at = now
+        return WarehouseAwayError(cause)
+
+
+def _cause(error: WarehouseError) -> str:
+    """A few words without addresses: the class of failure, or ClickHouse's own error name."""
+    name = re.search(r"\(([A-Z][A-Z0-9_]{3,})\)", str(error))
+    if name:
+        return name.group(1)
+    if isinstance(error, WarehouseUnavailableError):
+        return "timed out" if "timed out" in str(error).lower() else "no connection"
+    return "refused"

@@ -1,0 +1,226 @@
+"""Answers KPIs from the warehouse. All methods block; they are safe from several threads."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from hub.kpi import ledger, query
+from hub.kpi.answer import (
+    Basis,
+    Completeness,
+    Figures,
+    KpiAnswer,
+    Point,
+    Row,
+    figures_of,
+    points,
+    target_of,
+)
+from hub.kpi.cache import TTL, AnswerCache
+from hub.kpi.errors import UnknownKpiError, WarehouseAwayError
+from hub.kpi.freshness import Feed, Status, Written, freshness, newest
+from hub.kpi.period import Period, today, trend_of
+from hub.kpi.reader import Outage, Reader
+from streams.plan import EntityPlan, Kpi
+
+KEPT_BOARDS = 16
+"""Last boards kept for the time the warehouse is away: as many periods as viewers may have open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One KPI on a board: its answer, its trend, and today's figures if the period is longer than today."""
+
+    answer: KpiAnswer
+    trend: tuple[Point, ...] = ()
+    grain: str = "day"
+    today: Figures | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """All KPIs over one period."""
+
+    period: Period
+    tiles: tuple[Tile, ...]
+    outage: Outage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What is known outside the warehouse. Callables must return at once.
+
+    `statuses`: connectors' reports by id · `topic_records`: records in the topic by entity (may be empty).
+    """
+
+    feeds: tuple[Feed, ...]
+    statuses: Callable[[], Mapping[str, Status]]
+    topic_records: Callable[[], Mapping[str, int]]
+    clock: Callable[[], datetime]
+    timezone: str
+
+
+class KpiService:
+    """The declared KPIs over a reader of the warehouse."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        plans: Mapping[str, EntityPlan],
+        code_columns: Mapping[str, tuple[str, ...]],
+        around: Surroundings,
+        ttl: timedelta = TTL,
+    ) -> None:
+        self._reader = reader
+        self._plans = plans
+        self._code_columns = code_columns
+        self._around = around
+        self._kpis = {kpi.id: kpi for plan in plans.values() for kpi in plan.kpis}
+        self._answers: AnswerCache[tuple[KpiAnswer, ...]] = AnswerCache(around.clock, ttl)
+        self._boards: AnswerCache[Board] = AnswerCache(around.clock, ttl)
+        self._ledger: AnswerCache[tuple[Written, ...]] = AnswerCache(around.clock, ttl)
+        self._quarantined: AnswerCache[dict[str, int]] = AnswerCache(around.clock, ttl)
+        self._last: dict[Period, Board] = {}
+
+    @property
+    def kpis(self) -> tuple[Kpi, ...]:
+        return tuple(self._kpis.values())
+
+    @property
+    def around(self) -> Surroundings:
+        return self._around
+
+    @property
+    def outage(self) -> Outage | None:
+        """The outage the last question ran into."""
+        return self._reader.outage
+
+    def kpi(self, kpi_id: str) -> Kpi:
+        """The KPI with this id; UnknownKpiError names the nearest ids."""
+        if kpi_id not in self._kpis:
+            nearest = difflib.get_close_matches(kpi_id, self._kpis, n=3, cutoff=0.3) or sorted(self._kpis)[:3]
+            raise UnknownKpiError(kpi_id, tuple(nearest))
+        return self._kpis[kpi_id]
+
+    def dimensions(self, kpi: Kpi) -> tuple[str, ...]:
+        """What `kpi` may be divided by."""
+        return query.allowed_dimensions(kpi, self._plans[kpi.entity].dimensions, self._code_columns)
+
+    def answer(self, kpi_id: str, period: Period) -> KpiAnswer:
+        """One KPI over `period`; UnknownKpiError, WarehouseAwayError."""
+        return self._answered((self.kpi(kpi_id),), period)[0]
+
+    def answers(self, period: Period) -> tuple[KpiAnswer, ...]:
+        """All KPIs over `period` in one query; WarehouseAwayError."""
+        return self._answered(self.kpis, period)
+
+    def rows(self, kpi_id: str, period: Period, by: str) -> tuple[Row, ...]:
+        """The KPI by a dimension, largest part first; UnknownKpiError, UnknownDimensionError, WarehouseAwayError."""
+        kpi = self.kpi(kpi_id)
+        statement, layout = query.breakdown(kpi, period, by, self._plans[kpi.entity].dimensions, self._code_columns)
+        buckets = _by_bucket(self._reader.rows(statement))
+        rows = [Row(key, figures_of(kpi, layout.figures(kpi, sums))) for key, sums in buckets.items()]
+        return tuple(sorted(rows, key=lambda row: (-(row.figures.denominator or row.figures.value or 0), row.key)))
+
+    def written(self) -> tuple[Written, ...]:
+        """The ledger's totals by entity and source system; WarehouseAwayError."""
+        return self._ledger.get("ledger", lambda: ledger.written(self._reader.rows(ledger.LEDGER)))
+
+    def quarantined(self) -> dict[str, int]:
+        """Quarantined records by connector; WarehouseAwayError."""
+        return self._quarantined.get("all", lambda: ledger.quarantined(self._reader.rows(ledger.QUARANTINED)))
+
+    def board(self, period: Period) -> Board:
+        """All KPIs with their trends; with the warehouse away the last one known, marked as such."""
+        try:
+            board = self._boards.get(period, lambda: self._board(period))
+        except WarehouseAwayError as error:
+            return self._away(period, error)
+        self._last.pop(period, None)
+        self._last[period] = board
+        while len(self._last) > KEPT_BOARDS:
+            self._last.pop(next(iter(self._last)))
+        return board
+
+    def _answered(self, kpis: tuple[Kpi, ...], period: Period) -> tuple[KpiAnswer, ...]:
+        def compute() -> tuple[KpiAnswer, ...]:
+            # The ledger first: figures read after it hold at least what it says.
+            bases = self._bases(self.written())
+            statement, layout = query.totals(kpis, period)
+            sums = _by_bucket(self._reader.rows(statement)).get(query.TOTAL, {})
+            return tuple(self._one(kpi, period, layout.figures(kpi, sums), bases[kpi.entity]) for kpi in kpis)
+
+        return self._answers.get((period, tuple(kpi.id for kpi in kpis)), compute)
+
+    def _one(self, kpi: Kpi, period: Period, parts: Mapping[str, int], basis: Basis) -> KpiAnswer:
+        figures = figures_of(kpi, parts, ever_fed=basis.as_of is not None)
+        return KpiAnswer(kpi, period, figures, target_of(kpi, period), basis)
+
+    def _board(self, period: Period) -> Board:
+        bases = self._bases(self.written())
+        trend = trend_of(period)
+        this_day = today(self._around.clock(), self._around.timezone)
+        now = Period(this_day, this_day)
+        whole, line = query.totals(self.kpis, period), query.trends(self.kpis, period, trend)
+        parts = [whole, line]
+        if this_day in period and period.days > 1:
+            parts.append(query.totals(self.kpis, now, "d"))
+        buckets = _by_bucket(self._reader.rows(query.union(*parts)))
+        sums = buckets.get(query.TOTAL, {})
+        cumulative = trend.window.start >= period.start
+        tiles = []
+        for kpi in self.kpis:
+            answer = self._one(kpi, period, whole[1].figures(kpi, sums), bases[kpi.entity])
+            by_bucket = {key: line[1].figures(kpi, values) for key, values in buckets.items()}
+            drawn = points(kpi, trend.buckets(), by_bucket, cumulative)
+            day = figures_of(kpi, parts[2][1].figures(kpi, sums)) if len(parts) > 2 else None
+            tiles.append(Tile(answer, drawn, trend.grain, None if kpi.kind == "stock" else day))
+        return Board(period, tuple(tiles))
+
+    def _away(self, period: Period, error: WarehouseAwayError) -> Board:
+        outage = self._reader.outage or Outage(self._around.clock(), error.cause)
+        last = self._last.get(period)
+        if last is None:
+            bases = self._bases(())
+            last = Board(
+                period,
+                tuple(
+                    Tile(KpiAnswer(kpi, period, Figures(None), target_of(kpi, period), bases[kpi.entity]))
+                    for kpi in self.kpis
+                ),
+            )
+        tiles = tuple(
+            replace(tile, answer=replace(tile.answer, basis=replace(tile.answer.basis, away_since=outage.since)))
+            for tile in last.tiles
+        )
+        return Board(period, tiles, outage)
+
+    def _bases(self, written: Sequence[Written]) -> dict[str, Basis]:
+        now = self._around.clock()
+        statuses, in_topic = self._around.statuses(), self._around.topic_records()
+        bases = {}
+        for entity in self._plans:
+            mine = {item.source_system: item for item in written if item.entity == entity}
+            bases[entity] = Basis(
+                as_of=newest([item.written_at for item in mine.values()]),
+                read_at=now,
+                freshness=tuple(
+                    freshness(feed, statuses.get(feed.connector), mine.get(feed.source_system), now)
+                    for feed in self._around.feeds
+                    if feed.entity == entity
+                ),
+                completeness=Completeness(in_topic.get(entity), sum(item.records for item in mine.values())),
+            )
+        return bases
+
+
+def _by_bucket(rows: Sequence[Sequence[Any]]) -> dict[str, dict[str, Sequence[int]]]:
+    """Sums by bucket and source."""
+    buckets: dict[str, dict[str, Sequence[int]]] = {}
+    for source, bucket, sums in rows:
+        buckets.setdefault(str(bucket), {})[str(source)] = sums
+    return buckets

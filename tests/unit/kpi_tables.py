@@ -1,0 +1,95 @@
+"""Small warehouse tables for tests of KPIs, in the shape the plans lay out, in an engine inside the process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import clickhouse_connect
+
+from schemas.contract import load_contracts
+from streams.plan import EntityPlan, load_plans
+
+LEDGER_COUNTS = ("applied", "superseded", "repeats", "deleted", "quarantined")
+
+
+class InProcess:
+    """The same `rows` as `streams.warehouse.client.Warehouse`, without a server between."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+
+    def rows(self, sql: str, parameters: dict[str, Any] | None = None, **settings: Any) -> Sequence[Sequence[Any]]:
+        rows: Sequence[Sequence[Any]] = self.client.query(sql, parameters=parameters, settings=settings).result_rows
+        return rows
+
+    def command(self, sql: str) -> None:
+        self.client.command(sql)
+
+
+def create_tables(command: Any, plans: dict[str, EntityPlan]) -> None:
+    """Rollups of `plans`, the ledger, the quarantine and the procedures, all empty; `command` runs one statement."""
+    for plan in plans.values():
+        for rollup in plan.rollups:
+            dimensions = ", ".join(f"{name} {'Int32' if name == 'level' else 'String'}" for name in rollup.dimensions)
+            measures = ", ".join(f"{measure.name} Int64" for measure in rollup.measures)
+            command(f"DROP TABLE IF EXISTS {rollup.table}")
+            command(
+                f"CREATE TABLE {rollup.table} (day Date, {dimensions}, {measures}) ENGINE = SummingMergeTree"
+                f" ORDER BY (day, {', '.join(rollup.dimensions)})"
+            )
+    counts = ", ".join(f"{name} SimpleAggregateFunction(sum, Int64)" for name in LEDGER_COUNTS)
+    times = ", ".join(
+        f"{name} SimpleAggregateFunction(max, DateTime64(3, 'UTC'))"
+        for name in ("max_event_time", "max_ingest_time", "max_kafka_time", "written_at")
+    )
+    for name in ("ledger", "quarantine", "code_procedure"):
+        command(f"DROP TABLE IF EXISTS {name}")
+    command(
+        f"CREATE TABLE ledger (entity String, source_system String, partition Int32, day Date, {counts}, {times},"
+        " max_last SimpleAggregateFunction(max, Int64)) ENGINE = AggregatingMergeTree"
+        " ORDER BY (entity, source_system, partition, day)"
+    )
+    command(
+        "CREATE TABLE quarantine (id String, connector String, stage String, reason_code String, reason String,"
+        " reason_en String, topic String, partition Nullable(Int32), offset Nullable(Int64), entity String,"
+        " at DateTime64(3, 'UTC'), payload String) ENGINE = ReplacingMergeTree ORDER BY id"
+    )
+    command(
+        "CREATE TABLE code_procedure (code String, name_vi String, field String, level String, online UInt8,"
+        " org_code String, valid_from Date, valid_to Nullable(Date)) ENGINE = MergeTree ORDER BY code"
+    )
+
+
+def add_row(command: Any, plans: dict[str, EntityPlan], table: str, day: str, **values: Any) -> None:
+    """One row of a rollup; what is not given is empty or 0."""
+    rollup = next(item for plan in plans.values() for item in plan.rollups if item.table == table)
+    cells = {name: values.get(name, 0 if name == "level" else "") for name in rollup.dimensions}
+    cells |= {measure.name: values.get(measure.name, 0) for measure in rollup.measures}
+    unknown = set(values) - set(cells)
+    assert not unknown, f"{table} has no {unknown}"
+    shown = ", ".join(repr(value) for value in cells.values())
+    command(f"INSERT INTO {table} (day, {', '.join(cells)}) VALUES ('{day}', {shown})")
+
+
+def add_ledger(command: Any, entity: str, source: str, applied: int, written_at: str, quarantined: int = 0) -> None:
+    """One line of the ledger; times as `YYYY-MM-DD hh:mm:ss.mmm` UTC."""
+    command(
+        "INSERT INTO ledger (entity, source_system, partition, day, applied, quarantined, max_event_time,"
+        f" max_ingest_time, max_kafka_time, written_at) VALUES ('{entity}', '{source}', 0, '2026-01-01', {applied},"
+        f" {quarantined}, '{written_at}', '{written_at}', '{written_at}', '{written_at}')"
+    )
+
+
+@contextmanager
+def tables() -> Iterator[tuple[InProcess, dict[str, EntityPlan]]]:
+    """Empty tables of the declared plans in an in-process engine."""
+    plans = load_plans(load_contracts())
+    client = clickhouse_connect.get_client(interface="chdb")
+    try:
+        queries = InProcess(client)
+        create_tables(queries.command, plans)
+        yield queries, plans
+    finally:
+        client.close()
