@@ -36,7 +36,7 @@ _DTYPES: dict[str, pl.DataType] = {
     "timestamp": pl.Datetime("ms", "UTC"),
 }
 
-COLUMNAR_ERRORS: tuple[type[BaseException], ...] = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
+COLUMNAR_ERRORS: tuple[type[BaseException], ...] = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 """What the columnar reader raises on bad bytes; a panic is no `Exception`."""
 
 
