@@ -1,0 +1,25 @@
+"""The one place of this package where the wall clock is read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+Clock = Callable[[], datetime]
+"""Gives the present, tz-aware UTC."""
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def epoch_ms(moment: datetime) -> int:
+    """Whole milliseconds since 1970, UTC."""
+    return (moment - EPOCH) // timedelta(milliseconds=1)
+
+
+def now_ms() -> int:
+    """The present in milliseconds since 1970, UTC."""
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,111 @@
+"""Errors of the connectors, split by what the caller must do.
+
+ConnectorError
+├── ManifestError              a manifest or the mapping in it is wrong: mend the file
+├── NotConfiguredError         a `${env:…}` or `${file:…}` reference has no value: the operator sets it
+├── SourceError                the source cannot be read
+│   ├── SourceUnavailableError     it is away or asks for patience: try again, not before `retry_after_s`
+│   └── SourceRefusedError         asking again unchanged is useless: try rarely, show the cure
+│       └── CredentialsError           it refuses the login
+├── PublishError               Kafka did not acknowledge: nothing may be taken as delivered, try again
+└── MappingError               one record does not fit the contract: quarantine the record
+
+Every error carries its text in Vietnamese and English; none carries a value of a record or a secret.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One message in the two languages of the product."""
+
+    vi: str
+    en: str
+
+    def to(self, language: str) -> str:
+        """The text in `vi` or `en`; Vietnamese for anything else."""
+        return self.en if language == "en" else self.vi
+
+
+class ConnectorError(Exception):
+    """Root of this package's errors. `code` is stable snake case, for metrics and status."""
+
+    code = "connector_error"
+
+    def __init__(self, text: Text) -> None:
+        super().__init__(text.en)
+        self.text = text
+
+
+class ManifestError(ConnectorError):
+    """A manifest is wrong; the message names file, key and the nearest right key."""
+
+    code = "manifest"
+
+
+class NotConfiguredError(ConnectorError):
+    """A reference has no value in this process."""
+
+    code = "not_configured"
+
+
+class SourceError(ConnectorError):
+    """The source cannot be read."""
+
+    code = "source"
+
+
+class SourceUnavailableError(SourceError):
+    """The source is away, overloaded or asks for patience."""
+
+    code = "source_down"
+
+    def __init__(self, text: Text, retry_after_s: float | None = None) -> None:
+        super().__init__(text)
+        self.retry_after_s = retry_after_s
+
+
+class SourceRefusedError(SourceError):
+    """The source answered with something that repeating will not change."""
+
+    code = "source_refused"
+
+
+class CredentialsError(SourceRefusedError):
+    """The source refuses the login."""
+
+    code = "credentials"
+
+
+class PublishError(ConnectorError):
+    """Kafka did not acknowledge all messages of a publication; some may have arrived."""
+
+    code = "kafka_unavailable"
+
+
+class MappingError(ConnectorError):
+    """One record does not fit. `path` is the field's path at the source, `code` the stable reason."""
+
+    def __init__(self, code: str, problem: Text, cure: Text, path: str = "") -> None:
+        super().__init__(problem)
+        self.code = code
+        self.problem = problem
+        self.cure = cure
+        self.path = path
+
+    def at(self, path: str) -> MappingError:
+        """The same error, placed at a field."""
+        return MappingError(self.code, self.problem, self.cure, path)
+
+    @property
+    def reason(self) -> Text:
+        """Whole sentences: field, what is wrong, cure."""
+        where_vi = f"Trường «{self.path}»: " if self.path else ""
+        where_en = f"Field “{self.path}”: " if self.path else ""
+        return Text(
+            f"{where_vi}{self.problem.vi}. Cách xử lý: {self.cure.vi}.",
+            f"{where_en}{self.problem.en}. Cure: {self.cure.en}.",
+        )

@@ -1,0 +1,136 @@
+"""Manifests: one YAML file per connector says what is read, whose it is, how fresh, and how it maps.
+
+The block `source` belongs to the kind: `connectors/sources/<kind>.py` names its model `Config`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import yaml
+from pydantic import BaseModel, Field, field_validator
+
+from connectors.declaration import BilingualText, Section, line_of, parse, read_yaml, unknown_key
+from connectors.errors import ManifestError, Text
+from connectors.rules import FieldRule
+
+__all__ = ["FieldRule", "Manifest", "load_manifest", "load_manifests"]
+
+
+class Owner(Section):
+    """Whose system it is; `org` is the organisation code a department's key is scoped by."""
+
+    department: str
+    contact: str
+    org: str
+
+
+class Sla(Section):
+    """The freshness promise: a change is in the topic within `cadence_s`; late after `error_s`."""
+
+    cadence_s: int = Field(gt=0)
+    error_s: int | None = Field(None, gt=0)
+
+
+class _Head(Section):
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    kind: str
+    entity: str
+    source_system: str
+    name: BilingualText
+    owner: Owner
+    sla: Sla
+    timezone: str = "Asia/Ho_Chi_Minh"
+    source: dict[str, Any]
+    pii: tuple[str, ...] = ()
+    mapping: dict[str, FieldRule]
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"{value!r} is no time zone / không phải múi giờ") from error
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A checked manifest. `source` is the kind's own `Config`; `pii` lists personal paths of the raw record."""
+
+    id: str
+    kind: str
+    entity: str
+    source_system: str
+    name: BilingualText
+    owner: Owner
+    sla: Sla
+    zone: ZoneInfo
+    source: Any
+    pii: tuple[str, ...]
+    mapping: dict[str, FieldRule]
+
+
+def source_kinds() -> tuple[str, ...]:
+    """The kinds that exist: the modules under `connectors/sources/`."""
+    package = importlib.import_module("connectors.sources")
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(package.__path__)))
+
+
+def _config_model(kind: str, file: str, tree: yaml.Node) -> type[BaseModel]:
+    kinds = source_kinds()
+    if kind not in kinds:
+        vi, en = unknown_key(kind, kinds)
+        line = line_of(tree, ("kind",))
+        raise ManifestError(
+            Text(f"{file}, dòng {line}: kind «{kind}» {vi}", f"{file}, line {line}: kind “{kind}” {en}")
+        )
+    model: type[BaseModel] = importlib.import_module(f"connectors.sources.{kind}").Config
+    return model
+
+
+def load_manifest(path: Path) -> Manifest:
+    """One manifest; ManifestError names file, line and cure. Reads the file, no reference is resolved."""
+    raw, tree = read_yaml(path)
+    head = parse(_Head, raw, path.name, tree)
+    model = _config_model(head.kind, path.name, tree)
+    source = parse(model, head.source, path.name, tree, prefix=("source",))
+    return Manifest(
+        id=head.id,
+        kind=head.kind,
+        entity=head.entity,
+        source_system=head.source_system,
+        name=head.name,
+        owner=head.owner,
+        sla=head.sla,
+        zone=ZoneInfo(head.timezone),
+        source=source,
+        pii=head.pii,
+        mapping=head.mapping,
+    )
+
+
+def load_manifests(*roots: Path) -> dict[str, Manifest]:
+    """All manifests by id from the package's `departments/`, then `roots`; a later one replaces an earlier one."""
+    manifests: dict[str, Manifest] = {}
+    for root in (Path(str(files("connectors"))) / "departments", *roots):
+        found: dict[str, str] = {}
+        for path in sorted(root.glob("*.yaml")):
+            manifest = load_manifest(path)
+            if manifest.id in found:
+                raise ManifestError(
+                    Text(
+                        f"{path.name}: mã đầu nối «{manifest.id}» đã có trong {found[manifest.id]}",
+                        f"{path.name}: the connector id “{manifest.id}” is already in {found[manifest.id]}",
+                    )
+                )
+            found[manifest.id] = path.name
+            manifests[manifest.id] = manifest
+    return manifests
