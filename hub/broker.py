@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LOG4J = """<?xml version="1.0" encoding="UTF-8"?>
-<Configuration status="WARN"><Appenders><Console name="c"><PatternLayout pattern="%d{ISO8601} %p %m (%c)%n"/></Console></Appenders>
+<Configuration status="WARN">
+<Appenders><Console name="c"><PatternLayout pattern="%d{ISO8601} %p %m (%c)%n"/></Console></Appenders>
 <Loggers><Root level="WARN"><AppenderRef ref="c"/></Root></Loggers></Configuration>
 """
 
@@ -43,6 +44,8 @@ class Broker:
                 "auto.create.topics.enable=false",
                 "offsets.topic.replication.factor=1",
                 "offsets.topic.num.partitions=4",
+                # A stack that was off for months must find its positions again: ten years.
+                "offsets.retention.minutes=5256000",
                 "transaction.state.log.replication.factor=1",
                 "transaction.state.log.min.isr=1",
                 "share.coordinator.state.topic.replication.factor=1",

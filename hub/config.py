@@ -1,15 +1,36 @@
 """Settings: one typed tree, parsed once.
 
-Order: flags > `IOC_*` environment (`__` nests) > `.env` > `./ioc.toml` > defaults. Unknown keys fail with
-their path and the nearest right one.
+Order: flags > `IOC_*` environment (`__` nests) > `.env` > `./ioc.toml` > defaults; a value may come from a file by
+`IOC_<KEY>_FILE`. Unknown keys fail with their path and the nearest right one.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from hub.config_sources import (
+    ConfigError,
+    Layer,
+    Value,
+    dotenv_variables,
+    environment_layer,
+    flags_layer,
+    nested,
+    toml_layer,
+)
+
+TOML = "ioc.toml"
+DOTENV = ".env"
+
+
+Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class _Section(BaseModel):
@@ -18,30 +39,43 @@ class _Section(BaseModel):
 
 class ApiSettings(_Section):
     host: str = "127.0.0.1"
-    port: int = 8080
+    port: Port = 8080
+    url: str | None = None
+    """Address of the API for the command line, if it runs elsewhere."""
 
 
 class RegistrySettings(_Section):
-    port: int = 8081
+    host: str = "127.0.0.1"
+    port: Port = 8081
     url: str | None = None
     """A Confluent-compatible registry to use instead of the hub's own."""
 
 
 class ConnectSettings(_Section):
-    port: int = 8083
+    host: str = "127.0.0.1"
+    port: Port = 8083
+
+
+class StreamSettings(_Section):
+    host: str = "127.0.0.1"
+    port: Port = 8084
 
 
 class WarehouseSettings(_Section):
-    port: int = 8123
+    host: str = "127.0.0.1"
+    port: Port = 8123
 
 
 class KafkaSettings(_Section):
-    port: int = 9092
+    port: Port = 9092
     bootstrap_servers: str | None = None
     """An existing cluster, `host:port[,host:port]`; unset: the local broker on `port`."""
-    partitions: int = 12
-    replication_factor: int = 1
-    heap_mb: int = 512
+    partitions: Annotated[int, Field(ge=1, le=1024)] = 12
+    replication_factor: Annotated[int, Field(ge=1)] = 1
+    heap_mb: Annotated[int, Field(ge=128)] = 384
+    """Heap of the local broker, MiB."""
+    libs: Path | None = None
+    """Directory of Kafka's jars; unset: `deploy/kafka/libs` of a clone, else the user's cache."""
 
 
 class ClickhouseSettings(_Section):
@@ -49,22 +83,21 @@ class ClickhouseSettings(_Section):
     """A ClickHouse server, `http://user:password@host:port/database`; unset: the embedded warehouse."""
 
 
-class Settings(BaseSettings):
-    """The whole configuration of every role."""
-
-    model_config = SettingsConfigDict(env_prefix="IOC_", env_nested_delimiter="__", extra="forbid", frozen=True)
+class Settings(_Section):
+    """The whole configuration of every role; `load` reads it, the constructor looks at nothing but its arguments."""
 
     state_dir: Path = Path(".ioc")
     timezone: str = "Asia/Ho_Chi_Minh"
-    lang: str = "vi"
+    lang: Literal["vi", "en"] = "vi"
     codes_dir: Path | None = None
     connectors_dir: Path | None = None
-    api: ApiSettings = Field(default_factory=ApiSettings)
-    registry: RegistrySettings = Field(default_factory=RegistrySettings)
-    connect: ConnectSettings = Field(default_factory=ConnectSettings)
-    warehouse: WarehouseSettings = Field(default_factory=WarehouseSettings)
-    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
-    clickhouse: ClickhouseSettings = Field(default_factory=ClickhouseSettings)
+    api: ApiSettings = ApiSettings()
+    registry: RegistrySettings = RegistrySettings()
+    connect: ConnectSettings = ConnectSettings()
+    stream: StreamSettings = StreamSettings()
+    warehouse: WarehouseSettings = WarehouseSettings()
+    kafka: KafkaSettings = KafkaSettings()
+    clickhouse: ClickhouseSettings = ClickhouseSettings()
 
     @property
     def bootstrap(self) -> str:
@@ -72,8 +105,92 @@ class Settings(BaseSettings):
 
     @property
     def registry_url(self) -> str:
-        return self.registry.url or f"http://127.0.0.1:{self.registry.port}"
+        return self.registry.url or f"http://{_reachable(self.registry.host)}:{self.registry.port}"
 
     @property
     def clickhouse_url(self) -> str:
-        return self.clickhouse.url or f"http://127.0.0.1:{self.warehouse.port}"
+        """Address of the warehouse; the embedded one's credentials are added by `hub.wiring`."""
+        return self.clickhouse.url or f"http://{_reachable(self.warehouse.host)}:{self.warehouse.port}"
+
+    @property
+    def api_url(self) -> str:
+        return self.api.url or f"http://{_reachable(self.api.host)}:{self.api.port}"
+
+
+def _reachable(host: str) -> str:
+    return "127.0.0.1" if host in ("0.0.0.0", "::", "") else host
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Settings, and where each that is not a default came from (by dotted key)."""
+
+    settings: Settings
+    origins: dict[str, str]
+
+
+def known_keys(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[str]:
+    """Dotted keys of all settings."""
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from known_keys(field.annotation, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+
+
+def read_layers(
+    flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None, directory: Path | None = None
+) -> Layer:
+    """All given settings, the strongest layer winning key by key. Raises `ConfigError`."""
+    keys = tuple(known_keys())
+    here = directory or Path()
+    merged: Layer = {}
+    for layer in (
+        toml_layer(here / TOML, keys),
+        environment_layer(dotenv_variables(here / DOTENV), DOTENV, keys),
+        environment_layer(os.environ if environ is None else environ, "environment", keys),
+        flags_layer(flags or {}, keys),
+    ):
+        merged.update(layer)
+    return merged
+
+
+def load(
+    flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None, directory: Path | None = None
+) -> Loaded:
+    """Parse the configuration; raises `ConfigError` naming every wrong key, its origin and the nearest right one."""
+    layer = read_layers(flags, environ, directory)
+    try:
+        settings = Settings.model_validate(nested(layer))
+    except ValidationError as error:
+        raise ConfigError("\n".join(_problem(item, layer) for item in error.errors())) from error
+    return Loaded(settings, {key: value.origin for key, value in layer.items()})
+
+
+def _problem(error: Mapping[str, Any], layer: Mapping[str, Value]) -> str:
+    key = ".".join(str(part) for part in error["loc"])
+    origin = layer[key].origin if key in layer else key
+    return f"wrong setting {key}: {error['msg']} (got {error['input']!r}, from {origin})"
+
+
+def redacted(key: str, value: Any) -> str:
+    """`value` for showing to people: passwords in addresses are masked."""
+    if value is None:
+        return ""
+    text = str(value)
+    if "://" in text:
+        parts = urlsplit(text)
+        if parts.password is not None:
+            host = parts.netloc.rpartition("@")[2]
+            return urlunsplit(parts._replace(netloc=f"{parts.username}:***@{host}"))
+    return text
+
+
+def flat_values(settings: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """(dotted key, value) of every setting."""
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, BaseModel):
+            yield from flat_values(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value

@@ -1,0 +1,37 @@
+"""Roles: each process of the hub alone, as the supervisor or an orchestrator starts it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import typer
+
+from hub.cli.context import settings
+from hub.cli.language import t
+
+
+def register(app: typer.Typer) -> None:
+    """Add one command per role."""
+    panel = t("Vai trò", "Roles")
+    for name, vi, en in (
+        (
+            "hub",
+            "API, màn hình và danh bạ lược đồ trong một tiến trình.",
+            "API, dashboard and registry in one process.",
+        ),
+        ("api", "API và màn hình.", "API and dashboard."),
+        ("registry", "Danh bạ lược đồ (giao diện Confluent).", "Schema registry (Confluent's interface)."),
+        ("connect", "Các đầu nối kéo dữ liệu.", "The connectors that poll."),
+        ("stream", "Bộ xử lý luồng Kafka → kho dữ liệu.", "The stream worker, Kafka → warehouse."),
+        ("warehouse", "Kho dữ liệu nhúng, giao diện HTTP của ClickHouse.", "The embedded warehouse."),
+    ):
+        app.command(name, help=t(vi, en), rich_help_panel=panel)(_role(name))
+
+
+def _role(name: str) -> Callable[[], None]:
+    def run() -> None:
+        from hub.roles import run_role
+
+        run_role(name, settings())
+
+    return run

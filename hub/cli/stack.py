@@ -1,0 +1,76 @@
+"""`ioc up`, `ioc down`, `ioc status`: the stack on this machine."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from hub.cli.context import INVOCATION, settings, state_dir
+from hub.cli.language import t
+from hub.cli.output import Exit, leave, say
+
+READY_TIMEOUT_S = 120.0
+STOP_TIMEOUT_S = 60.0
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(
+        "up",
+        help=t(
+            "Khởi động cả hệ thống trên máy này.\n\nVí dụ:  ioc up  ·  ioc up --wait --timeout 60",
+            "Start the whole stack on this machine.\n\nExamples:  ioc up  ·  ioc up --wait --timeout 60",
+        ),
+    )(up)
+    app.command("down", help=t("Dừng những gì `ioc up --wait` đã khởi động.", "Stop what `ioc up --wait` started."))(
+        down
+    )
+
+
+def up(
+    wait: Annotated[
+        bool,
+        typer.Option(
+            "--wait",
+            help=t("Chạy nền, trả về khi /readyz xanh.", "Run in the background; return when /readyz is green."),
+        ),
+    ] = False,
+    timeout: Annotated[
+        float, typer.Option("--timeout", help=t("Giây chờ tối đa của --wait.", "Longest wait of --wait, s."))
+    ] = READY_TIMEOUT_S,
+    supervised: Annotated[bool, typer.Option("--supervised", hidden=True)] = False,
+) -> None:
+    from hub.launch import LaunchError, prepare, run_supervisor, start_in_background, wait_until_ready
+
+    config = settings()
+    try:
+        if supervised:
+            run_supervisor(config, INVOCATION.flags, _line)
+            return
+        prepare(config, say)
+        if not wait:
+            run_supervisor(config, INVOCATION.flags, say)
+            return
+        supervisor = start_in_background(config, INVOCATION.flags)
+        if not wait_until_ready(config, supervisor, timeout, say):
+            leave(Exit.TIMEOUT, t("Hết giờ chờ; hệ thống vẫn chạy nền.", "Not ready in time; still running behind."))
+        say(t(f"Sẵn sàng: {config.api_url}", f"Ready: {config.api_url}"))
+    except LaunchError as error:
+        leave(Exit.FAILED, str(error))
+
+
+def _line(text: str) -> None:
+    print(text, flush=True)
+
+
+def down(
+    timeout: Annotated[
+        float, typer.Option("--timeout", help=t("Giây chờ tối đa.", "Longest wait, s."))
+    ] = STOP_TIMEOUT_S,
+) -> None:
+    from hub.launch import stop_running
+
+    state = state_dir()
+    if not stop_running(state, timeout, say):
+        leave(Exit.TIMEOUT, t("Không dừng được trong thời hạn.", "Could not be stopped in time."))

@@ -1,0 +1,147 @@
+"""Topics of the hub and the lag of its consumers: the home module of kafka-python."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from kafka import KafkaAdminClient, TopicPartition
+from kafka.admin import OffsetSpec
+from kafka.errors import GroupIdNotFoundError, KafkaError, TopicAlreadyExistsError
+
+from schemas.contract import Contract
+
+STREAM_GROUP = "ioc-stream"
+"""Consumer group of the stream workers."""
+
+COMPACTED = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1", "segment.ms": "3600000"}
+KEPT = {"retention.ms": "-1", "compression.type": "producer"}
+"""Entity topics keep everything until a state is rebuilt from the warehouse."""
+
+QUARANTINE_RETENTION = {"retention.ms": str(30 * 24 * 3600 * 1000)}
+
+REQUEST_TIMEOUT_MS = 5_000
+
+
+class TopicsError(Exception):
+    """The cluster refused, or does not answer; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """A topic as it should be."""
+
+    name: str
+    partitions: int
+    config: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionLag:
+    """`committed` None: the group has never committed there. Offsets count from 0; `end` is the next to be written."""
+
+    topic: str
+    partition: int
+    committed: int | None
+    end: int
+
+    @property
+    def lag(self) -> int | None:
+        return None if self.committed is None else max(0, self.end - self.committed)
+
+
+def topic_specs(contracts: Iterable[Contract], partitions: int) -> list[TopicSpec]:
+    """All topics of the hub: one per contract, the quarantine and the compacted ones."""
+    return [
+        *(TopicSpec(contract.topic, partitions, KEPT) for contract in contracts),
+        TopicSpec("ioc.quarantine", 1, QUARANTINE_RETENTION),
+        TopicSpec("_schemas", 1, COMPACTED),
+        TopicSpec("ioc.connect.positions", 1, COMPACTED),
+        TopicSpec("ioc.connect.status", 1, COMPACTED),
+    ]
+
+
+def _admin(bootstrap: str) -> Any:
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    try:
+        return KafkaAdminClient(
+            bootstrap_servers=bootstrap.split(","), client_id="ioc-hub", request_timeout_ms=REQUEST_TIMEOUT_MS
+        )
+    except KafkaError as error:
+        raise TopicsError(f"Kafka at {bootstrap} does not answer: {error}") from error
+
+
+def ensure_topics(bootstrap: str, contracts: Iterable[Contract], partitions: int, replication_factor: int) -> None:
+    """Create what is missing; existing topics are left as they are. Idempotent; blocks; raises `TopicsError`."""
+    wanted = topic_specs(contracts, partitions)
+    admin = _admin(bootstrap)
+    try:
+        existing = set(admin.list_topics())
+        missing = {
+            spec.name: {
+                "num_partitions": spec.partitions,
+                "replication_factor": replication_factor,
+                "configs": spec.config,
+            }
+            for spec in wanted
+            if spec.name not in existing
+        }
+        if missing:
+            admin.create_topics(missing, timeout_ms=REQUEST_TIMEOUT_MS, wait_for_metadata=True)
+    except TopicAlreadyExistsError:
+        pass  # another process was quicker
+    except KafkaError as error:
+        raise TopicsError(f"topics could not be created at {bootstrap}: {error}") from error
+    finally:
+        admin.close()
+
+
+def missing_topics(bootstrap: str, contracts: Iterable[Contract]) -> list[str]:
+    """Names of the hub's topics that the cluster does not have. Blocks; raises `TopicsError`."""
+    admin = _admin(bootstrap)
+    try:
+        existing = set(admin.list_topics())
+    except KafkaError as error:
+        raise TopicsError(f"Kafka at {bootstrap} does not answer: {error}") from error
+    finally:
+        admin.close()
+    return sorted(spec.name for spec in topic_specs(contracts, 1) if spec.name not in existing)
+
+
+def lag(bootstrap: str, group: str, topics: Iterable[str]) -> list[PartitionLag]:
+    """Committed against end offsets of `group`, for every partition of `topics` that exists.
+
+    The committed offset is read first, so that the difference is never negative. Blocks; raises `TopicsError`.
+    """
+    admin = _admin(bootstrap)
+    try:
+        return _lag(admin, group, sorted(topics))
+    except KafkaError as error:
+        raise TopicsError(f"Kafka at {bootstrap} does not answer: {error}") from error
+    finally:
+        admin.close()
+
+
+def _lag(admin: Any, group: str, topics: list[str]) -> list[PartitionLag]:
+    existing = set(admin.list_topics())
+    partitions = [
+        TopicPartition(topic["name"], partition["partition_index"])
+        for topic in admin.describe_topics([name for name in topics if name in existing])
+        for partition in topic["partitions"]
+    ]
+    try:
+        committed = admin.list_group_offsets({group: partitions}).get(group, {})
+    except GroupIdNotFoundError:
+        committed = {}
+    ends = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
+    return [
+        PartitionLag(
+            partition.topic,
+            partition.partition,
+            committed[partition].offset if partition in committed and committed[partition].offset >= 0 else None,
+            ends[partition].offset,
+        )
+        for partition in sorted(partitions)
+    ]
