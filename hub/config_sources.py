@@ -62,7 +62,7 @@ def environment_layer(variables: Mapping[str, str | None], where: str, known: It
         elif key.endswith(FILE_SUFFIX) and key.removesuffix(FILE_SUFFIX) in keys:
             layer.setdefault(key.removesuffix(FILE_SUFFIX), _from_file(Path(text), f"{where} {name}"))
         else:
-            problems.append(_unknown(f"{where} {name}", key, keys, _as_variable))
+            problems.append(_unknown(f"{where} {name}", key, keys, as_variable))
     if problems:
         raise ConfigError("\n".join(problems))
     return layer
@@ -113,7 +113,8 @@ def dotenv_variables(path: Path) -> dict[str, str | None]:
     return dict(dotenv_values(path, interpolate=False)) if path.exists() else {}
 
 
-def _as_variable(key: str) -> str:
+def as_variable(key: str) -> str:
+    """The environment variable of a dotted key."""
     return PREFIX + key.upper().replace(".", "__")
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from hub.config import Settings
+from hub.config_sources import as_variable
 from hub.kafka_jars import kafka_jars
 from hub.processes import spawn, tail
 from hub.stack import Stack, accepts, http_ok, listening_ports, role_environment
@@ -43,10 +44,7 @@ def prepare(settings: Settings, say: Say) -> None:
 def _refuse_taken_ports(settings: Settings) -> None:
     taken = {key: port for key, port in listening_ports(settings).items() if accepts(port)}
     if taken:
-        lines = [
-            f"  port {port} is taken; choose another with IOC_{key.upper().replace('.', '__')}"
-            for key, port in taken.items()
-        ]
+        lines = [f"  port {port} is taken; choose another with {as_variable(key)}" for key, port in taken.items()]
         raise LaunchError("the stack's ports must be free:\n" + "\n".join(lines))
 
 

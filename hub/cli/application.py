@@ -9,8 +9,7 @@ from typing import Annotated
 
 import typer
 
-from hub.cli import roles as role_commands
-from hub.cli import stack as stack_commands
+from hub.cli import config, doctor, kafka, reading, roles, stack
 from hub.cli.context import INVOCATION, add_flag
 from hub.cli.language import t
 from hub.cli.output import STYLE
@@ -71,8 +70,8 @@ def options(
         INVOCATION.flags["lang"] = lang
 
 
-stack_commands.register(app)
-role_commands.register(app)
+for commands in (stack, reading, doctor, config, kafka, roles):
+    commands.register(app)
 
 
 def main() -> None:

@@ -1,0 +1,162 @@
+"""Commands that read: KPIs, connectors and the quarantine, through the API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from hub.cli.context import settings
+from hub.cli.language import t
+from hub.cli.output import Exit, Format, leave, show_json, show_rows
+
+Output = Annotated[Format, typer.Option("--output", "-o", help=t("Dạng kết quả.", "Form of the result."))]
+Key = Annotated[
+    str | None,
+    typer.Option(
+        "--key", help=t("Khóa API; mặc định IOC_API_KEY.", "API key; default IOC_API_KEY."), show_default=False
+    ),
+]
+Day = "YYYY-MM-DD"
+From = Annotated[str | None, typer.Option("--from", metavar=Day, help=t("Từ ngày.", "First day."), show_default=False)]
+To = Annotated[str | None, typer.Option("--to", metavar=Day, help=t("Đến ngày.", "Last day."), show_default=False)]
+
+KPI_COLUMNS = (
+    ("id", "id"),
+    ("name", t("tên", "name")),
+    ("value", t("giá trị", "value")),
+    ("unit", t("đơn vị", "unit")),
+    ("numerator", t("tử số", "numerator")),
+    ("denominator", t("mẫu số", "denominator")),
+    ("target", t("kế hoạch", "target")),
+    ("gap", t("chênh", "gap")),
+    ("status", t("trạng thái", "status")),
+    ("as_of", t("tính đến", "as of")),
+)
+ROW_COLUMNS = (
+    ("key", t("nhóm", "group")),
+    ("value", t("giá trị", "value")),
+    ("numerator", t("tử số", "numerator")),
+    ("denominator", t("mẫu số", "denominator")),
+    ("status", t("trạng thái", "status")),
+)
+CONNECTOR_COLUMNS = (
+    ("connector", t("đầu nối", "connector")),
+    ("kind", t("kiểu", "kind")),
+    ("department", t("đơn vị", "department")),
+    ("state", t("trạng thái", "state")),
+    ("last_event_time", t("sự kiện cuối", "last event")),
+    ("events_per_second", t("sự kiện/giây", "events/s")),
+    ("lag", t("tồn", "lag")),
+    ("received", t("nhận", "received")),
+    ("published", t("phát", "published")),
+    ("quarantined", t("cách ly", "quarantined")),
+    ("errors", t("lỗi", "errors")),
+)
+QUARANTINE_COLUMNS = (
+    ("id", "id"),
+    ("at", t("lúc", "at")),
+    ("connector", t("đầu nối", "connector")),
+    ("stage", t("khâu", "stage")),
+    ("reason_code", t("mã", "code")),
+    ("reason", t("lý do", "reason")),
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the nouns."""
+    kpi = typer.Typer(no_args_is_help=True, help=t("Chỉ số.", "KPIs."))
+    kpi.command("ls", help=t("Mọi chỉ số trong kỳ.", "All KPIs over a period."))(kpi_ls)
+    kpi.command(
+        "get",
+        help=t(
+            "Một chỉ số.\n\nVí dụ:  ioc kpi get dossier.on_time_share --from 2022-01-01 --to 2022-09-30 --by org_code",
+            "One KPI.\n\nExample:  ioc kpi get dossier.on_time_share --from 2022-01-01 --to 2022-09-30 --by org_code",
+        ),
+    )(kpi_get)
+    app.add_typer(kpi, name="kpi")
+    connector = typer.Typer(no_args_is_help=True, help=t("Đầu nối.", "Connectors."))
+    connector.command("ls", help=t("Trạng thái các đầu nối.", "State of the connectors."))(connector_ls)
+    app.add_typer(connector, name="connector")
+    quarantine = typer.Typer(no_args_is_help=True, help=t("Bản ghi bị cách ly.", "Refused records."))
+    quarantine.command("ls", help=t("Mới nhất trước.", "Newest first."))(quarantine_ls)
+    quarantine.command("show", help=t("Một bản ghi.", "One record."))(quarantine_show)
+    app.add_typer(quarantine, name="quarantine")
+
+
+def ask(path: str, key: str | None, parameters: Mapping[str, str | None] | None = None) -> Any:
+    """GET from the API of this stack; ends the process with a message where that fails."""
+    from hub.client import ApiAwayError, ClientError, client
+
+    try:
+        return client(settings(), key).get(path, parameters)
+    except ApiAwayError as error:
+        leave(
+            Exit.FAILED,
+            t(f"API không trả lời ({error}). Chạy: ioc up --wait", f"No answer ({error}). Run: ioc up --wait"),
+        )
+    except ClientError as error:
+        leave(Exit.FAILED, str(error))
+
+
+def kpi_ls(start: From = None, end: To = None, output: Output = Format.TABLE, key: Key = None) -> None:
+    answer = ask("/v1/kpis", key, {"from": start, "to": end})
+    if output is Format.JSON:
+        show_json(answer["items"])
+    else:
+        show_rows(answer["items"], KPI_COLUMNS, output)
+
+
+def kpi_get(
+    kpi_id: Annotated[str, typer.Argument(metavar="ID")],
+    start: From = None,
+    end: To = None,
+    by: Annotated[str | None, typer.Option("--by", help=t("Theo chiều.", "By dimension."), show_default=False)] = None,
+    output: Output = Format.TABLE,
+    key: Key = None,
+) -> None:
+    answer = ask(f"/v1/kpis/{kpi_id}", key, {"from": start, "to": end, "by": by})
+    if output is Format.JSON:
+        show_json(answer)
+    elif by is not None:
+        show_rows(answer["rows"], ROW_COLUMNS, output)
+    else:
+        show_rows([answer], KPI_COLUMNS, output)
+
+
+def connector_ls(output: Output = Format.TABLE, key: Key = None) -> None:
+    items = ask("/v1/connectors", key)["items"]
+    if output is Format.JSON:
+        show_json(items)
+    else:
+        show_rows(items, CONNECTOR_COLUMNS, output)
+
+
+def quarantine_ls(
+    limit: Annotated[int, typer.Option("--limit", min=1, help=t("Số dòng.", "Number of rows."))] = 50,
+    connector: Annotated[
+        str | None, typer.Option("--connector", help=t("Chỉ đầu nối này.", "This connector only."), show_default=False)
+    ] = None,
+    output: Output = Format.TABLE,
+    key: Key = None,
+) -> None:
+    entries: list[dict[str, Any]] = []
+    cursor: str | None = None
+    while len(entries) < limit:
+        page = min(limit - len(entries), 500)
+        answer = ask("/v1/quarantine", key, {"limit": str(page), "cursor": cursor, "connector": connector})
+        entries += answer["items"]
+        cursor = answer["next"]
+        if cursor is None:
+            break
+    if output is Format.JSON:
+        show_json(entries)
+    else:
+        show_rows(entries, QUARANTINE_COLUMNS, output)
+
+
+def quarantine_show(entry_id: Annotated[str, typer.Argument(metavar="ID")], key: Key = None) -> None:
+    from urllib.parse import quote
+
+    show_json(ask(f"/v1/quarantine/{quote(entry_id, safe='')}", key))

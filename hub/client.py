@@ -1,0 +1,73 @@
+"""The command line's way to the API: GET with a key, problems as exceptions."""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hub.config import Settings
+from hub.local_secrets import local_secrets
+
+TIMEOUT_S = 30.0
+CLI_KEY = "cli.key"
+"""File under the state's secrets with the key that `ioc up` made for commands on the same machine."""
+
+
+class ClientError(Exception):
+    """The API did not give what was asked for; the message is for the person at the terminal."""
+
+
+class ApiAwayError(ClientError):
+    """Nobody answers at the address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Calls block. `key` never appears in a repr."""
+
+    url: str
+    key: str | None = field(repr=False)
+    language: str = "vi"
+
+    def get(self, path: str, parameters: Mapping[str, str | None] | None = None) -> Any:
+        """The answer's JSON; parameters that are None are left out. Raises `ClientError`."""
+        given = {name: value for name, value in (parameters or {}).items() if value is not None}
+        query = f"?{urllib.parse.urlencode(given)}" if given else ""
+        request = urllib.request.Request(self.url + path + query, headers=self._headers())
+        try:
+            with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
+                return json.load(response)
+        except urllib.error.HTTPError as error:
+            raise ClientError(_problem_text(error)) from error
+        except (urllib.error.URLError, OSError) as error:
+            raise ApiAwayError(f"{self.url}: {getattr(error, 'reason', error)}") from error
+        except ValueError as error:
+            raise ClientError(f"{self.url}{path}: not JSON: {error}") from error
+
+    def _headers(self) -> dict[str, str]:
+        headers = {"Accept": "application/json", "Accept-Language": self.language}
+        if self.key:
+            headers["Authorization"] = f"Bearer {self.key}"
+        return headers
+
+
+def _problem_text(error: urllib.error.HTTPError) -> str:
+    try:
+        problem = json.load(error)
+        lines = [": ".join(filter(None, (problem.get("title"), problem.get("detail"))))]
+        lines += [f"  {item.get('parameter', '')}: {item.get('detail', '')}" for item in problem.get("errors", ())]
+        return f"{error.code} " + "\n".join(lines)
+    except (ValueError, AttributeError):
+        return f"{error.code} {error.reason}"
+
+
+def client(settings: Settings, key: str | None = None) -> Client:
+    """With `key`, else `IOC_API_KEY`, else the key of this machine's stack."""
+    found = key or os.environ.get("IOC_API_KEY") or local_secrets(settings.state_dir).read(CLI_KEY)
+    return Client(settings.api_url, found, settings.lang)
