@@ -83,7 +83,9 @@ class BodyError(Exception):
 
 def _metrics() -> tuple[CollectorRegistry, Counter, Histogram]:
     registry = CollectorRegistry()
-    requests = Counter("ioc_warehouse_requests", "Statements by kind and result.", ["kind", "result"], registry=registry)
+    requests = Counter(
+        "ioc_warehouse_requests", "Statements by kind and result.", ["kind", "result"], registry=registry
+    )
     seconds = Histogram("ioc_warehouse_request_seconds", "Time of a statement.", ["kind"], registry=registry)
     return registry, requests, seconds
 
@@ -140,7 +142,10 @@ class WarehouseApp:
         credential = self._admit(headers, arguments)
         if credential is None:
             await _respond(
-                send, 401, b"Code: 516. DB::Exception: Authentication failed", [(b"x-clickhouse-exception-code", b"516")]
+                send,
+                401,
+                b"Code: 516. DB::Exception: Authentication failed",
+                [(b"x-clickhouse-exception-code", b"516")],
             )
             return
         kind = "read"
@@ -154,9 +159,7 @@ class WarehouseApp:
                 answer_format, answer, rows = await self._execute(sql, body, arguments, credential.read_only)
         except EngineError as error:
             self._requests.labels(kind, "error").inc()
-            await _respond(
-                send, 500, str(error).encode(), [(b"x-clickhouse-exception-code", str(error.code).encode())]
-            )
+            await _respond(send, 500, str(error).encode(), [(b"x-clickhouse-exception-code", str(error.code).encode())])
         except (BodyError, UnicodeDecodeError) as error:
             self._requests.labels(kind, "refused").inc()
             await _respond(send, 400, str(error).encode())
@@ -182,9 +185,7 @@ class WarehouseApp:
         engine = self._engine
         parameters = {key[6:]: value for key, value in arguments.items() if key.startswith("param_")}
         settings = {
-            key: value
-            for key, value in arguments.items()
-            if key not in NOT_SETTINGS and not key.startswith("param_")
+            key: value for key, value in arguments.items() if key not in NOT_SETTINGS and not key.startswith("param_")
         }
         if read_only and (body or is_insert(sql)):
             raise EngineError("Code: 164. DB::Exception: this user may only read")

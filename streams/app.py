@@ -1,0 +1,265 @@
+"""The stream worker: a Faust application whose agent hands batches to partition runners. The role `ioc stream`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import faust
+import structlog
+from faust.types import TP
+
+from schemas.codec import Decoder
+from schemas.contract import Contract
+from streams import metrics
+from streams.errors import OwnershipLostError
+from streams.partition import PartitionRunner
+from streams.quarantine import TOPIC as QUARANTINE_TOPIC
+from streams.quarantine import Quarantine, QuarantineSink
+from streams.replay import ReplayLog
+from streams.sink import EntitySink, Records, Sink, TakeOver
+from streams.states import KnownKeys
+from streams.store import EntityStore, raise_fences
+from streams.topic_ids import TopicIds, TopicUnknownError
+from streams.transport import Consumer, PartitionOwner, PartitionsListener, PassThrough, Transport
+from streams.warehouse.client import Warehouse
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+MAX_WAITING_RECORDS = 200_000
+"""Records held over all partitions before the fetcher waits: about 100 MB at 250 bytes a record."""
+
+BATCHES_AT_ONCE = 3
+"""Batches worked on at once: one decodes while the warehouse inserts the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSettings:
+    """What a worker needs to know. `cached_states` is per worker, over all its partitions; Faust makes
+    `data_dir`, and nothing that matters is kept there."""
+
+    bootstrap: str
+    data_dir: Path
+    group: str = "ioc-stream"
+    session_timeout: timedelta = timedelta(seconds=10)
+    cached_states: int = 200_000
+    max_fetch_bytes: int = 4 * 1024 * 1024
+
+
+class Partitions(PartitionsListener):
+    """The runners of the partitions this worker owns now."""
+
+    def __init__(self, start: Callable[[TP, int], PartitionRunner], close: Callable[[TP], Any]) -> None:
+        self.turn = 0
+        self._start = start
+        self._close = close
+        self._runners: dict[TP, PartitionRunner] = {}
+        self._tasks: dict[TP, asyncio.Task[None]] = {}
+        self._waiting = 0
+        self._room = asyncio.Event()
+        self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+
+    def revoked(self, partitions: set[TP]) -> None:
+        self.turn += 1
+        for task in self._tasks.values():
+            task.cancel()
+        self._runners.clear()
+        self._tasks.clear()
+        self._waiting = 0
+        self._room.set()
+        metrics.ASSIGNED.set(0)
+
+    def assigned(self, partitions: set[TP]) -> None:
+        self.revoked(partitions)
+        self._runners = {tp: self._start(tp, self.turn) for tp in sorted(partitions)}
+        for tp, runner in self._runners.items():
+            self._tasks[tp] = asyncio.create_task(self._run(tp, runner), name=f"partition {tp.topic}-{tp.partition}")
+        metrics.ASSIGNED.set(len(partitions))
+
+    async def _run(self, tp: TP, runner: PartitionRunner) -> None:
+        turn = self.turn
+        try:
+            while self.turn == turn:
+                try:
+                    await runner.run()
+                except OwnershipLostError as error:
+                    metrics.OWNERSHIP_LOST.inc()
+                    log.warning("ownership_lost", partition=runner.name, reason=str(error))
+                    return
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            log.exception("partition_failed", partition=runner.name)
+            if not self.failed.done():
+                self.failed.set_result(error)
+        finally:
+            with contextlib.suppress(Exception):
+                await self._close(tp)
+
+    async def offer(self, tp: TP, records: Records) -> None:
+        """Hand records over; waits while too many are waiting already."""
+        while self._waiting >= MAX_WAITING_RECORDS:
+            self._room.clear()
+            await self._room.wait()
+        runner = self._runners.get(tp)
+        if runner is not None:
+            self._waiting += len(records)
+            runner.offer(records)
+
+    def of_topic(self, topic: str) -> list[int]:
+        """Partitions of a topic that are ours."""
+        return sorted(tp.partition for tp in self._runners if tp.topic == topic)
+
+    def released(self, count: int) -> None:
+        """So many records were taken up."""
+        self._waiting = max(0, self._waiting - count)
+        self._room.set()
+
+
+class StreamWorker:
+    """Owns the Faust application and everything a partition's runner needs."""
+
+    def __init__(
+        self,
+        settings: StreamSettings,
+        contracts: Iterable[Contract],
+        warehouse: Warehouse,
+        schema_text: Callable[[int], str],
+        quarantine: Quarantine,
+        topic_ids: TopicIds,
+    ) -> None:
+        self._settings = settings
+        self._contracts = {contract.topic: contract for contract in contracts}
+        self._warehouse = warehouse
+        self._schema_text = schema_text
+        self._quarantine = quarantine
+        self._topic_ids = topic_ids
+        self._slots = asyncio.Semaphore(BATCHES_AT_ONCE)
+        self._stores = {topic: EntityStore(warehouse, contract) for topic, contract in self._contracts.items()}
+        self._shared: dict[tuple[str, str, int], asyncio.Future[Any]] = {}
+        self._logs: dict[TP, ReplayLog] = {}
+        self.partitions = Partitions(self._runner, self._close)
+        self.app = self._faust()
+
+    def _faust(self) -> Any:
+        self._settings.data_dir.mkdir(parents=True, exist_ok=True)
+        session = self._settings.session_timeout.total_seconds()
+        app = faust.App(
+            self._settings.group,
+            broker=[f"kafka://{address}" for address in self._settings.bootstrap.split(",")],
+            store="memory://",
+            datadir=str(self._settings.data_dir),
+            web_enabled=False,
+            topic_disable_leader=True,
+            topic_allow_declare=False,
+            stream_wait_empty=False,
+            consumer_auto_offset_reset="earliest",
+            consumer_max_fetch_size=self._settings.max_fetch_bytes,
+            broker_session_timeout=session,
+            broker_heartbeat_interval=session / 5,
+            broker_request_timeout=max(40.0, session + 5),
+            broker_commit_livelock_soft_timeout=3600.0,
+            stream_processing_timeout=3600.0,
+            # Not used for these topics: the runners commit. Long, so that Faust's idle timer stays out of the way.
+            broker_commit_interval=60.0,
+        )
+        app.transport = Transport([*app.conf.broker], app)
+        topics = [*self._contracts, QUARANTINE_TOPIC]
+        batches = app.topic(*topics, schema=PassThrough(), maxsize=4, acks=False)
+
+        async def hand_over(stream: Any) -> None:
+            async for event in stream.noack().events():
+                message = event.message
+                await self.partitions.offer(TP(message.topic, message.partition), message.value)
+
+        app.agent(batches, concurrency=1, name="batches")(hand_over)
+        return app
+
+    def _runner(self, tp: TP, turn: int) -> PartitionRunner:
+        consumer: Consumer = self.app.consumer
+        owner = PartitionOwner(consumer, tp, turn, lambda: self.partitions.turn)
+        source = self._logs[tp] = ReplayLog(
+            self._settings.bootstrap, tp.topic, tp.partition, lambda: self._topic_id(tp.topic, turn)
+        )
+        return PartitionRunner(
+            f"{tp.topic}-{tp.partition}", owner, source, self._sink(tp, turn), self._slots, self.partitions.released
+        )
+
+    async def _close(self, tp: TP) -> None:
+        source = self._logs.pop(tp, None)
+        if source is not None:
+            await source.close()
+
+    def _sink(self, tp: TP, turn: int) -> Sink:
+        if tp.topic == QUARANTINE_TOPIC:
+            return QuarantineSink(self._warehouse, tp.partition)
+        contract = self._contracts[tp.topic]
+        return EntitySink(
+            contract,
+            tp.partition,
+            self._stores[tp.topic],
+            Decoder(contract, self._schema_text),
+            self._quarantine,
+            lambda: self._once("take over", tp.topic, turn, self._take_over),
+            # A worker has about a dozen partitions of an entity; an even share keeps the sum bounded.
+            max(2_000, self._settings.cached_states // 12),
+        )
+
+    async def _once(self, what: str, topic: str, turn: int, load: Callable[[str, int], Awaitable[T]]) -> T:
+        """Load something once per topic and assignment, however many partitions ask; a failure is not kept."""
+        place = (what, topic, turn)
+        if place not in self._shared:
+            self._shared = {key: value for key, value in self._shared.items() if key[2] == turn}
+            self._shared[place] = asyncio.ensure_future(load(topic, turn))
+        try:
+            loaded: T = await asyncio.shield(self._shared[place])
+        except Exception:
+            self._shared.pop(place, None)
+            raise
+        return loaded
+
+    async def _topic_id(self, topic: str, turn: int) -> str:
+        return await self._once("topic id", topic, turn, self._ask_topic_id)
+
+    async def _ask_topic_id(self, topic: str, _turn: int) -> str:
+        while True:
+            try:
+                return await asyncio.to_thread(self._topic_ids, topic)
+            except TopicUnknownError as error:
+                log.warning("topic_id_unknown", topic=topic, error=str(error))
+                await asyncio.sleep(1.0)
+
+    async def _take_over(self, topic: str, turn: int) -> TakeOver:
+        """Raise the fences of all partitions of the topic, then load the keys that have a state."""
+        topic_id = await self._topic_id(topic, turn)
+        partitions = self.partitions.of_topic(topic)
+        fences = await asyncio.to_thread(raise_fences, self._warehouse, topic, topic_id, partitions)
+        known = KnownKeys()
+        for hashes in await asyncio.to_thread(self._stores[topic].known_hashes):
+            known.add(hashes)
+        return TakeOver(fences, known)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set; raises what made a partition fail, after stopping."""
+        self.app.consumer.listener = self.partitions
+        await self.app.start()
+        stopping = asyncio.create_task(stop.wait())
+        crashed = asyncio.create_task(self.app._crashed.wait())
+        try:
+            await asyncio.wait({stopping, crashed, self.partitions.failed}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            crashed.cancel()
+            self.partitions.revoked(set())
+            await self.app.stop()
+        if self.partitions.failed.done():
+            raise self.partitions.failed.result()
+        if not stop.is_set():
+            raise RuntimeError("the Faust application stopped by itself") from self.app._crash_reason

@@ -1,0 +1,102 @@
+"""From signed changes to the one block that is inserted: pure."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import polars as pl
+import pyarrow as pa
+
+from schemas.codec import BadRecord, dtype
+from schemas.contract import Contract, Field
+from streams.change import OFFSET
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Which batch: `first`–`last` of a topic partition, in the topic's `life`, by a worker of `epoch`."""
+
+    topic: str
+    topic_id: str
+    life: int
+    partition: int
+    first: int
+    last: int
+    epoch: int
+
+    @property
+    def token(self) -> str:
+        """The insert's de-duplication token: the same for every attempt at this batch."""
+        return f"{self.topic_id}:{self.partition}:{self.first}-{self.last}"
+
+
+_BLANK: dict[str, object] = {
+    "string": "",
+    "enum": "",
+    "int": 0,
+    "long": 0,
+    "float": 0.0,
+    "double": 0.0,
+    "boolean": False,
+    "timestamp": datetime(1970, 1, 1, tzinfo=UTC),
+}
+
+
+def _blank(field: Field) -> pl.Expr:
+    value = None if field.nullable else _BLANK[field.base]
+    return pl.lit(value, dtype=dtype(field)).alias(field.name)
+
+
+def quarantined_rows(
+    bad: Sequence[BadRecord], offsets: Sequence[int], keys: Sequence[bytes | None], contract: Contract
+) -> pl.DataFrame:
+    """Primary rows of the records that cannot be applied, in the shape of `Changes.rows` and with `reason`."""
+    frame = pl.DataFrame(
+        {
+            OFFSET: [offsets[record.row] for record in bad],
+            "reason": [record.code for record in bad],
+            "__key": [(keys[record.row] or b"").decode("utf-8", "replace") for record in bad],
+        },
+        schema={OFFSET: pl.Int64, "reason": pl.String, "__key": pl.String},
+    )
+    payload = [pl.col("__key").alias(f.name) if f.name == "entity_key" else _blank(f) for f in contract.fields]
+    return frame.select(
+        *payload,
+        OFFSET,
+        pl.lit("quarantined").alias("kind"),
+        pl.lit(0, dtype=pl.Int8).alias("sign"),
+        pl.col(OFFSET).alias("state_offset"),
+        "reason",
+    )
+
+
+def finish(rows: pl.DataFrame, times: pl.DataFrame, bounds: Bounds) -> pl.DataFrame:
+    """Add the bookkeeping columns. `rows`: as `Changes.rows` plus `reason`; `times`: `offset`, `kafka_time`."""
+    batch_time = times["kafka_time"][0]
+    return (
+        rows.join(times, on=OFFSET, how="left")
+        .with_columns(
+            pl.lit(bounds.topic_id).alias("topic_id"),
+            pl.lit(bounds.life, dtype=pl.UInt32).alias("life"),
+            pl.lit(bounds.partition, dtype=pl.Int32).alias("partition"),
+            pl.lit(bounds.first, dtype=pl.Int64).alias("first"),
+            pl.lit(bounds.last, dtype=pl.Int64).alias("last"),
+            pl.lit(bounds.epoch, dtype=pl.Int64).alias("epoch"),
+            pl.lit(0, dtype=pl.UInt8).alias("heal"),
+            pl.lit(batch_time, dtype=pl.Datetime("ms", "UTC")).alias("batch_time"),
+        )
+        # A total order: the same batch is the same block, byte for byte.
+        .sort(OFFSET, "sign", descending=[False, True])
+    )
+
+
+def arrow_stream(frame: pl.DataFrame) -> bytes:
+    """The frame as an Arrow stream of one record batch."""
+    table = frame.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()

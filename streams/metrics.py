@@ -1,0 +1,21 @@
+"""The stream worker's own metrics, by the names of the integration-health catalogue."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0)
+
+SINK_BATCHES = Counter(
+    "ioc_sink_batches", "Batches sent to the warehouse, by table and result (ok, retry, redo).", ["table", "result"]
+)
+ROWS = Counter("ioc_stream_rows", "Rows written, by entity and kind.", ["entity", "kind"])
+STAGE = Histogram("ioc_stage_latency_seconds", "Time of one stage of a batch.", ["stage"], buckets=_BUCKETS)
+END_TO_END = STAGE.labels("kafka_to_warehouse")
+LOST = Counter("ioc_stream_lost_records", "Records that retention took before they were processed.", ["topic"])
+RECOVERIES = Counter("ioc_stream_recoveries", "Partitions taken over, by how (clean, redo, replay).", ["how"])
+ASSIGNED = Gauge("ioc_stream_assigned_partitions", "Partitions this worker owns now.")
+OWNERSHIP_LOST = Counter("ioc_stream_ownership_lost", "Batches dropped because another worker owns the partition.")
+QUARANTINE = Counter("ioc_quarantine_records", "Records quarantined, by connector.", ["connector"])
+QUARANTINE_FAILURES = Counter("ioc_quarantine_write_failures", "Quarantine messages not accepted.", ["connector"])
+KNOWN_KEYS = Gauge("ioc_stream_known_keys", "Entities the worker knows to exist.", ["entity"])

@@ -1,0 +1,269 @@
+"""One topic partition, exactly once: the protocol's steps in order. One batch in flight.
+
+A batch:  1 intent  commit (first, last): from now on its bounds are fixed
+          2 decode, look up the states before `first`, compute (the sink)
+          3 insert  the block under its token, the identical block again on every error
+          4 remember the new states; the next batch's intent confirms this one, or an idle commit does
+
+On assignment: raise the fence, read the commit, and redo an intent within its own bounds before anything else.
+Nothing between two steps without asking again whether the partition is still ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import structlog
+
+from schemas.errors import RegistryUnavailableError
+from streams import metrics
+from streams.errors import WarehouseUnavailableError
+from streams.intent import Commit, Plan, plan_start
+from streams.sink import Block, Records, Sink
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+MAX_BATCH_RECORDS = 20_000
+"""Larger blocks cost the warehouse less per row, and an event longer to become visible under load."""
+
+IDLE_COMMIT_S = 0.2
+"""A batch that no other follows is confirmed after this long."""
+
+RECOMMIT_S = 5.0
+"""An unchanged position is committed again, so that a worker that stands still can be told from one that is gone."""
+
+RETRY_FIRST_S, RETRY_MOST_S = 0.2, 5.0
+"""Pause before the identical block is sent again: doubled each time, up to the second value."""
+
+
+class Owner(Protocol):
+    """Whether the partition is still this worker's, and commits with the generation it was taken over in."""
+
+    def check(self) -> None:
+        """Raise `OwnershipLostError` if the partition was revoked or assigned anew since."""
+
+    async def fetch_commit(self) -> Commit | None: ...
+
+    async def commit(self, commit: Commit) -> None:
+        """Commit; raises `OwnershipLostError` if the group refuses: another worker has the partition."""
+
+
+class Log(Protocol):
+    """The topic partition's log, read beside the normal flow."""
+
+    async def topic_id(self) -> str: ...
+
+    async def bounds(self) -> tuple[int, int]:
+        """First offset kept, and the end (the next offset to be written)."""
+
+    async def read(self, first: int, last: int, at_most: int) -> Records:
+        """Records with offsets from `first` to `last`, at most so many; waits until there is one or none is left."""
+
+
+@dataclass(slots=True)
+class _Pending:
+    """Records that arrived and wait, in order."""
+
+    parts: deque[Records]
+    count: int = 0
+
+    def push(self, records: Records) -> None:
+        self.parts.append(records)
+        self.count += len(records)
+
+    def take(self, limit: int) -> Records:
+        """The oldest records, whole parts while they fit, at least one part (cut to `limit`)."""
+        taken = [self.parts.popleft()]
+        total = len(taken[0])
+        while self.parts and total + len(self.parts[0]) <= limit:
+            taken.append(self.parts.popleft())
+            total += len(taken[-1])
+        whole = joined(taken)
+        if len(whole) > limit:
+            self.parts.appendleft(part(whole, limit, len(whole)))
+            whole = part(whole, 0, limit)
+        self.count -= len(whole)
+        return whole
+
+
+def joined(parts: list[Records]) -> Records:
+    """Consecutive records as one."""
+    if len(parts) == 1:
+        return parts[0]
+    return Records(
+        [offset for records in parts for offset in records.offsets],
+        [at for records in parts for at in records.times],
+        [key for records in parts for key in records.keys],
+        [value for records in parts for value in records.values],
+    )
+
+
+def part(records: Records, start: int, end: int) -> Records:
+    """Records `start` to `end` (excluded), by position."""
+    return Records(
+        records.offsets[start:end], records.times[start:end], records.keys[start:end], records.values[start:end]
+    )
+
+
+class PartitionRunner:
+    """Runs one topic partition from its assignment until it is taken away."""
+
+    def __init__(
+        self,
+        name: str,
+        owner: Owner,
+        source: Log,
+        sink: Sink,
+        slots: asyncio.Semaphore,
+        released: Callable[[int], None] = lambda count: None,
+    ) -> None:
+        """`slots` bounds the batches that are worked on at once over all partitions; `released(n)` tells that n
+        waiting records were taken, for back-pressure."""
+        self.name = name
+        self._owner = owner
+        self._source = source
+        self._sink = sink
+        self._slots = slots
+        self._released = released
+        self._pending = _Pending(deque())
+        self._arrived = asyncio.Event()
+        self._next = -1
+        self._topic_id = ""
+        self._confirmed = True
+
+    @property
+    def position(self) -> int:
+        """The next offset to be processed; −1 before recovery."""
+        return self._next
+
+    def offer(self, records: Records) -> None:
+        """Add records that follow those offered before; ones already processed are dropped later."""
+        self._pending.push(records)
+        self._arrived.set()
+
+    async def run(self) -> None:
+        """Recover, then process what is offered; ends with `OwnershipLostError`."""
+        await self._recover()
+        while True:
+            await self._wait_for_records()
+            records = self._take()
+            if len(records):
+                async with self._slots:
+                    await self._process(records)
+
+    async def _wait_for_records(self) -> None:
+        while not self._pending.count:
+            self._arrived.clear()
+            try:
+                async with asyncio.timeout(RECOMMIT_S if self._confirmed else IDLE_COMMIT_S):
+                    await self._arrived.wait()
+            except TimeoutError:
+                await self._confirm()
+
+    def _take(self) -> Records:
+        records = self._pending.take(MAX_BATCH_RECORDS)
+        self._released(len(records))
+        if records.offsets[0] >= self._next:
+            return records
+        fresh = [position for position, offset in enumerate(records.offsets) if offset >= self._next]
+        return part(records, fresh[0], len(records)) if fresh else part(records, 0, 0)
+
+    async def _confirm(self) -> None:
+        await self._owner.commit(Commit(self._next, self._topic_id))
+        self._confirmed = True
+
+    async def _process(self, records: Records) -> None:
+        first, last = records.offsets[0], records.offsets[-1]
+        self._owner.check()
+        with metrics.STAGE.labels("intent").time():
+            await self._owner.commit(Commit(first, self._topic_id, last))
+        self._confirmed = False
+        block = await self._patiently(lambda: self._sink.prepare(records, first, last))
+        await self._send(block, "ok")
+        self._next = last + 1
+        metrics.END_TO_END.observe(max(0.0, time.time() - records.times[-1] / 1000))
+
+    async def _send(self, block: Block, result: str) -> None:
+        self._owner.check()
+        with metrics.STAGE.labels("insert").time():
+            await self._patiently(block.send)
+        self._owner.check()
+        block.done()
+        metrics.SINK_BATCHES.labels(self.name.rsplit("-", 1)[0], result).inc()
+
+    async def _patiently(self, step: Callable[[], Awaitable[T]]) -> T:
+        """Repeat a step while the warehouse or the registry is away and the partition is ours."""
+        pause = RETRY_FIRST_S
+        while True:
+            try:
+                return await step()
+            except (WarehouseUnavailableError, RegistryUnavailableError) as error:
+                self._owner.check()
+                metrics.SINK_BATCHES.labels(self.name.rsplit("-", 1)[0], "retry").inc()
+                log.warning("batch_waits", partition=self.name, error=str(error)[:300], pause_s=pause)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, RETRY_MOST_S)
+                self._owner.check()
+
+    async def _recover(self) -> None:
+        started = time.monotonic()
+        self._topic_id = await self._source.topic_id()
+        written_last = await self._patiently(lambda: self._sink.open(self._topic_id))
+        commit = await self._owner.fetch_commit()
+        log_start, log_end = await self._source.bounds()
+        plan = plan_start(commit, self._topic_id, written_last, log_start, log_end)
+        self._owner.check()
+        if plan.lost:
+            metrics.LOST.labels(self.name.rsplit("-", 1)[0]).inc(plan.lost)
+            log.error("records_lost_by_retention", partition=self.name, count=plan.lost)
+        if plan.redo is not None:
+            await self._redo(*plan.redo)
+        self._next = plan.position
+        await self._confirm()
+        if plan.replay_to is not None:
+            await self._replay(plan)
+        how = "redo" if plan.redo else "replay" if plan.replay_to else "clean"
+        metrics.RECOVERIES.labels(how).inc()
+        log.info(
+            "partition_taken_over",
+            partition=self.name,
+            position=self._next,
+            how=how,
+            lost=plan.lost,
+            took_s=round(time.monotonic() - started, 3),
+        )
+
+    async def _redo(self, first: int, last: int) -> None:
+        """The batch that was intended when the last owner stopped: its rows again, or the same rows computed anew."""
+        block = await self._patiently(lambda: self._sink.prepare_redo(first, last))
+        if block is None:
+            records = await self._read_all(first, last)
+            if not len(records):
+                return
+            block = await self._patiently(lambda: self._sink.prepare_again(records, first, last))
+        await self._send(block, "redo")
+
+    async def _read_all(self, first: int, last: int) -> Records:
+        parts = [part(Records([], [], [], []), 0, 0)]
+        while first <= last:
+            records = await self._source.read(first, last, MAX_BATCH_RECORDS)
+            if not len(records):
+                break
+            parts.append(records)
+            first = records.offsets[-1] + 1
+        return joined(parts)
+
+    async def _replay(self, plan: Plan) -> None:
+        assert plan.replay_to is not None
+        while self._next < plan.replay_to:
+            records = await self._source.read(self._next, plan.replay_to - 1, MAX_BATCH_RECORDS)
+            if not len(records):
+                return
+            await self._process(records)

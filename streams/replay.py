@@ -1,0 +1,84 @@
+"""Reading a topic partition beside the normal flow, for recovery: a consumer of its own, without a group."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+
+from streams.sink import Records
+
+log = structlog.get_logger()
+
+POLL_MS = 500
+QUIET_S = 10.0
+"""After so long without a record below the end, what is missing is taken as gone (compaction, markers)."""
+
+
+class ReplayLog:
+    """One topic partition, read on demand. `close` when done."""
+
+    def __init__(self, bootstrap: str, topic: str, partition: int, topic_id: Callable[[], Awaitable[str]]) -> None:
+        self._bootstrap = bootstrap
+        self._tp = TopicPartition(topic, partition)
+        self._topic_id = topic_id
+        self._consumer: AIOKafkaConsumer | None = None
+
+    async def topic_id(self) -> str:
+        return await self._topic_id()
+
+    async def _started(self) -> AIOKafkaConsumer:
+        if self._consumer is None:
+            consumer = AIOKafkaConsumer(
+                bootstrap_servers=self._bootstrap,
+                enable_auto_commit=False,
+                auto_offset_reset="none",
+                max_partition_fetch_bytes=8 * 1024 * 1024,
+            )
+            await consumer.start()
+            consumer.assign([self._tp])
+            self._consumer = consumer
+        return self._consumer
+
+    async def bounds(self) -> tuple[int, int]:
+        consumer = await self._started()
+        first = await consumer.beginning_offsets([self._tp])
+        end = await consumer.end_offsets([self._tp])
+        return first[self._tp], end[self._tp]
+
+    async def read(self, first: int, last: int, at_most: int) -> Records:
+        consumer = await self._started()
+        log_start, end = await self.bounds()
+        if first >= end or last < log_start:
+            return Records([], [], [], [])
+        consumer.seek(self._tp, max(first, log_start))
+        quiet_since = time.monotonic()
+        while time.monotonic() - quiet_since < QUIET_S:
+            try:
+                fetched = await consumer.getmany(self._tp, timeout_ms=POLL_MS, max_records=at_most)
+            except OffsetOutOfRangeError:
+                return Records([], [], [], [])
+            except KafkaError as error:
+                log.warning("replay_read_failed", topic=self._tp.topic, error=str(error))
+                await asyncio.sleep(0.5)
+                continue
+            records = [record for record in fetched.get(self._tp, []) if record.offset <= last]
+            if records:
+                return Records(
+                    [record.offset for record in records],
+                    [record.timestamp for record in records],
+                    [record.key for record in records],
+                    [record.value for record in records],
+                )
+            if fetched.get(self._tp):
+                break
+        return Records([], [], [], [])
+
+    async def close(self) -> None:
+        if self._consumer is not None:
+            consumer, self._consumer = self._consumer, None
+            await consumer.stop()

@@ -1,0 +1,90 @@
+"""What a worker remembers of entities: a compact set of known keys, and a bounded cache of states.
+
+Neither matters for correctness: a key not known has no state, a known key not cached costs a query. Both are
+thrown away when partitions change hands.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+Hashes = npt.NDArray[np.uint64]
+
+HASH_SEED = 20_220_919
+"""Any constant: the hashes never leave the process."""
+
+MAX_FRAMES = 64
+"""Frames a cache holds before it merges them: more cost time at each look-up, fewer at each merge."""
+
+
+def key_hashes(keys: pl.Series) -> Hashes:
+    """64-bit hashes of key strings; two keys that collide only cost a needless query."""
+    return keys.hash(HASH_SEED).to_numpy()
+
+
+class KnownKeys:
+    """A set of 64-bit hashes in sorted runs that grow geometrically: 8 bytes a key, cheap to add in batches."""
+
+    def __init__(self) -> None:
+        self._runs: list[Hashes] = []
+
+    def __len__(self) -> int:
+        return sum(len(run) for run in self._runs)
+
+    def add(self, hashes: Hashes) -> None:
+        """Add hashes; ones already there may be added again at the price of their 8 bytes."""
+        if len(hashes) == 0:
+            return
+        run: Hashes = np.unique(hashes)
+        while self._runs and len(self._runs[-1]) < 2 * len(run):
+            run = np.unique(np.concatenate((self._runs.pop(), run)))
+        self._runs.append(run)
+
+    def contains(self, hashes: Hashes) -> npt.NDArray[np.bool_]:
+        """Mask of the hashes that are in the set."""
+        found = np.zeros(len(hashes), dtype=np.bool_)
+        for run in self._runs:
+            at = np.searchsorted(run, hashes)
+            found |= run[np.minimum(at, len(run) - 1)] == hashes
+        return found
+
+
+class StateCache:
+    """The newest states of one partition: at most about `capacity` rows, the oldest forgotten first."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._frames: list[pl.DataFrame] = []
+        self._where: dict[str, tuple[int, int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._where)
+
+    def get(self, keys: list[str]) -> tuple[list[pl.DataFrame], list[str]]:
+        """States of the keys that are cached, as frames, and the keys that are not."""
+        wanted: dict[int, list[int]] = {}
+        missing: list[str] = []
+        for key in keys:
+            place = self._where.get(key)
+            if place is None:
+                missing.append(key)
+            else:
+                wanted.setdefault(place[0], []).append(place[1])
+        return [self._frames[frame][rows] for frame, rows in wanted.items()], missing
+
+    def put(self, states: pl.DataFrame) -> None:
+        """Remember states, one row a key; they replace what was known of these keys."""
+        if states.height == 0:
+            return
+        number = len(self._frames)
+        self._frames.append(states)
+        self._where.update((key, (number, row)) for row, key in enumerate(states["entity_key"]))
+        if number + 1 >= MAX_FRAMES or sum(frame.height for frame in self._frames) > 2 * self._capacity:
+            self._merge()
+
+    def _merge(self) -> None:
+        merged = pl.concat(self._frames).unique("entity_key", keep="last", maintain_order=True).tail(self._capacity)
+        self._frames = [merged.rechunk()]
+        self._where = {key: (0, row) for row, key in enumerate(merged["entity_key"])}

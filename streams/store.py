@@ -1,0 +1,144 @@
+"""What the core asks of the warehouse for one entity: fences, states, written rows. Blocking calls."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import polars as pl
+
+from schemas.contract import Contract
+from streams.block import Bounds, arrow_stream
+from streams.change import DELETED, STATE_OFFSET
+from streams.states import Hashes, key_hashes
+from streams.warehouse.client import Warehouse
+from streams.warehouse.schema import BOOKKEEPING
+
+MAX_QUERY_BYTES = 64 * 1024 * 1024
+"""A look-up names its keys in the statement: 100,000 keys of 30 bytes are 3 MB."""
+
+KEYS_PER_QUERY = 1_000_000
+"""Known keys are loaded in slices, so that no answer grows without bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """A worker's right to write one topic partition: blocks of a lower epoch are refused."""
+
+    partition: int
+    epoch: int
+    life: int
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _frame(stream: bytes) -> pl.DataFrame:
+    return pl.read_ipc_stream(io.BytesIO(stream))
+
+
+def raise_fences(warehouse: Warehouse, topic: str, topic_id: str, partitions: list[int]) -> dict[int, Fence]:
+    """Take partitions over: a higher epoch for each, and a new life if the topic is not the one known."""
+    known = {
+        partition: (epoch, known_id, life)
+        for partition, epoch, known_id, life in warehouse.rows(
+            "SELECT partition, epoch, topic_id, life FROM fence WHERE topic = {topic:String}", {"topic": topic}
+        )
+    }
+    fences: dict[int, Fence] = {}
+    for partition in partitions:
+        epoch, known_id, life = known.get(partition, (0, topic_id, 0))
+        fences[partition] = Fence(partition, epoch + 1, life if known_id == topic_id else life + 1)
+    rows = ", ".join(
+        f"({_text(topic)}, {fence.partition}, {fence.epoch}, {_text(topic_id)}, {fence.life})"
+        for fence in fences.values()
+    )
+    warehouse.command(f"INSERT INTO fence VALUES {rows}")
+    return fences
+
+
+class EntityStore:
+    """One entity's tables. Safe from several threads."""
+
+    def __init__(self, warehouse: Warehouse, contract: Contract) -> None:
+        self._warehouse = warehouse
+        self._contract = contract
+        self._payload = ", ".join(f"`{field.name}`" for field in contract.fields)
+        self.columns = [field.name for field in contract.fields] + [name for name, _ in BOOKKEEPING]
+
+    def known_hashes(self) -> list[Hashes]:
+        """Hashes of all keys that have a state, in slices."""
+        slices: list[Hashes] = []
+        last = ""
+        while True:
+            frame = _frame(
+                self._warehouse.arrow(
+                    f"SELECT DISTINCT entity_key FROM {self._contract.current_table} "
+                    f"WHERE entity_key > {_text(last)} ORDER BY entity_key LIMIT {KEYS_PER_QUERY}",
+                    {"output_format_arrow_string_as_string": 1},
+                )
+            )
+            if frame.height:
+                slices.append(key_hashes(frame["entity_key"]))
+                last = frame["entity_key"][-1]
+            if frame.height < KEYS_PER_QUERY:
+                return slices
+
+    def written_last(self, topic_id: str, partition: int) -> int:
+        """The end of the last batch in `_changes`, −1 if there is none."""
+        rows = self._warehouse.rows(
+            f"SELECT `last` FROM {self._contract.changes_table} "
+            "WHERE partition = {partition:Int32} AND topic_id = {topic_id:String} "
+            "ORDER BY partition DESC, `offset` DESC LIMIT 1",
+            {"partition": partition, "topic_id": topic_id},
+        )
+        return int(rows[0][0]) if rows else -1
+
+    def current_states(self, keys: list[str]) -> pl.DataFrame:
+        """Newest states of the keys: the contract's columns, `state_offset`, `deleted`."""
+        fields = ", ".join(f"`{field.name}`" for field in self._contract.fields if field.name != "entity_key")
+        names = [field.name for field in self._contract.fields if field.name != "entity_key"]
+        picks = ", ".join(f"tupleElement(newest, {i}) AS `{name}`" for i, name in enumerate(names, start=1))
+        count = len(names)
+        return self._states(
+            f"SELECT entity_key, {picks}, tupleElement(newest, {count + 1}) AS state_offset, "
+            f"tupleElement(newest, {count + 2}) AS deleted FROM (SELECT entity_key, "
+            f"argMax(tuple({fields}, state_offset, deleted), version) AS newest "
+            f"FROM {self._contract.current_table} WHERE entity_key IN ({','.join(map(_text, keys))}) "
+            "GROUP BY entity_key)"
+        )
+
+    def states_before(self, keys: list[str], bounds: Bounds) -> pl.DataFrame:
+        """States of the keys as they were before the batch, from `_changes`: for a redo."""
+        return self._states(
+            f"SELECT {self._payload}, `offset` AS state_offset, kind = 'deleted' AS deleted "
+            f"FROM {self._contract.changes_table} "
+            f"WHERE partition = {bounds.partition} AND kind IN ('applied', 'deleted') "
+            f"AND (life < {bounds.life} OR (life = {bounds.life} AND `offset` < {bounds.first})) "
+            f"AND entity_key IN ({','.join(map(_text, keys))}) "
+            "ORDER BY life DESC, `offset` DESC LIMIT 1 BY entity_key"
+        )
+
+    def _states(self, sql: str) -> pl.DataFrame:
+        settings = {"max_query_size": MAX_QUERY_BYTES, "output_format_arrow_string_as_string": 1}
+        frame = _frame(self._warehouse.arrow(sql, settings))
+        return frame.with_columns(pl.col(STATE_OFFSET).cast(pl.Int64), pl.col(DELETED).cast(pl.Boolean))
+
+    def written_rows(self, bounds: Bounds) -> pl.DataFrame:
+        """The rows of a batch that are in `_changes`, stamped with the epoch of `bounds`."""
+        columns = ", ".join(f"`{name}`" for name in self.columns)
+        frame = _frame(
+            self._warehouse.arrow(
+                f"SELECT {columns} FROM {self._contract.changes_table} WHERE partition = {bounds.partition} "
+                f"AND topic_id = {_text(bounds.topic_id)} AND `offset` BETWEEN {bounds.first} AND {bounds.last} "
+                f"AND `first` = {bounds.first} AND `last` = {bounds.last} AND heal = 0",
+                {"output_format_arrow_string_as_string": 1},
+            )
+        )
+        return frame.with_columns(pl.lit(bounds.epoch, dtype=pl.Int64).alias("epoch"))
+
+    def insert(self, rows: pl.DataFrame, bounds: Bounds) -> None:
+        """Insert the block of a batch under its token; the same call may be repeated until it succeeds."""
+        block = rows.select(self.columns)
+        self._warehouse.insert(self._contract.changes_table, self.columns, arrow_stream(block), bounds.token)

@@ -1,0 +1,214 @@
+"""A batch-first transport for Faust: one message per fetched batch and partition, commits of our own.
+
+Stock Faust spends four asyncio tasks, a lock, a queue put and an acknowledgement on every event. Here the agent
+gets a batch, and the offsets are committed by the partition's runner with the batch's bounds in the metadata
+(`streams.intent`), under the generation in which the partition was taken over. Faust's own offset accounting
+sees no acknowledgement and so never commits these topics.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Any
+
+import faust
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError, for_code
+from aiokafka.protocol.commit import OffsetCommitRequest
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+
+from streams.errors import OwnershipLostError
+from streams.intent import Commit, parse_commit
+from streams.sink import Records
+
+FETCH_WAIT_MS = 50
+"""How long the broker may hold a fetch that finds nothing. The driver's 1,500 ms would delay a record of a
+partition that was left out of the fetch in flight."""
+
+COMMIT_RETRY_S = 0.2
+
+LOST_OWNERSHIP = frozenset((22, 25, 27, 82))
+"""IllegalGeneration, UnknownMemberId, RebalanceInProgress, FencedInstanceId: another member has the partition."""
+
+
+class PassThrough(faust.Schema):
+    """Hands the batch to the agent as it is."""
+
+    def loads_key(self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None) -> Any:
+        return message.key
+
+    def loads_value(self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None) -> Any:
+        return message.value
+
+
+class PartitionsListener:
+    """What the consumer tells about ownership; `streams.app` implements it."""
+
+    def revoked(self, partitions: set[TP]) -> None:
+        """These partitions are no longer ours. Must not block."""
+
+    def assigned(self, partitions: set[TP]) -> None:
+        """These partitions are ours under the consumer's present generation. Must not block."""
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """The driver's consumer with a short fetch wait and commits that carry metadata and a generation."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        return consumer
+
+    def membership(self) -> tuple[int, str]:
+        """Generation and member id at this moment."""
+        coordinator = self._ensure_consumer()._coordinator
+        return coordinator.generation, coordinator.member_id
+
+    async def fetch_commit(self, tp: TP) -> Commit | None:
+        return await self.call_thread(self._fetch_commit, tp)
+
+    async def _fetch_commit(self, tp: TP) -> Commit | None:
+        partition = TopicPartition(tp.topic, tp.partition)
+        found = await self._ensure_consumer()._coordinator.fetch_committed_offsets([partition])
+        committed = found.get(partition)
+        if committed is None or committed.offset < 0:
+            return None
+        return parse_commit(committed.offset, committed.metadata or "")
+
+    async def commit_as(self, tp: TP, commit: Commit, generation: int, member_id: str) -> int:
+        """Commit under the given membership; gives Kafka's error code, 0 for success."""
+        return await self.call_thread(self._commit_as, tp, commit, generation, member_id)
+
+    async def _commit_as(self, tp: TP, commit: Commit, generation: int, member_id: str) -> int:
+        coordinator = self._ensure_consumer()._coordinator
+        await coordinator.ensure_coordinator_known()
+        request = OffsetCommitRequest(
+            coordinator.group_id,
+            generation,
+            member_id,
+            OffsetCommitRequest.DEFAULT_RETENTION_TIME,
+            [(tp.topic, [(tp.partition, commit.offset, commit.metadata)])],
+        )
+        response = await coordinator._send_req(request)
+        code: int = response.topics[0][1][0][1]
+        if code in (15, 16):
+            coordinator.coordinator_dead()
+        return code
+
+
+class Consumer(driver.Consumer):
+    """Yields one message per batch. `listener` hears of ownership."""
+
+    listener: PartitionsListener = PartitionsListener()
+    _thread: ConsumerThread
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    @property
+    def thread(self) -> ConsumerThread:
+        return self._thread
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        self.listener.revoked(revoked)
+        await super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        self.listener.assigned(assigned)
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    def on_buffer_full(self, tp: TP) -> None:
+        """Nothing: a full queue holds the fetcher back, and marking the partition would cost a second's sleep."""
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
+        records, active = await self._wait_next_records(timeout)
+        generation = self.app.consumer_generation_id
+        if records is None or self.should_stop:
+            return
+        if not self.flow_active:
+            await self.perform_seek()
+            return
+        for tp, batch in records.items():
+            if not self.flow_active or self.app.consumer_generation_id != generation:
+                return
+            if batch and (active is None or tp in active):
+                yield tp, self._batch_message(tp, batch, generation)
+
+    def _batch_message(self, tp: TP, batch: list[Any], generation: int) -> ConsumerMessage:
+        last = batch[-1]
+        value = Records(
+            [record.offset for record in batch],
+            [record.timestamp for record in batch],
+            [record.key for record in batch],
+            [record.value for record in batch],
+        )
+        return ConsumerMessage(
+            *(tp.topic, tp.partition, last.offset, last.timestamp / 1000.0, last.timestamp_type),
+            *((), None, value, None, 0, 0, tp),
+            generation_id=generation,
+        )
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        """Hand batches to the conductor until stopped; a full queue waits here."""
+        try:
+            while not (self._stopped.is_set() or fetcher._stopped.is_set()):
+                await asyncio.sleep(0)
+                async for tp, message in self.getmany(timeout=1.0):
+                    await self.wait_first(self.callback(message), self.suspend_flow.wait())
+                    self._read_offset[tp] = message.offset
+        except self.consumer_stopped_errors:
+            if not self.transport.app.should_stop:
+                raise
+
+
+class Transport(driver.Transport):
+    """Faust's aiokafka transport with the batch consumer."""
+
+    Consumer = Consumer
+
+
+class PartitionOwner:
+    """One assignment of one partition: dies with the next revocation, whatever the generation says.
+
+    aiokafka sets a new generation before it tells of the assignment, so the generation alone would let a batch
+    through that no recovery went before; `turn` is our own counter, raised at every revocation and assignment.
+    """
+
+    def __init__(self, consumer: Consumer, tp: TP, turn: int, current_turn: Callable[[], int]) -> None:
+        self._consumer = consumer
+        self._tp = tp
+        self._turn = turn
+        self._current_turn = current_turn
+        self._generation, self._member_id = consumer.thread.membership()
+
+    def check(self) -> None:
+        if self._current_turn() != self._turn:
+            raise OwnershipLostError(f"{self._tp.topic}-{self._tp.partition} was given away")
+
+    async def fetch_commit(self) -> Commit | None:
+        while True:
+            self.check()
+            try:
+                return await self._consumer.thread.fetch_commit(self._tp)
+            except KafkaError:
+                await asyncio.sleep(COMMIT_RETRY_S)
+
+    async def commit(self, commit: Commit) -> None:
+        while True:
+            self.check()
+            try:
+                code = await self._consumer.thread.commit_as(self._tp, commit, self._generation, self._member_id)
+            except KafkaError:
+                code = -1
+            if code == 0:
+                return
+            if code in LOST_OWNERSHIP:
+                raise OwnershipLostError(f"{self._tp.topic}-{self._tp.partition}: {for_code(code).__name__}")
+            await asyncio.sleep(COMMIT_RETRY_S)
+
+
+def partitions_of(tps: Iterable[TP], topics: set[str]) -> list[TP]:
+    """The partitions of these topics, in order."""
+    return sorted(tp for tp in tps if tp.topic in topics)
