@@ -1,0 +1,117 @@
+"""Many small publications at once: what waits is sent together, then each sender hears that it is safe.
+
+While one group is on its way the next one gathers, so groups grow with the load and a lone message waits for nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from typing import NamedTuple
+
+from connectors.errors import PublishError, Text
+from connectors.intake import Prepared
+from connectors.publish import Message, Publisher
+from connectors.quarantine import QUARANTINE_TOPIC
+
+WAITING_RECORDS = 100_000
+"""Records that may wait; beyond, senders are asked for patience. About 50 MB."""
+GROUP_RECORDS = 20_000
+"""Records of one group: a few requests' worth to the broker."""
+
+
+class TooManyWaitingError(PublishError):
+    """The queue is full: nothing was taken."""
+
+    code = "overloaded"
+
+
+class _Waiting(NamedTuple):
+    prepared: Prepared
+    records: int
+    done: asyncio.Future[None]
+
+
+class GroupedPublisher:
+    """Groups concurrent publications over one Publisher. Runs between `start` and `stop`."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+        self._queue: list[_Waiting] = []
+        self._records = 0
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="grouped publisher")
+
+    async def stop(self) -> None:
+        """Stop; publications still waiting fail with PublishError."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+        self._fail(self._queue, PublishError(Text("Dịch vụ đang dừng", "The service is stopping")))
+        self._queue = []
+
+    async def publish(self, prepared: Prepared) -> None:
+        """Returns when all replicas have all of it; PublishError otherwise, then some of it may have arrived."""
+        records = len(prepared.messages) + len(prepared.quarantined)
+        if records == 0:
+            return
+        if self._records + records > WAITING_RECORDS and self._queue:
+            raise TooManyWaitingError(
+                Text("Quá nhiều bản ghi đang chờ ghi vào Kafka", "Too many records are waiting for Kafka")
+            )
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.append(_Waiting(prepared, records, done))
+        self._records += records
+        self._wake.set()
+        await done
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            group = self._next_group()
+            try:
+                await self._send(group)
+            except PublishError as error:
+                self._fail(group, error)
+            except asyncio.CancelledError:
+                self._fail(group, PublishError(Text("Dịch vụ đang dừng", "The service is stopping")))
+                raise
+            else:
+                for waiting in group:
+                    if not waiting.done.done():
+                        waiting.done.set_result(None)
+
+    def _next_group(self) -> list[_Waiting]:
+        """The waiting publications in order, up to GROUP_RECORDS (at least one)."""
+        size = taken = 0
+        for waiting in self._queue:
+            if taken and size + waiting.records > GROUP_RECORDS:
+                break
+            size += waiting.records
+            taken += 1
+        group, self._queue = self._queue[:taken], self._queue[taken:]
+        self._records -= size
+        if not self._queue:
+            self._wake.clear()
+        return group
+
+    async def _send(self, group: list[_Waiting]) -> None:
+        """Refused records first: a record must never count as delivered while its refusal is nowhere."""
+        messages: defaultdict[str, list[tuple[bytes, bytes]]] = defaultdict(list)
+        quarantined: list[Message] = []
+        for waiting in group:
+            messages[waiting.prepared.topic] += waiting.prepared.messages
+            quarantined += waiting.prepared.quarantined
+        if quarantined:
+            await self._publisher.publish_messages(QUARANTINE_TOPIC, quarantined)
+        await asyncio.gather(*(self._publisher.publish(topic, pairs) for topic, pairs in messages.items() if pairs))
+
+    @staticmethod
+    def _fail(group: list[_Waiting], error: PublishError) -> None:
+        for waiting in group:
+            if not waiting.done.done():
+                waiting.done.set_exception(error)

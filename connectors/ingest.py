@@ -1,0 +1,255 @@
+"""`POST /v1/ingest/{connector}`: pushed changes, answered 202 only after all replicas have them.
+
+Order of one request: connector → size → signature → JSON → mapping → Kafka → 202. Nothing is half taken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import orjson
+import structlog
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from connectors import metrics
+from connectors.clock import now_ms
+from connectors.errors import ConnectorError, PublishError, SourceUnavailableError, Text
+from connectors.grouping import GroupedPublisher, TooManyWaitingError
+from connectors.intake import Intake, IntakeFactory
+from connectors.manifest import Manifest
+from connectors.payload import records_of
+from connectors.problem import ProblemType, RequestRefusedError, language_of, render
+from connectors.publish import Publisher
+from connectors.secrets import SecretResolver
+from connectors.signature import NonceStore, Signed, Verifier
+from connectors.sources import webhook
+from connectors.status import StatusWriter, Table, Tally
+from schemas.errors import RegistryError
+
+PATH = "/v1/ingest/{connector}"
+OPEN_RETRY_S = 1.0
+"""Rest between attempts to reach registry and broker at the start."""
+UNKNOWN = "unknown"
+"""Metrics label for connectors that do not exist: a sender must not be able to make labels."""
+
+log = structlog.get_logger("ioc.connectors")
+
+
+class Endpoint:
+    """One pushed connector: who may push, and what becomes of it."""
+
+    def __init__(
+        self, manifest: Manifest, tally: Tally, verifier: Verifier | None, broken: ConnectorError | None
+    ) -> None:
+        self.manifest = manifest
+        self.tally = tally
+        self.verifier = verifier
+        self.broken = broken
+        self.intake: Intake | None = None
+        self.config: webhook.Config = manifest.source
+
+    def ready(self) -> tuple[Verifier, Intake]:
+        """What a request needs; RequestRefusedError while it is not there."""
+        if self.verifier is None or self.intake is None:
+            detail = self.broken.text if self.broken else Text("Đang khởi động", "Starting")
+            raise RequestRefusedError(ProblemType.NOT_READY, detail, retry_after_s=2)
+        return self.verifier, self.intake
+
+
+class WebhookIngest:
+    """All pushed connectors of a process: `route` for the API, `start` and `stop` around its life.
+
+    `started_s`: when the process began, Unix seconds; requests stamped before are asked to be signed anew.
+    `statuses`: the compacted status topic, or None to write no status.
+    """
+
+    def __init__(
+        self,
+        manifests: Iterable[Manifest],
+        intakes: IntakeFactory,
+        bootstrap: str,
+        secrets: SecretResolver,
+        statuses: Table | None = None,
+        worker: str = "api",
+        clock_s: Callable[[], float] = time.time,
+        started_s: float | None = None,
+    ) -> None:
+        self._intakes = intakes
+        self._publisher = Publisher(bootstrap, client_id="ioc-ingest")
+        self._grouped: GroupedPublisher | None = None
+        self._clock_s = clock_s
+        self._tasks: list[asyncio.Task[None]] = []
+        self._nonces = NonceStore()
+        begun = clock_s() if started_s is None else started_s
+        self.endpoints: Mapping[str, Endpoint] = {
+            manifest.id: self._endpoint(manifest, secrets, worker, begun)
+            for manifest in manifests
+            if isinstance(manifest.source, webhook.Config)
+        }
+        self._statuses = statuses
+        self.route = Route(PATH, self.handle, methods=["POST"], name="ingest")
+
+    async def start(self) -> None:
+        """Begin to connect; returns at once. Until registry and broker answer, requests are answered 503."""
+        self._tasks.append(asyncio.create_task(self._open(), name="ingest opening"))
+        if self._statuses is not None:
+            writer = StatusWriter(self._statuses, [endpoint.tally for endpoint in self.endpoints.values()])
+            writer.resume()
+            self._tasks.append(asyncio.create_task(writer.run(), name="ingest status"))
+
+    async def stop(self) -> None:
+        """Stop; requests in flight are answered 503."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        if self._grouped is not None:
+            await self._grouped.stop()
+            self._grouped = None
+        await self._publisher.stop()
+
+    def causes(self) -> dict[str, str]:
+        """Why requests cannot be taken now, by connector; empty if all can."""
+        return {
+            name: str(endpoint.broken or "starting")
+            for name, endpoint in self.endpoints.items()
+            if endpoint.intake is None and not (endpoint.broken and endpoint.verifier is None)
+        }
+
+    async def handle(self, request: Request) -> Response:
+        """The route's endpoint."""
+        name = request.path_params["connector"]
+        endpoint = self.endpoints.get(name)
+        label = name if endpoint is not None else UNKNOWN
+        try:
+            if endpoint is None:
+                raise _unknown(name, self.endpoints)
+            accepted, quarantined = await self._take(endpoint, request)
+        except RequestRefusedError as error:
+            slug = error.refusal.type.slug
+            metrics.INGEST_REQUESTS.labels(label, slug).inc()
+            request.state.problem = slug
+            return _answer(request, error)
+        except ClientDisconnect:
+            metrics.INGEST_REQUESTS.labels(label, "disconnected").inc()
+            return Response(status_code=400)
+        metrics.INGEST_REQUESTS.labels(label, "accepted").inc()
+        body = orjson.dumps({"accepted": accepted, "quarantined": quarantined})
+        return Response(body, 202, media_type="application/json")
+
+    async def _take(self, endpoint: Endpoint, request: Request) -> tuple[int, int]:
+        verifier, intake = endpoint.ready()
+        body = await _body(request, endpoint.config.max_body_bytes)
+        headers = request.headers
+        signed = Signed(headers.get("x-ioc-timestamp"), headers.get("x-ioc-nonce"), headers.get("x-ioc-signature"))
+        nonce = verifier.check(signed, body, self._clock_s())
+        taken = False
+        try:
+            counts = await self._deliver(endpoint, intake, records_of(body, headers.get("content-type", "")))
+            taken = True
+        finally:
+            if not taken:
+                self._nonces.release(endpoint.manifest.id, nonce)
+        return counts
+
+    async def _deliver(self, endpoint: Endpoint, intake: Intake, records: list[Any]) -> tuple[int, int]:
+        prepared = intake(records, now_ms())
+        try:
+            if self._grouped is None:
+                raise PublishError(Text("Kafka chưa sẵn sàng", "Kafka is not ready"))
+            await self._grouped.publish(prepared)
+        except TooManyWaitingError as error:
+            raise RequestRefusedError(ProblemType.OVERLOADED, error.text, retry_after_s=1) from error
+        except PublishError as error:
+            endpoint.tally.failed(error, "publish", retry=True)
+            if prepared.quarantined:
+                metrics.QUARANTINE_FAILURES.labels(endpoint.manifest.id).inc()
+            raise RequestRefusedError(ProblemType.KAFKA_AWAY, error.text, retry_after_s=2) from error
+        accepted, quarantined = len(prepared.messages), len(prepared.quarantined)
+        endpoint.tally.delivered(len(records), accepted, quarantined, prepared.newest_ms)
+        endpoint.tally.succeeded()
+        return accepted, quarantined
+
+    def _endpoint(self, manifest: Manifest, secrets: SecretResolver, worker: str, started_s: float) -> Endpoint:
+        """Checks the mapping (ManifestError stops the process) and resolves the keys (missing ones do not)."""
+        self._intakes.check(manifest)
+        tally = Tally(manifest, worker)
+        config: webhook.Config = manifest.source
+        try:
+            keys = [secrets.resolve(config.key), secrets.optional(config.previous_key)]
+        except ConnectorError as error:
+            tally.failed(error, "source", retry=False)
+            return Endpoint(manifest, tally, None, error)
+        live = tuple(key.encode() for key in keys if key)
+        return Endpoint(manifest, tally, Verifier(manifest.id, live, config.tolerance_s, started_s, self._nonces), None)
+
+    async def _open(self) -> None:
+        """Connect to the broker and get schema ids, again and again until it works."""
+        while self._grouped is None:
+            try:
+                await self._publisher.start()
+                self._grouped = GroupedPublisher(self._publisher)
+                self._grouped.start()
+            except PublishError as error:
+                log.warning("ingest_waits", reason=str(error))
+                await asyncio.sleep(OPEN_RETRY_S)
+        waiting = [endpoint for endpoint in self.endpoints.values() if endpoint.verifier is not None]
+        while waiting:
+            for endpoint in list(waiting):
+                try:
+                    endpoint.intake = await self._intakes.open(endpoint.manifest)
+                    endpoint.broken = None
+                    waiting.remove(endpoint)
+                except SourceUnavailableError as error:
+                    endpoint.broken = error
+                except RegistryError as error:
+                    endpoint.broken = ConnectorError(
+                        Text("Kho lược đồ từ chối hợp đồng dữ liệu", "The schema registry refuses the contract")
+                    )
+                    log.warning("contract_refused", connector=endpoint.manifest.id, reason=str(error))
+            if waiting:
+                await asyncio.sleep(OPEN_RETRY_S)
+
+
+async def _body(request: Request, limit: int) -> bytes:
+    """The raw body; refused as soon as it is known to be larger than `limit` bytes."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limit:
+        raise _too_large(limit)
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _too_large(limit: int) -> RequestRefusedError:
+    return RequestRefusedError(
+        ProblemType.BODY_TOO_LARGE,
+        Text(
+            f"Tối đa {limit} byte mỗi lần gửi; hãy chia nhỏ", f"At most {limit} bytes per request; send smaller batches"
+        ),
+        limit_bytes=limit,
+    )
+
+
+def _unknown(name: str, known: Iterable[str]) -> RequestRefusedError:
+    return RequestRefusedError(
+        ProblemType.UNKNOWN_CONNECTOR,
+        Text("Kiểm tra mã đầu nối trong địa chỉ gửi", "Check the connector's id in the address"),
+    )
+
+
+def _answer(request: Request, error: RequestRefusedError) -> Response:
+    language = language_of(request.headers.get("accept-language", ""))
+    request_id = getattr(request.state, "request_id", None)
+    body, headers = render(error.refusal, language, request.url.path, request_id)
+    return Response(body, error.refusal.type.status, headers)

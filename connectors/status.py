@@ -1,0 +1,213 @@
+"""What a connector is doing: counted in one place, shown as metrics and in the compacted status topic."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import orjson
+import structlog
+
+from connectors import metrics
+from connectors.clock import now_ms
+from connectors.errors import ConnectorError, Text
+from connectors.manifest import Manifest
+
+STATUS_TOPIC = "ioc.connect.status"
+WRITE_INTERVAL_S = 1.0
+"""How often a changed status is written."""
+HEARTBEAT_MS = 10_000
+"""How often an unchanged one is: readers take silence for a dead worker."""
+
+State = Literal["running", "paused", "failed"]
+STATES: tuple[State, ...] = ("running", "paused", "failed")
+
+log = structlog.get_logger("ioc.connectors")
+
+
+class Table(Protocol):
+    """A compacted topic as a table (see `connectors/compacted.py`)."""
+
+    def get(self, key: str) -> bytes | None: ...
+
+    async def put(self, key: str, value: bytes | None) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class LastError:
+    code: str
+    message_vi: str
+    message_en: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorStatus:
+    """One value of the status topic, keyed by `connector`. Times are UTC epoch milliseconds."""
+
+    connector: str
+    kind: str
+    department: str
+    owner: str
+    state: State
+    last_poll_ok: int | None
+    last_event_time: int | None
+    last_ingest: int | None
+    received: int
+    published: int
+    quarantined: int
+    errors: int
+    last_error: LastError | None
+    source_lag_s: float | None
+    worker: str
+    at: int
+
+    def to_json(self) -> bytes:
+        return orjson.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, value: bytes) -> ConnectorStatus:
+        """The status in a value of the topic; unknown keys of a newer worker are ignored."""
+        raw: dict[str, Any] = orjson.loads(value)
+        known = {field.name for field in dataclasses.fields(cls)}
+        body = {key: item for key, item in raw.items() if key in known}
+        if body.get("last_error") is not None:
+            body["last_error"] = LastError(**body["last_error"])
+        return cls(**body)
+
+
+class Tally:
+    """The running count of one connector; every change is seen by the metrics at once."""
+
+    def __init__(self, manifest: Manifest, worker: str) -> None:
+        self._manifest = manifest
+        self._worker = worker
+        self._label = manifest.id
+        self.state: State = "running"
+        self.last_poll_ok: int | None = None
+        self.last_event_time: int | None = None
+        self.last_ingest: int | None = None
+        self.received = self.published = self.quarantined = self.errors = 0
+        self.last_error: LastError | None = None
+        self.source_lag_s: float | None = None
+        for counter in (metrics.POLLED, metrics.WRITTEN, metrics.QUARANTINED):
+            counter.labels(self._label)
+        self.enter("running")
+
+    @property
+    def connector(self) -> str:
+        return self._manifest.id
+
+    def resume(self, before: ConnectorStatus) -> None:
+        """Count on from what an earlier process left."""
+        self.last_poll_ok, self.last_event_time = before.last_poll_ok, before.last_event_time
+        self.last_ingest, self.source_lag_s = before.last_ingest, before.source_lag_s
+        self.received, self.published = before.received, before.published
+        self.quarantined, self.errors, self.last_error = before.quarantined, before.errors, before.last_error
+
+    def enter(self, state: State) -> None:
+        self.state = state
+        for name in STATES:
+            metrics.STATUS.labels(self._label, name).set(1 if name == state else 0)
+
+    def delivered(self, received: int, published: int, quarantined: int, newest_ms: int | None) -> None:
+        """A delivery was acknowledged. `newest_ms`: newest change time in it."""
+        now = now_ms()
+        self.received += received
+        self.published += published
+        self.quarantined += quarantined
+        metrics.POLLED.labels(self._label).inc(received)
+        metrics.WRITTEN.labels(self._label).inc(published)
+        if quarantined:
+            metrics.QUARANTINED.labels(self._label).inc(quarantined)
+        if received:
+            self.last_ingest = now
+        if newest_ms is not None:
+            self.last_event_time = max(newest_ms, self.last_event_time or newest_ms)
+            self.source_lag_s = max(0.0, (now - newest_ms) / 1000)
+            metrics.SOURCE_LAG.labels(self._label).set(self.source_lag_s)
+
+    def succeeded(self) -> None:
+        """The source was read to its end, or a push was accepted."""
+        self.last_poll_ok = now_ms()
+        metrics.LAST_SUCCESS.labels(self._label).set(self.last_poll_ok / 1000)
+        if self.state == "failed":
+            self.enter("running")
+
+    def failed(self, error: ConnectorError, stage: str, *, retry: bool) -> None:
+        """A fault; `retry`: it will be tried again soon, so the state stays."""
+        self.errors += 1
+        at = now_ms()
+        self.last_error = LastError(error.code, error.text.vi, error.text.en, at)
+        metrics.ERRORS.labels(self._label, stage).inc()
+        metrics.LAST_ERROR.labels(self._label).set(at / 1000)
+        if retry:
+            metrics.RETRIES.labels(self._label, stage).inc()
+        else:
+            self.enter("failed")
+        log.warning("connector_fault", connector=self._label, stage=stage, code=error.code, reason=str(error))
+
+    def snapshot(self, at: int) -> ConnectorStatus:
+        owner = self._manifest.owner
+        return ConnectorStatus(
+            connector=self._manifest.id,
+            kind=self._manifest.kind,
+            department=owner.department,
+            owner=owner.org,
+            state=self.state,
+            last_poll_ok=self.last_poll_ok,
+            last_event_time=self.last_event_time,
+            last_ingest=self.last_ingest,
+            received=self.received,
+            published=self.published,
+            quarantined=self.quarantined,
+            errors=self.errors,
+            last_error=self.last_error,
+            source_lag_s=self.source_lag_s,
+            worker=self._worker,
+            at=at,
+        )
+
+
+class StatusWriter:
+    """Writes the statuses of this process's connectors while `run` runs."""
+
+    def __init__(self, table: Table, tallies: Iterable[Tally]) -> None:
+        self._table = table
+        self._tallies = tuple(tallies)
+        self._written: dict[str, ConnectorStatus] = {}
+
+    def resume(self) -> None:
+        """Let every tally count on from the topic's value."""
+        for tally in self._tallies:
+            value = self._table.get(tally.connector)
+            if value is not None:
+                tally.resume(ConnectorStatus.from_json(value))
+
+    async def run(self) -> None:
+        """Write changes every second and heartbeats, until cancelled. A failed write is tried again next time."""
+        while True:
+            try:
+                await self.write()
+            except (OSError, RuntimeError, TimeoutError, ConnectorError) as error:
+                log.warning("status_not_written", reason=type(error).__name__)
+            await asyncio.sleep(WRITE_INTERVAL_S)
+
+    async def write(self) -> None:
+        """Write what has changed or is due."""
+        at = now_ms()
+        for tally in self._tallies:
+            status = tally.snapshot(at)
+            before = self._written.get(tally.connector)
+            if before is None or at - before.at >= HEARTBEAT_MS or dataclasses.replace(before, at=at) != status:
+                await self._table.put(tally.connector, status.to_json())
+                self._written[tally.connector] = status
+
+
+def internal_error(error: BaseException) -> ConnectorError:
+    """A fault of ours, named by type only: its message may hold values."""
+    name = type(error).__name__
+    return ConnectorError(Text(f"Lỗi bên trong đầu nối ({name})", f"A fault inside the connector ({name})"))
