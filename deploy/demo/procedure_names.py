@@ -84,7 +84,8 @@ FIELDS: dict[str, tuple[str, str]] = {
     ),
     "An toàn thực phẩm": (
         "H53.18",
-        "giấy chứng nhận cơ sở đủ điều kiện an toàn thực phẩm|bản tự công bố sản phẩm|xác nhận nội dung quảng cáo thực phẩm",
+        "giấy chứng nhận cơ sở đủ điều kiện an toàn thực phẩm|bản tự công bố sản phẩm|"
+        "xác nhận nội dung quảng cáo thực phẩm",
     ),
     "Giáo dục và đào tạo": (
         "H53.05",

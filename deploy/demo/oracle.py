@@ -1,0 +1,156 @@
+"""The ten KPIs out of the ledgers, the slow and plain way: final state of each key, then count.
+
+`python -m deploy.demo.oracle --state DIR [--from 2022-01-01 --to 2022-09-30] --json`. Shares nothing with the
+product but the code table of procedures. The default period is this year to today.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from deploy.demo import emitted
+from deploy.demo.ledger import FEEDBACK, PORTAL, LedgerError
+from deploy.demo.worktime import LOCAL
+
+ZONE = "Asia/Ho_Chi_Minh"
+RANK = {"UPSERT": 0, "CORRECT": 1, "DELETE": 2}
+CODES = Path(__file__).parents[2] / "schemas" / "codes" / "procedure.csv"
+
+Answer = dict[str, Any]
+
+
+def final_states(events: pl.DataFrame) -> pl.DataFrame:
+    """The state of each key after its highest assertion by (revision, op, content hash), deleted ones left out."""
+    rank = pl.col("op").replace_strict(RANK, return_dtype=pl.Int64)
+    placed = events.with_columns(place=pl.col("revision") * len(RANK) + rank)
+    highest = placed.filter(pl.col("place") == pl.col("place").max().over("entity_key"))
+    highest = highest.with_columns(emitted.content_hash(highest.drop("place")))
+    last = highest.sort("entity_key", "hash").unique("entity_key", keep="last", maintain_order=True)
+    return last.filter(pl.col("op") != "DELETE").drop("place", "hash")
+
+
+def _within(column: str, start: date | None, end: date) -> pl.Expr:
+    """Whether a moment's local day lies in the period (no start: any day up to the end)."""
+    day = pl.col(column).dt.convert_time_zone(ZONE).dt.date()
+    return (day <= end) & (pl.lit(True) if start is None else day >= start)
+
+
+def _day(column: str) -> pl.Expr:
+    return pl.col(column).dt.convert_time_zone(ZONE).dt.date()
+
+
+def _share(numerator: int, denominator: int) -> Answer:
+    """A percentage of two decimals, half up, in whole numbers: nothing to be rounded twice."""
+    value = (20_000 * numerator + denominator) // (2 * denominator) / 100 if denominator else None
+    return {"value": value, "numerator": numerator, "denominator": denominator}
+
+
+def _count(value: int) -> Answer:
+    return {"value": value, "numerator": None, "denominator": None}
+
+
+def online_procedures(at: date, table: Path = CODES) -> set[str]:
+    """Codes of the online procedures in force on a day."""
+    with table.open(encoding="utf-8", newline="") as handle:
+        return {
+            row["code"]
+            for row in csv.DictReader(handle)
+            if row["online"] == "1"
+            and row["valid_from"] <= at.isoformat()
+            and (not row["valid_to"] or row["valid_to"] >= at.isoformat())
+        }
+
+
+def dossier_kpis(events: pl.DataFrame, online: set[str], start: date, end: date) -> dict[str, Answer]:
+    """`events`: emitted.DOSSIER_SCHEMA; `online`: codes of the online procedures in force at the end."""
+    states = final_states(events)
+    received = states.filter(~pl.col("status").is_in([1, 3]) & _within("received_at", start, end))
+    received_online = received.filter(pl.col("channel") == "ONLINE")
+    finished = states.filter(pl.col("status").is_in([9, 10]) & _within("ended_at", start, end))
+    on_time = finished.filter(pl.col("due_at").is_null() | (_day("ended_at") <= _day("due_at")))
+    used = set(received_online["procedure_code"]) & online
+    return {
+        "dossier.received": _count(received.height),
+        "dossier.on_time_share": _share(on_time.height, finished.height),
+        "dossier.online_share": _share(received_online.height, received.height),
+        "dossier.result_electronic_share": _share(int(finished["result_electronic"].sum()), finished.height),
+        "procedure.online_with_dossier_share": _share(len(used), len(online)),
+    }
+
+
+def feedback_kpis(events: pl.DataFrame, start: date, end: date) -> dict[str, Answer]:
+    """`events`: emitted.FEEDBACK_SCHEMA."""
+    states = final_states(events)
+    counts = ~pl.col("status").is_in(["DUPLICATE", "REJECTED"])
+    processed = pl.col("status").is_in(["RESOLVED", "CLOSED"])
+    received = states.filter(counts & _within("received_at", start, end))
+    done = states.filter(processed & _within("received_at", start, end))
+    no_date = pl.col("due_at").is_null() | pl.col("resolved_at").is_null()
+    on_time = done.filter(no_date | (pl.col("resolved_at") <= pl.col("due_at"))).height
+    ever_received = states.filter(counts & _within("received_at", None, end)).height
+    ever_processed = states.filter(processed & _within("resolved_at", None, end)).height
+    return {
+        "feedback.received": _count(received.height),
+        "feedback.open": _count(ever_received - ever_processed),
+        "feedback.processed_share": _share(done.height, received.height),
+        "feedback.on_time_of_processed": _share(on_time, done.height),
+        "feedback.on_time_of_received": _share(on_time, received.height),
+    }
+
+
+def _entities(events: pl.DataFrame) -> dict[str, int]:
+    keys = events["entity_key"].n_unique()
+    lives = final_states(events).height
+    return {"keys": keys, "current": lives, "deleted": keys - lives}
+
+
+def evaluate(state: Path, start: date, end: date) -> dict[str, Any]:
+    """KPIs of a period, and the totals of everything emitted so far."""
+    dossiers, feedback = emitted.dossiers(state), emitted.feedback(state)
+    return {
+        "from": start.isoformat(),
+        "to": end.isoformat(),
+        "kpis": dossier_kpis(dossiers, online_procedures(end), start, end) | feedback_kpis(feedback, start, end),
+        "events": {PORTAL: dossiers.height, FEEDBACK: feedback.height},
+        "bad": {system: len(emitted.refused(system)) for system in (PORTAL, FEEDBACK)},
+        "entities": {"dossier": _entities(dossiers), "feedback": _entities(feedback)},
+    }
+
+
+def kpis(ledger_dir: Path, from_: date, to: date) -> dict[str, Answer]:
+    """id → value, numerator, denominator. Percentages are rounded to two decimals; None: no data."""
+    return dict(evaluate(ledger_dir, from_, to)["kpis"])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    today = datetime.now(tz=UTC).astimezone(LOCAL).date()
+    parser = argparse.ArgumentParser(prog="python -m deploy.demo.oracle", description=__doc__)
+    parser.add_argument("--state", type=Path, required=True, help="the simulators' state directory")
+    parser.add_argument("--from", dest="start", type=date.fromisoformat, default=date(today.year, 1, 1))
+    parser.add_argument("--to", dest="end", type=date.fromisoformat, default=today)
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    options = parser.parse_args(arguments)
+    try:
+        result = evaluate(options.state, options.start, options.end)
+    except LedgerError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if options.json:
+        print(json.dumps(result, ensure_ascii=False))
+    else:
+        for name, answer in result["kpis"].items():
+            parts = "" if answer["denominator"] is None else f"{answer['numerator']}/{answer['denominator']}"
+            print(f"{name:40} {answer['value']!s:>10}  {parts}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
