@@ -161,15 +161,16 @@ class Supervisor:
         for name in names:
             self._children[name].terminate()
         began = time.monotonic()
-        waiting = set(names)
+        waiting, killed = set(names), set[str]()
         while waiting:
             for name in sorted(waiting):
                 if self._children[name].poll() is not None:
                     self._say(f"{name}: stopped")
                     waiting.discard(name)
-                elif time.monotonic() - began > self._units[name].grace_s:
-                    self._say(f"{name}: did not stop in {self._units[name].grace_s:.0f} s; killing it")
+                elif name not in killed and time.monotonic() - began > self._units[name].grace_s:
+                    self._say(f"{name}: did not stop in {self._units[name].grace_s:g} s; killing it")
                     self._children[name].kill()
+                    killed.add(name)
             time.sleep(TICK_S / 4)
         for name in names:
             del self._children[name]
