@@ -21,7 +21,7 @@ from starlette.routing import Route
 from connectors.clock import now_ms
 from connectors.compacted import CompactedTopic
 from connectors.cursor import POSITIONS_TOPIC, Positions
-from connectors.errors import PublishError
+from connectors.errors import ConnectorError
 from connectors.intake import IntakeFactory, SchemaRegistry
 from connectors.manifest import Manifest
 from connectors.pseudonym import Pseudonymiser
@@ -98,8 +98,8 @@ class ConnectWorker:
                 await self._publisher.start()
                 await self._positions.start()
                 await self._statuses.start()
-            except (PublishError, OSError, RuntimeError, TimeoutError) as error:
-                self._cause = type(error).__name__
+            except (ConnectorError, OSError, RuntimeError, TimeoutError) as error:
+                self._cause = str(error) if isinstance(error, ConnectorError) else type(error).__name__
                 log.warning("connect_waits", reason=self._cause)
                 await self._publisher.stop()
                 await asyncio.sleep(KAFKA_RETRY_S)

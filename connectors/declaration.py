@@ -73,7 +73,8 @@ def parse(model: type[Model], raw: Any, file: str, tree: yaml.Node, prefix: tupl
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        # A misspelt key is also a missing one; the misspelling is what helps.
+        first = min(error.errors(include_url=False), key=lambda fault: fault["type"] != "extra_forbidden")
         loc = tuple(str(part) for part in first["loc"])
         vi, en = _explain(model, first, loc)
         where = ".".join((*prefix, *loc))

@@ -13,6 +13,7 @@ import structlog
 
 from connectors import metrics
 from connectors.clock import now_ms
+from connectors.compacted import CompactedTopicError
 from connectors.cursor import Positions
 from connectors.errors import ConnectorError, PublishError, SourceUnavailableError, Text
 from connectors.intake import Intake, IntakeFactory
@@ -87,8 +88,10 @@ class ConnectorRunner:
             before = self.tally.published + self.tally.quarantined
             try:
                 await self._work()
-            except (PublishError, SourceUnavailableError) as error:
-                self.tally.failed(error, "publish" if isinstance(error, PublishError) else "schema", retry=True)
+            except (PublishError, CompactedTopicError, SourceUnavailableError) as error:
+                self.tally.failed(
+                    error, "schema" if isinstance(error, SourceUnavailableError) else "publish", retry=True
+                )
                 moved = self.tally.published + self.tally.quarantined > before
                 failures = 1 if moved else failures + 1
                 await asyncio.sleep(_back_off_s(failures))

@@ -81,6 +81,10 @@ class Config(Section):
     poll_interval_s: float = Field(gt=0)
 
 
+class _PageTokenLostError(SourceRefusedError):
+    """The source forgot a page token, as after its restart: the walk begins again from the last position."""
+
+
 class RestSource:
     """See `Source`. One connection, one read at a time."""
 
@@ -127,7 +131,13 @@ class RestSource:
                 self._stored = after
                 if ahead is None:
                     return
-                answer = await ahead
+                try:
+                    answer = await ahead
+                except _PageTokenLostError:
+                    if not fresh:
+                        raise
+                    begin = newest - timedelta(seconds=self._config.cursor.lookback_s)
+                    answer = await self._fetch(begin, None)
             finally:
                 if ahead is not None:
                     ahead.cancel()
@@ -216,6 +226,10 @@ class RestSource:
                     f"The source cannot be reached ({type(error).__name__})",
                 )
             ) from error
+        if status in {400, 404, 410} and self._config.paging.param in params:
+            raise _PageTokenLostError(
+                Text(f"Nguồn không nhận mã trang nữa ({status})", f"The source has forgotten its page token ({status})")
+            )
         _raise_for(status, headers)
         try:
             answer = orjson.loads(body)
