@@ -30,7 +30,13 @@ SILENT_AFTER = timedelta(seconds=30)
 STUCK_AFTER = timedelta(seconds=60)
 """What a connector published and the warehouse does not have after so long is stuck in the stream."""
 
+ROUNDING = timedelta(seconds=1)
+"""A connector's report and a record's own stamp of arrival may differ by so much."""
+
 SKEW_AFTER = timedelta(seconds=120)
+PUSHED = frozenset({"webhook"})
+"""Kinds that cannot be asked: their silence does not tell a fault from a calm day."""
+
 DUE_SOON = 0.8
 DEFAULT_PROMISE = timedelta(minutes=5)
 
@@ -70,6 +76,7 @@ class Feed:
     owner: str
     entity: str
     source_system: str
+    org: str = ""
     promise: timedelta = DEFAULT_PROMISE
     name: Mapping[str, str] | None = None
 
@@ -99,6 +106,11 @@ class Written:
     max_ingest_time: datetime | None
     written_at: datetime | None
 
+    @classmethod
+    def nothing(cls, entity: str, source_system: str) -> Written:
+        """The ledger was read and holds nothing of it."""
+        return cls(entity, source_system, 0, 0, 0, 0, 0, None, None, None)
+
     @property
     def records(self) -> int:
         """Records accounted for, whatever became of them."""
@@ -106,7 +118,10 @@ class Written:
 
 
 def freshness(feed: Feed, status: Status | None, written: Written | None, now: datetime) -> Freshness:
-    """The state of `feed`; without a status the event time is the warehouse's and the state is unknown."""
+    """The state of `feed`; without a status the event time is the warehouse's and the state is unknown.
+
+    `written` is None while the warehouse cannot be asked.
+    """
     event = _time(status.last_event_time if status else None) or (written.max_event_time if written else None)
     age = max(0.0, (now - event).total_seconds()) if event else None
     return Freshness(feed.connector, event, age, _state(feed, status, written, now))
@@ -125,9 +140,8 @@ def _state(feed: Feed, status: Status | None, written: Written | None, now: date
     if _stuck(status, written, now):
         return "stuck_stream"
     silence = now - contact if contact else None
-    polled = status.last_poll_ok is not None
     if silence is None or silence > feed.promise:
-        return "late" if polled or silence is None else "quiet"
+        return "quiet" if silence is not None and feed.kind in PUSHED else "late"
     ingest = _time(status.last_ingest)
     if ingest is None or now - ingest > feed.promise:
         return "quiet"
@@ -147,13 +161,14 @@ def _refused(error: Any) -> bool:
 
 
 def _stuck(status: Status, written: Written | None, now: datetime) -> bool:
+    """Published and not written; not claimed while the warehouse cannot be asked (`written` is None)."""
     ingest = _time(status.last_ingest)
-    if ingest is None or now - ingest < STUCK_AFTER:
-        # Either nothing came, or it may still be on its way; a long stop shows in `written` below.
-        latest = written.max_ingest_time if written else None
-        return ingest is not None and latest is not None and ingest - latest > STUCK_AFTER
-    latest = written.max_ingest_time if written else None
-    return latest is None or ingest - latest > timedelta(seconds=1)
+    if ingest is None or written is None:
+        return False
+    if written.max_ingest_time is None:
+        return now - ingest > STUCK_AFTER
+    behind = ingest - written.max_ingest_time
+    return behind > STUCK_AFTER or (behind > ROUNDING and now - ingest > STUCK_AFTER)
 
 
 def _contact(status: Status) -> datetime | None:

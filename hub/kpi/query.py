@@ -54,11 +54,20 @@ class Layout:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class Within:
+    """Only rows of the unit `org` and of what is below it; `coded` are the code tables that name a unit."""
+
+    org: str
+    coded: frozenset[str] = frozenset()
+
+
 @dataclass(slots=True)
 class _Builder:
     """Collects the parts of one statement; parts over the same rows share one SELECT."""
 
     prefix: str
+    within: Within | None = None
     selects: list[str] = field(default_factory=list)
     parameters: dict[str, str] = field(default_factory=dict)
     cells: dict[tuple[str, str], Cell] = field(default_factory=dict)
@@ -67,19 +76,33 @@ class _Builder:
         self.parameters[f"{self.prefix}_{name}"] = value.isoformat()
         return f"{{{self.prefix}_{name}:Date}}"
 
+    @property
+    def scope(self) -> str:
+        """The condition that keeps a caller to its own unit; every SELECT over rows or codes has it."""
+        if self.within is None:
+            return ""
+        self.parameters[f"{self.prefix}_org"] = self.within.org
+        org = f"{{{self.prefix}_org:String}}"
+        return f" AND (org_code = {org} OR startsWith(org_code, concat({org}, '.')))"
 
-def totals(kpis: Iterable[Kpi], period: Period, prefix: str = "p") -> tuple[Statement, Layout]:
+
+def totals(
+    kpis: Iterable[Kpi], period: Period, within: Within | None = None, prefix: str = "p"
+) -> tuple[Statement, Layout]:
     """The figures of `kpis` over `period`, one bucket `''`."""
-    return _build(tuple(kpis), period, prefix, f"'{TOTAL}'", None)
+    return _build(tuple(kpis), period, _Builder(prefix, within), f"'{TOTAL}'", None)
 
 
-def trends(kpis: Iterable[Kpi], period: Period, trend: Trend, prefix: str = "t") -> tuple[Statement, Layout]:
+def trends(
+    kpis: Iterable[Kpi], period: Period, trend: Trend, within: Within | None = None, prefix: str = "t"
+) -> tuple[Statement, Layout]:
     """The figures of `kpis` by bucket of `trend`.
 
     Stocks, and members of a period that fills the window, come as increments to be summed up in order,
     the bucket `''` holding what came before the window.
     """
-    return _build(tuple(kpis), trend.window, prefix, None, trend, cumulative_members=trend.window.start >= period.start)
+    cumulative = trend.window.start >= period.start
+    return _build(tuple(kpis), trend.window, _Builder(prefix, within), None, trend, cumulative)
 
 
 def breakdown(
@@ -88,7 +111,7 @@ def breakdown(
     by: str,
     dimensions: tuple[str, ...],
     code_columns: Mapping[str, tuple[str, ...]],
-    prefix: str = "b",
+    within: Within | None = None,
 ) -> tuple[Statement, Layout]:
     """The figures of `kpi` by the dimension `by`; UnknownDimensionError names the ones that can be had.
 
@@ -97,11 +120,11 @@ def breakdown(
     allowed = allowed_dimensions(kpi, dimensions, code_columns)
     if by not in allowed:
         raise UnknownDimensionError(by, allowed)
-    builder = _Builder(prefix)
+    builder = _Builder("b", within)
     if kpi.kind == "members":
         _members(builder, kpi, period, code_column=by)
         return _statement(builder), Layout(builder.cells)
-    return _build((kpi,), period, prefix, f"toString({by})", None)
+    return _build((kpi,), period, builder, f"toString({by})", None)
 
 
 def allowed_dimensions(
@@ -130,12 +153,12 @@ def _roles(kpi: Kpi) -> dict[str, Term]:
 def _build(
     kpis: tuple[Kpi, ...],
     period: Period,
-    prefix: str,
+    builder: _Builder,
     bucket: str | None,
     trend: Trend | None,
     cumulative_members: bool = False,
 ) -> tuple[Statement, Layout]:
-    builder = _Builder(prefix)
+    prefix = builder.prefix
     groups: dict[tuple[str, bool], list[str]] = {}
     for kpi in kpis:
         for role, term in _roles(kpi).items():
@@ -147,7 +170,7 @@ def _build(
     start, end = builder.parameter("from", period.start), builder.parameter("to", period.end)
     for (table, stock), measures in groups.items():
         sums = ", ".join(f"sum({measure})" for measure in measures)
-        where = f"day <= {end}" if stock else f"day BETWEEN {start} AND {end}"
+        where = (f"day <= {end}" if stock else f"day BETWEEN {start} AND {end}") + builder.scope
         label = bucket or _trend_bucket(trend, "day", start)
         builder.selects.append(
             f"SELECT '{_source(prefix, table, stock)}' AS source, {label} AS bucket, [{sums}] AS sums"
@@ -180,6 +203,8 @@ def _codes(kpi: Kpi, builder: _Builder, end: date, column: str | None = None) ->
     """The codes in force at `end` as a sub-query with the columns `code` and, if asked, `bucket`."""
     until = builder.parameter("to", end)
     where = f" AND ({kpi.codes_where})" if kpi.codes_where else ""
+    if builder.within is not None and kpi.codes in builder.within.coded:
+        where += builder.scope
     bucket = f", toString(any({column})) AS bucket" if column else ""
     return (
         f"(SELECT code{bucket} FROM code_{kpi.codes} WHERE valid_from <= {until}"
@@ -194,7 +219,7 @@ def _members(builder: _Builder, kpi: Kpi, period: Period, code_column: str | Non
     source = f"{builder.prefix}:{kpi.id}"
     active = (
         f"(SELECT {kpi.member} FROM {rollup_table(kpi.entity, term.time)} WHERE day BETWEEN {start} AND {end}"
-        f" GROUP BY {kpi.member} HAVING sum({term.measure}) > 0)"
+        f"{builder.scope} GROUP BY {kpi.member} HAVING sum({term.measure}) > 0)"
     )
     bucket = "bucket" if code_column else f"'{TOTAL}' AS bucket"
     builder.selects.append(
@@ -212,7 +237,7 @@ def _member_trend(builder: _Builder, kpi: Kpi, period: Period, trend: Trend, cum
     codes = _codes(kpi, builder, period.end)
     by_day = (
         f"SELECT {kpi.member} AS member, day FROM {table} WHERE day BETWEEN {start} AND {end}"
-        f" AND {kpi.member} IN {codes} GROUP BY member, day HAVING sum({term.measure}) > 0"
+        f"{builder.scope} AND {kpi.member} IN {codes} GROUP BY member, day HAVING sum({term.measure}) > 0"
     )
     if cumulative:
         inner = f"SELECT {_trend_bucket(trend, 'min(day)', start)} AS bucket FROM ({by_day}) GROUP BY member"

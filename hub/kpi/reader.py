@@ -53,9 +53,7 @@ class Reader:
         """All rows of the answer; WarehouseAwayError if there is none within `QUERY_TIMEOUT_S`."""
         self._fail_fast()
         try:
-            rows = self._warehouse.rows(
-                statement.sql, dict(statement.parameters), max_execution_time=QUERY_TIMEOUT_S, readonly=2
-            )
+            rows = self._warehouse.rows(statement.sql, dict(statement.parameters), max_execution_time=QUERY_TIMEOUT_S)
         except WarehouseError as error:
             raise self._record(error) from error
         with self._lock:

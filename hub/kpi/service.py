@@ -84,7 +84,7 @@ class KpiService:
         self._boards: AnswerCache[Board] = AnswerCache(around.clock, ttl)
         self._ledger: AnswerCache[tuple[Written, ...]] = AnswerCache(around.clock, ttl)
         self._quarantined: AnswerCache[dict[str, int]] = AnswerCache(around.clock, ttl)
-        self._last: dict[Period, Board] = {}
+        self._last: dict[tuple[Period, str | None], Board] = {}
 
     @property
     def kpis(self) -> tuple[Kpi, ...]:
@@ -110,18 +110,19 @@ class KpiService:
         """What `kpi` may be divided by."""
         return query.allowed_dimensions(kpi, self._plans[kpi.entity].dimensions, self._code_columns)
 
-    def answer(self, kpi_id: str, period: Period) -> KpiAnswer:
-        """One KPI over `period`; UnknownKpiError, WarehouseAwayError."""
-        return self._answered((self.kpi(kpi_id),), period)[0]
+    def answer(self, kpi_id: str, period: Period, org: str | None = None) -> KpiAnswer:
+        """One KPI over `period`, of the unit `org` and below if given; UnknownKpiError, WarehouseAwayError."""
+        return self._answered((self.kpi(kpi_id),), period, org)[0]
 
-    def answers(self, period: Period) -> tuple[KpiAnswer, ...]:
+    def answers(self, period: Period, org: str | None = None) -> tuple[KpiAnswer, ...]:
         """All KPIs over `period` in one query; WarehouseAwayError."""
-        return self._answered(self.kpis, period)
+        return self._answered(self.kpis, period, org)
 
-    def rows(self, kpi_id: str, period: Period, by: str) -> tuple[Row, ...]:
+    def rows(self, kpi_id: str, period: Period, by: str, org: str | None = None) -> tuple[Row, ...]:
         """The KPI by a dimension, largest part first; UnknownKpiError, UnknownDimensionError, WarehouseAwayError."""
         kpi = self.kpi(kpi_id)
-        statement, layout = query.breakdown(kpi, period, by, self._plans[kpi.entity].dimensions, self._code_columns)
+        dimensions = self._plans[kpi.entity].dimensions
+        statement, layout = query.breakdown(kpi, period, by, dimensions, self._code_columns, self._within(org))
         buckets = _by_bucket(self._reader.rows(statement))
         rows = [Row(key, figures_of(kpi, layout.figures(kpi, sums))) for key, sums in buckets.items()]
         return tuple(sorted(rows, key=lambda row: (-(row.figures.denominator or row.figures.value or 0), row.key)))
@@ -134,41 +135,49 @@ class KpiService:
         """Quarantined records by connector; WarehouseAwayError."""
         return self._quarantined.get("all", lambda: ledger.quarantined(self._reader.rows(ledger.QUARANTINED)))
 
-    def board(self, period: Period) -> Board:
+    def board(self, period: Period, org: str | None = None) -> Board:
         """All KPIs with their trends; with the warehouse away the last one known, marked as such."""
         try:
-            board = self._boards.get(period, lambda: self._board(period))
+            board = self._boards.get((period, org), lambda: self._board(period, org))
         except WarehouseAwayError as error:
-            return self._away(period, error)
-        self._last.pop(period, None)
-        self._last[period] = board
+            return self._away(period, org, error)
+        self._last.pop((period, org), None)
+        self._last[period, org] = board
         while len(self._last) > KEPT_BOARDS:
             self._last.pop(next(iter(self._last)))
         return board
 
-    def _answered(self, kpis: tuple[Kpi, ...], period: Period) -> tuple[KpiAnswer, ...]:
+    def _within(self, org: str | None) -> query.Within | None:
+        if org is None:
+            return None
+        return query.Within(
+            org, frozenset(name for name, columns in self._code_columns.items() if "org_code" in columns)
+        )
+
+    def _answered(self, kpis: tuple[Kpi, ...], period: Period, org: str | None) -> tuple[KpiAnswer, ...]:
         def compute() -> tuple[KpiAnswer, ...]:
             # The ledger first: figures read after it hold at least what it says.
             bases = self._bases(self.written())
-            statement, layout = query.totals(kpis, period)
+            statement, layout = query.totals(kpis, period, self._within(org))
             sums = _by_bucket(self._reader.rows(statement)).get(query.TOTAL, {})
             return tuple(self._one(kpi, period, layout.figures(kpi, sums), bases[kpi.entity]) for kpi in kpis)
 
-        return self._answers.get((period, tuple(kpi.id for kpi in kpis)), compute)
+        return self._answers.get((period, org, tuple(kpi.id for kpi in kpis)), compute)
 
     def _one(self, kpi: Kpi, period: Period, parts: Mapping[str, int], basis: Basis) -> KpiAnswer:
         figures = figures_of(kpi, parts, ever_fed=basis.as_of is not None)
         return KpiAnswer(kpi, period, figures, target_of(kpi, period), basis)
 
-    def _board(self, period: Period) -> Board:
+    def _board(self, period: Period, org: str | None) -> Board:
         bases = self._bases(self.written())
         trend = trend_of(period)
         this_day = today(self._around.clock(), self._around.timezone)
         now = Period(this_day, this_day)
-        whole, line = query.totals(self.kpis, period), query.trends(self.kpis, period, trend)
+        within = self._within(org)
+        whole, line = query.totals(self.kpis, period, within), query.trends(self.kpis, period, trend, within)
         parts = [whole, line]
         if this_day in period and period.days > 1:
-            parts.append(query.totals(self.kpis, now, "d"))
+            parts.append(query.totals(self.kpis, now, within, "d"))
         buckets = _by_bucket(self._reader.rows(query.union(*parts)))
         sums = buckets.get(query.TOTAL, {})
         cumulative = trend.window.start >= period.start
@@ -181,11 +190,11 @@ class KpiService:
             tiles.append(Tile(answer, drawn, trend.grain, None if kpi.kind == "stock" else day))
         return Board(period, tuple(tiles))
 
-    def _away(self, period: Period, error: WarehouseAwayError) -> Board:
+    def _away(self, period: Period, org: str | None, error: WarehouseAwayError) -> Board:
         outage = self._reader.outage or Outage(self._around.clock(), error.cause)
-        last = self._last.get(period)
+        last = self._last.get((period, org))
         if last is None:
-            bases = self._bases(())
+            bases = self._bases(None)
             last = Board(
                 period,
                 tuple(
@@ -199,23 +208,31 @@ class KpiService:
         )
         return Board(period, tiles, outage)
 
-    def _bases(self, written: Sequence[Written]) -> dict[str, Basis]:
+    def _bases(self, written: Sequence[Written] | None) -> dict[str, Basis]:
+        """What each entity's figures rest on; `written` is None while the warehouse cannot be asked."""
         now = self._around.clock()
         statuses, in_topic = self._around.statuses(), self._around.topic_records()
         bases = {}
         for entity in self._plans:
-            mine = {item.source_system: item for item in written if item.entity == entity}
+            mine = {item.source_system: item for item in written or () if item.entity == entity}
             bases[entity] = Basis(
                 as_of=newest([item.written_at for item in mine.values()]),
                 read_at=now,
                 freshness=tuple(
-                    freshness(feed, statuses.get(feed.connector), mine.get(feed.source_system), now)
+                    freshness(feed, statuses.get(feed.connector), _of(mine, feed, written is not None), now)
                     for feed in self._around.feeds
                     if feed.entity == entity
                 ),
-                completeness=Completeness(in_topic.get(entity), sum(item.records for item in mine.values())),
+                completeness=Completeness(
+                    in_topic.get(entity),
+                    sum(item.records for item in mine.values()) if written is not None else None,
+                ),
             )
         return bases
+
+
+def _of(mine: Mapping[str, Written], feed: Feed, known: bool) -> Written | None:
+    return mine.get(feed.source_system) or (Written.nothing(feed.entity, feed.source_system) if known else None)
 
 
 def _by_bucket(rows: Sequence[Sequence[Any]]) -> dict[str, dict[str, Sequence[int]]]:

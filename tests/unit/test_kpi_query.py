@@ -306,3 +306,22 @@ def _status(**values: Any) -> Any:
         "at": 0,
     }
     return SimpleNamespace(**(base | values))
+
+
+def test_a_department_sees_its_own_unit_and_what_is_below_it_only(world: World) -> None:
+    world.ledger("dossier", "portal")
+    for code, org in (("1.000001", "H53.14"), ("1.000002", "H53.14.2"), ("1.000003", "H53.140")):
+        world.procedure(code, org=org)
+        world.add(
+            "dossier_by_received_at", "2022-02-01", org_code=org, procedure_code=code, received=5, received_online=1
+        )
+    online = world.service.answer("dossier.online_share", REFERENCE_2022, "H53.14").figures
+    assert (online.numerator, online.denominator) == (2, 10)
+    members = world.service.answer("procedure.online_with_dossier_share", REFERENCE_2022, "H53.14").figures
+    assert (members.numerator, members.denominator) == (2, 2)
+    board = world.service.board(REFERENCE_2022, "H53.14")
+    assert [tile.answer for tile in board.tiles] == list(world.service.answers(REFERENCE_2022, "H53.14"))
+    received = next(tile for tile in board.tiles if tile.answer.kpi.id == "dossier.received")
+    assert sum(point.figures.value or 0 for point in received.trend) == 10
+    rows = world.service.rows("dossier.received", REFERENCE_2022, "org_code", "H53.14")
+    assert {row.key for row in rows} == {"H53.14", "H53.14.2"}

@@ -1,0 +1,113 @@
+"""The application: routes, errors and the live feed put together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from hub.api import health, live, v1
+from hub.api.connector_board import ConnectorBoard
+from hub.api.deps import ApiDeps
+from hub.api.gate import Gate
+from hub.api.live_feed import LiveFeed
+from hub.api.metrics import http_metrics
+from hub.api.problems import ParameterError, Problem, problem_response
+from hub.kpi.errors import UnknownDimensionError, UnknownKpiError, WarehouseAwayError
+from hub.web import pages
+
+RETRY_AFTER_S = 2
+"""Told to clients while the warehouse is away."""
+
+
+def create_api(deps: ApiDeps) -> FastAPI:
+    """The whole HTTP face over `deps`. Starts nothing before its lifespan begins."""
+    app = FastAPI(
+        title="IOC integration hub",
+        version=deps.version,
+        description="KPIs with what they rest on, connectors, quarantine, live updates.",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+    )
+    app.state.deps = deps
+    app.state.language = deps.language
+    app.state.metrics = http_metrics(deps.metrics, deps.version)
+    app.state.connectors = ConnectorBoard(deps.kpis)
+    app.router.routes.extend(deps.extra_routes)
+    for router in (v1.router, live.router, health.router):
+        app.include_router(router)
+    pages.mount(app)
+    app.add_middleware(Gate, access=deps.access, metrics=app.state.metrics)
+    _handle_errors(app)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    feed = LiveFeed(app.state.deps.kpis, app.state.connectors)
+    app.state.live = feed
+    feed.start()
+    try:
+        yield
+    finally:
+        await feed.stop()
+
+
+def end_streams(app: FastAPI) -> None:
+    """Let open live streams finish at once; call it when the server is asked to end."""
+    feed: LiveFeed | None = getattr(app.state, "live", None)
+    if feed is not None:
+        feed.close()
+
+
+def _handle_errors(app: FastAPI) -> None:
+    @app.exception_handler(Problem)
+    async def on_problem(request: Request, error: Problem) -> Response:
+        return pages.error_response(request, error)
+
+    @app.exception_handler(UnknownKpiError)
+    async def on_unknown_kpi(request: Request, error: UnknownKpiError) -> Response:
+        nearest = list(error.nearest)
+        values = {"id": error.kpi_id[:80], "nearest": ", ".join(nearest)}
+        problem = Problem("unknown-kpi", extra={"nearest": nearest}, values=values)
+        return pages.error_response(request, problem)
+
+    @app.exception_handler(UnknownDimensionError)
+    async def on_unknown_dimension(request: Request, error: UnknownDimensionError) -> Response:
+        values = {"name": error.by[:80], "allowed": ", ".join(error.allowed)}
+        wrong = ParameterError("by", "problem.unknown-dimension.detail", values)
+        problem = Problem("unknown-dimension", [wrong], extra={"allowed": list(error.allowed)}, values=values)
+        return pages.error_response(request, problem)
+
+    @app.exception_handler(WarehouseAwayError)
+    async def on_warehouse_away(request: Request, error: WarehouseAwayError) -> Response:
+        problem = Problem("warehouse-away", headers={"Retry-After": str(RETRY_AFTER_S)}, values={"cause": error.cause})
+        return pages.error_response(request, problem)
+
+    @app.exception_handler(RequestValidationError)
+    async def on_invalid(request: Request, error: RequestValidationError) -> Response:
+        return pages.error_response(request, _invalid(error))
+
+    @app.exception_handler(HTTPException)
+    async def on_http(request: Request, error: HTTPException) -> Response:
+        slug = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "internal")
+        return pages.error_response(request, Problem(slug, headers=error.headers))
+
+    @app.exception_handler(Exception)
+    async def on_unforeseen(request: Request, error: Exception) -> Response:
+        return problem_response(request, Problem("internal"))
+
+
+def _invalid(error: RequestValidationError) -> Problem:
+    """Each wrong parameter with the bound it broke."""
+    errors = []
+    for item in error.errors():
+        bounds = item.get("ctx", {})
+        bound = "; ".join(f"{name} {value}" for name, value in bounds.items() if name != "error") or item["type"]
+        errors.append(ParameterError(str(item["loc"][-1]), "problem.parameter.bound", {"bound": bound}))
+    return Problem("invalid-parameter", errors, values={"name": errors[0].parameter if errors else "?"})

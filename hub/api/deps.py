@@ -1,0 +1,32 @@
+"""What the HTTP interface is given by the composition root."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from prometheus_client import CollectorRegistry
+from starlette.routing import BaseRoute
+
+from hub.api.access import Access
+from hub.kpi.reader import Reader
+from hub.kpi.service import KpiService
+
+Probe = Callable[[], Awaitable[str | None]]
+"""Asks one thing the hub leans on; None if it is well, else the cause in a few words. Must be bounded in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiDeps:
+    """`probes` by name feed `/readyz` (the warehouse is asked in any case); `extra_routes` are mounted first,
+    so that a router of another package (webhook ingestion) keeps its own rules for bodies and access."""
+
+    kpis: KpiService
+    reader: Reader
+    access: Access
+    probes: Mapping[str, Probe] = field(default_factory=dict)
+    extra_routes: Sequence[BaseRoute] = ()
+    language: str = "vi"
+    metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
+    secure_cookies: bool = False
+    version: str = "0.1.0"

@@ -1,0 +1,142 @@
+"""One poller for all live streams: it reads boards and connectors, and streams ask for what changed.
+
+A stream costs a cursor: items carry the number of their last change, a stream asks for what is above its
+cursor. Numbers begin at the start time in milliseconds, so a cursor of an earlier process is always behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+
+from hub.api.connector_board import ConnectorBoard, ConnectorRow
+from hub.kpi.period import Period
+from hub.kpi.service import Board, KpiService, Tile
+
+TICK = timedelta(milliseconds=500)
+"""Between two looks at the warehouse while somebody watches."""
+
+HEARTBEAT = timedelta(seconds=5)
+"""A stream says at least so often that it lives; a page that hears nothing for three of them says so."""
+
+QUIET_REFRESH = 10
+"""Ticks after which ages are told anew though no figure changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """What a stream watches: the board of a period, in a scope."""
+
+    period: Period
+    org: str | None
+
+
+@dataclass(slots=True)
+class _State:
+    watchers: int = 0
+    items: dict[str, tuple[int, Any]] = field(default_factory=dict)
+    marks: dict[str, Hashable] = field(default_factory=dict)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def notify(self) -> None:
+        """Wake whoever waits now; later waiters wait for the next change."""
+        woken, self.changed = self.changed, asyncio.Event()
+        woken.set()
+
+
+class LiveFeed:
+    """Runs on one event loop. `start` and `stop` belong to the application's lifespan."""
+
+    def __init__(self, service: KpiService, connectors: ConnectorBoard) -> None:
+        self._service = service
+        self._connectors = connectors
+        self._states: dict[Topic, _State] = {}
+        self._number = round(service.around.clock().timestamp() * 1000)
+        self._ticks = 0
+        self._task: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()
+        self.closing = False
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="live-feed")
+
+    def close(self) -> None:
+        """Let every stream finish; a server that is asked to end calls it, or it would wait for them. Idempotent."""
+        self.closing = True
+        for state in self._states.values():
+            state.notify()
+
+    async def stop(self) -> None:
+        """`close`, and end the poller; idempotent."""
+        self.close()
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    def watch(self, topic: Topic) -> None:
+        """Begin to poll `topic`; `leave` ends it."""
+        self._states.setdefault(topic, _State()).watchers += 1
+        self._wake.set()
+
+    def leave(self, topic: Topic) -> None:
+        state = self._states[topic]
+        state.watchers -= 1
+        if state.watchers == 0:
+            del self._states[topic]
+
+    async def changes(self, topic: Topic, cursor: int, timeout: timedelta = HEARTBEAT) -> list[tuple[int, str, Any]]:
+        """Items changed after `cursor` as (number, key, item), in order; empty after `timeout` without any."""
+        state = self._states[topic]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout.total_seconds()):
+                while not self.closing and not any(number > cursor for number, _ in state.items.values()):
+                    await state.changed.wait()
+        found = [(number, key, item) for key, (number, item) in state.items.items() if number > cursor]
+        return sorted(found, key=lambda change: change[0])
+
+    async def _run(self) -> None:
+        while True:
+            self._connectors.sample()
+            for topic, state in list(self._states.items()):
+                await self._look(topic, state)
+            self._ticks += 1
+            self._wake.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), TICK.total_seconds())
+
+    async def _look(self, topic: Topic, state: _State) -> None:
+        board, rows = await run_in_threadpool(
+            lambda: (self._service.board(topic.period, topic.org), self._connectors.rows(topic.org))
+        )
+        slow = self._ticks // QUIET_REFRESH
+        self._note(state, "outage", board.outage, board.outage)
+        for tile in board.tiles:
+            self._note(state, f"kpi:{tile.answer.kpi.id}", tile, _tile_mark(tile, board, slow))
+        for row in rows:
+            self._note(state, f"connector:{row.feed.connector}", row, _row_mark(row, slow))
+        state.notify()
+
+    def _note(self, state: _State, key: str, item: Any, mark: Hashable) -> None:
+        if key not in state.marks or state.marks[key] != mark:
+            self._number += 1
+            state.marks[key] = mark
+            state.items[key] = (self._number, item)
+
+
+def _tile_mark(tile: Tile, board: Board, slow: int) -> Hashable:
+    """What makes a tile worth sending again; ages alone only now and then."""
+    answer = tile.answer
+    points = tuple(point.figures.value for point in tile.trend)
+    return (answer.figures, answer.basis.as_of, answer.basis.stale, tile.today, points, board.outage, slow)
+
+
+def _row_mark(row: ConnectorRow, slow: int) -> Hashable:
+    calm = replace(row.freshness, age_s=None)
+    return (calm, row.published, row.quarantined, row.lag, row.errors, row.events_per_second, slow)

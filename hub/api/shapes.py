@@ -1,0 +1,98 @@
+"""Answers as JSON: names by language, times as ISO 8601 in UTC, ages in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from hub.api.connector_board import ConnectorRow
+from hub.kpi.answer import Basis, Figures, KpiAnswer, Row
+
+
+def time_text(time: datetime | None) -> str | None:
+    """`2022-09-30T16:59:59.500Z`."""
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if time else None
+
+
+def figures_json(figures: Figures) -> dict[str, Any]:
+    return {
+        "value": number(figures.value),
+        "numerator": figures.numerator,
+        "denominator": figures.denominator,
+        "status": figures.status,
+    }
+
+
+def number(value: float | None) -> float | int | None:
+    """A count is written without a decimal point."""
+    return int(value) if value is not None and value == int(value) else value
+
+
+def kpi_json(answer: KpiAnswer, language: str) -> dict[str, Any]:
+    kpi = answer.kpi
+    return {
+        "id": kpi.id,
+        "name": kpi.name[language],
+        "explanation": kpi.explanation[language],
+        "kind": kpi.kind,
+        "from": answer.period.start.isoformat(),
+        "to": answer.period.end.isoformat(),
+        **figures_json(answer.figures),
+        "unit": kpi.unit[language],
+        "target": answer.target,
+        "gap": answer.gap,
+        "direction": kpi.direction,
+        "owner": kpi.owner,
+        **basis_json(answer.basis),
+    }
+
+
+def basis_json(basis: Basis) -> dict[str, Any]:
+    return {
+        "as_of": time_text(basis.as_of),
+        "read_at": time_text(basis.read_at),
+        "stale": basis.stale,
+        "away_since": time_text(basis.away_since),
+        "freshness": [
+            {
+                "connector": item.connector,
+                "last_event_time": time_text(item.last_event_time),
+                "age_s": round(item.age_s, 1) if item.age_s is not None else None,
+                "state": item.state,
+            }
+            for item in basis.freshness
+        ],
+        "completeness": {
+            "in_topic": basis.completeness.in_topic,
+            "in_warehouse": basis.completeness.in_warehouse,
+            "missing": basis.completeness.missing,
+        },
+    }
+
+
+def rows_json(by: str, rows: Sequence[Row]) -> dict[str, Any]:
+    return {"by": by, "rows": [{"key": row.key, **figures_json(row.figures)} for row in rows]}
+
+
+def connector_json(row: ConnectorRow, language: str) -> dict[str, Any]:
+    return {
+        "connector": row.feed.connector,
+        "name": row.name(language),
+        "kind": row.feed.kind,
+        "department": row.feed.department,
+        "owner": row.feed.owner,
+        "entity": row.feed.entity,
+        "state": row.freshness.state,
+        "last_event_time": time_text(row.freshness.last_event_time),
+        "age_s": round(row.freshness.age_s, 1) if row.freshness.age_s is not None else None,
+        "promise_s": row.feed.promise.total_seconds(),
+        "received": row.received,
+        "published": row.published,
+        "events_per_second": round(row.events_per_second, 1) if row.events_per_second is not None else None,
+        "lag": row.lag,
+        "quarantined": row.quarantined,
+        "errors": row.errors,
+        "last_error": row.error_text(language),
+        "reported_at": time_text(row.reported_at),
+    }

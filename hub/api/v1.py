@@ -1,0 +1,120 @@
+"""`/v1`: KPIs, connectors and the quarantine as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, TypeVar
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
+
+from hub.api import quarantine
+from hub.api.access import Scope, scope_of
+from hub.api.connector_board import ConnectorBoard, within
+from hub.api.language import language_of
+from hub.api.problems import Problem
+from hub.api.questions import AskedPeriod, Service, known_parameters
+from hub.api.shapes import connector_json, kpi_json, rows_json
+from hub.api.timing import timed
+
+Answer = TypeVar("Answer")
+
+router = APIRouter(prefix="/v1", dependencies=[Depends(known_parameters)])
+
+
+async def blocking(request: Request, name: str, call: Callable[[], Answer]) -> Answer:
+    """Run a call that waits for the warehouse on a thread, its time shown in Server-Timing."""
+    with timed(request, name):
+        return await run_in_threadpool(call)
+
+
+def scope(request: Request) -> Scope:
+    return scope_of(request)
+
+
+def connectors_in(request: Request, scope: Scope) -> list[str] | None:
+    """The connectors a scope holds; None: all."""
+    if scope.org is None:
+        return None
+    feeds = request.app.state.deps.kpis.around.feeds
+    return [feed.connector for feed in feeds if within(feed.org, scope.org)]
+
+
+InScope = Annotated[Scope, Depends(scope)]
+
+
+@router.get("/kpis", summary="All KPIs over a period")
+async def list_kpis(request: Request, service: Service, period: AskedPeriod, scope: InScope) -> JSONResponse:
+    """Every KPI's value, target, gap and what it rests on."""
+    answers = await blocking(request, "warehouse", lambda: service.answers(period, scope.org))
+    language = language_of(request)
+    body = {
+        "from": period.start.isoformat(),
+        "to": period.end.isoformat(),
+        "items": [kpi_json(answer, language) for answer in answers],
+    }
+    return JSONResponse(body, headers={"Content-Language": language, "Vary": "Accept-Language"})
+
+
+@router.get("/kpis/{kpi_id}", summary="One KPI over a period, whole or by a dimension")
+async def read_kpi(
+    request: Request,
+    service: Service,
+    kpi_id: str,
+    period: AskedPeriod,
+    scope: InScope,
+    by: Annotated[str | None, Query(description="A dimension of the KPI, such as org_code")] = None,
+) -> JSONResponse:
+    """Value, numerator, denominator, target, gap, as_of, freshness and completeness; `by` adds rows."""
+    service.kpi(kpi_id)
+    answer = await blocking(request, "warehouse", lambda: service.answer(kpi_id, period, scope.org))
+    language = language_of(request)
+    body = kpi_json(answer, language)
+    body["dimensions"] = list(service.dimensions(answer.kpi))
+    if by is not None:
+        rows = await blocking(request, "breakdown", lambda: service.rows(kpi_id, period, by, scope.org))
+        body |= rows_json(by, rows)
+    return JSONResponse(body, headers={"Content-Language": language, "Vary": "Accept-Language"})
+
+
+@router.get("/connectors", summary="The connectors' state")
+async def list_connectors(request: Request, scope: InScope) -> JSONResponse:
+    """Last event, rate, lag, quarantine and state of every connector. With the warehouse away its columns are null."""
+    board: ConnectorBoard = request.app.state.connectors
+    rows = await blocking(request, "warehouse", lambda: board.rows(scope.org))
+    language = language_of(request)
+    return JSONResponse({"items": [connector_json(row, language) for row in rows]})
+
+
+@router.get("/quarantine", summary="Refused records, newest first")
+async def list_quarantine(
+    request: Request,
+    scope: InScope,
+    limit: Annotated[int, Query(ge=1, le=quarantine.MAX_PAGE)] = quarantine.PAGE,
+    cursor: Annotated[str | None, Query(max_length=1000, description="`next` of the page before")] = None,
+    connector: Annotated[str | None, Query(max_length=64)] = None,
+) -> JSONResponse:
+    """`next` leads to older entries; it is null on the last page."""
+    visible = connectors_in(request, scope)
+    if connector is not None:
+        if visible is not None and connector not in visible:
+            raise Problem("forbidden")
+        visible = [connector]
+    reader = request.app.state.deps.reader
+    found = await blocking(request, "warehouse", lambda: quarantine.page(reader, limit, cursor, visible))
+    language = language_of(request)
+    headers = {}
+    if found.next:
+        url = request.url.include_query_params(cursor=found.next)
+        headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+    items = [quarantine.entry_json(item, language) for item in found.entries]
+    return JSONResponse({"items": items, "next": found.next}, headers=headers)
+
+
+@router.get("/quarantine/{entry_id:path}", summary="One refused record")
+async def read_quarantine(request: Request, entry_id: str, scope: InScope) -> JSONResponse:
+    visible = connectors_in(request, scope)
+    reader = request.app.state.deps.reader
+    item = await blocking(request, "warehouse", lambda: quarantine.entry(reader, entry_id, visible))
+    return JSONResponse(quarantine.entry_json(item, language_of(request)))

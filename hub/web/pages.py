@@ -1,0 +1,216 @@
+"""The pages' addresses."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, FastAPI, Query, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.staticfiles import StaticFiles
+
+from hub.api import quarantine
+from hub.api.connector_board import ConnectorBoard
+from hub.api.gate import wants_page
+from hub.api.live import Render, stream
+from hub.api.live_feed import Topic
+from hub.api.problems import ParameterError, Problem, problem_response
+from hub.api.questions import AskedPeriod, Service, known_parameters
+from hub.api.timing import timed
+from hub.api.v1 import InScope, connectors_in
+from hub.kpi.answer import SHARES
+from hub.kpi.period import PRESETS, Period, preset, today
+from hub.kpi.service import KpiService
+from hub.web import formats, signin, views
+from hub.web.rendering import WEB, fragment, page, reader_of
+
+router = APIRouter(dependencies=[Depends(known_parameters)], include_in_schema=False)
+
+DEFAULT_PRESET = "year"
+
+
+def mount(app: FastAPI) -> None:
+    """Add the pages and their static files."""
+    app.include_router(router)
+    app.include_router(signin.router)
+    app.mount("/static/vendor", StaticFiles(directory=WEB / "vendor", check_dir=False), name="vendor")
+    app.mount("/static", StaticFiles(directory=WEB / "static"), name="static")
+
+
+def error_response(request: Request, problem: Problem) -> Response:
+    """A problem as a page for people, as problem+json for programs."""
+    if not wants_page(request):
+        return problem_response(request, problem)
+    request.state.problem = problem.slug
+    response = page(request, "error.html", problem.status, slug=problem.slug, values=problem.values, live=None)
+    response.headers.update(problem.headers)
+    return response
+
+
+Preset = Annotated[str | None, Query(alias="period")]
+View = Annotated[str, Query(pattern="^(tiles|table)$")]
+
+
+def chosen_period(service: Service, asked: AskedPeriod, request: Request, name: Preset = None) -> tuple[str, Period]:
+    """A preset by name, or the days asked for; the default is this year."""
+    if "from" in request.query_params or "to" in request.query_params:
+        return "custom", asked
+    if name is not None and name not in PRESETS:
+        wrong = ParameterError("period", "problem.parameter.bound", {"bound": ", ".join(PRESETS)})
+        raise Problem("invalid-parameter", [wrong], values={"name": "period"})
+    chosen = name or DEFAULT_PRESET
+    return chosen, preset(chosen, today(service.around.clock(), service.around.timezone))
+
+
+Chosen = Annotated[tuple[str, Period], Depends(chosen_period)]
+
+
+@router.get("/")
+async def dashboard(
+    request: Request, service: Service, chosen: Chosen, scope: InScope, view: View = "tiles"
+) -> HTMLResponse:
+    """All KPIs over a period."""
+    name, period = chosen
+    with timed(request, "warehouse"):
+        board = await run_in_threadpool(lambda: service.board(period, scope.org))
+    reader = reader_of(request)
+    return page(
+        request,
+        "dashboard.html",
+        groups=views.groups(board, reader),
+        outage=board.outage,
+        empty=board.outage is None and all(tile.answer.basis.as_of is None for tile in board.tiles),
+        chosen=name,
+        period=period,
+        presets=PRESETS,
+        period_text=_period_text(period, reader.language),
+        view=view,
+        period_query=_period_query(name, period),
+        live=f"/live?{_period_query(name, period)}&show=kpi" if view == "tiles" else None,
+    )
+
+
+@router.get("/kpi/{kpi_id}")
+async def kpi_page(
+    request: Request,
+    service: Service,
+    kpi_id: str,
+    chosen: Chosen,
+    scope: InScope,
+    by: Annotated[str | None, Query(max_length=64)] = None,
+) -> HTMLResponse:
+    """One KPI: what it means, its figures, and its parts by a dimension."""
+    name, period = chosen
+    kpi = service.kpi(kpi_id)
+    dimensions = service.dimensions(kpi)
+    dimension = by or ("org_code" if "org_code" in dimensions else dimensions[0])
+    with timed(request, "warehouse"):
+        board = await run_in_threadpool(lambda: service.board(period, scope.org))
+        rows = await run_in_threadpool(lambda: service.rows(kpi_id, period, dimension, scope.org))
+    reader = reader_of(request)
+    tile = next(tile for tile in board.tiles if tile.answer.kpi.id == kpi_id)
+    return page(
+        request,
+        "kpi.html",
+        tile=views.tile_view(tile, reader),
+        kpi=kpi,
+        rows=views.breakdown_view(rows, kpi.kind in SHARES, reader),
+        share=kpi.kind in SHARES,
+        by=dimension,
+        dimensions=dimensions,
+        trend=[
+            (formats.bucket_text(point.day, tile.grain, reader.language), reader.number(point.figures.value))
+            for point in tile.trend
+        ],
+        period=period,
+        period_text=_period_text(period, reader.language),
+        period_query=_period_query(name, period),
+        live=None,
+    )
+
+
+@router.get("/integration")
+async def integration(request: Request, scope: InScope) -> HTMLResponse:
+    """The connectors' table."""
+    board: ConnectorBoard = request.app.state.connectors
+    service: KpiService = request.app.state.deps.kpis
+    with timed(request, "warehouse"):
+        rows = await run_in_threadpool(lambda: board.rows(scope.org))
+    reader = reader_of(request)
+    return page(
+        request,
+        "integration.html",
+        connectors=[views.connector_view(row, reader) for row in rows],
+        outage=service.outage,
+        live="/live?period=today&show=connector",
+    )
+
+
+@router.get("/quarantine")
+async def quarantine_page(
+    request: Request, scope: InScope, cursor: Annotated[str | None, Query(max_length=1000)] = None
+) -> HTMLResponse:
+    """Refused records, newest first."""
+    reader_ = request.app.state.deps.reader
+    visible = connectors_in(request, scope)
+    with timed(request, "warehouse"):
+        found = await run_in_threadpool(lambda: quarantine.page(reader_, quarantine.PAGE, cursor, visible))
+    return page(request, "quarantine.html", found=found, cursor=cursor, live=None)
+
+
+@router.get("/quarantine/{entry_id:path}")
+async def quarantine_entry(request: Request, entry_id: str, scope: InScope) -> HTMLResponse:
+    """One refused record."""
+    reader_ = request.app.state.deps.reader
+    visible = connectors_in(request, scope)
+    item = await run_in_threadpool(lambda: quarantine.entry(reader_, entry_id, visible))
+    return page(request, "quarantine_entry.html", item=item, payload=_pretty(item.payload), live=None)
+
+
+@router.get("/docs")
+async def docs(request: Request) -> HTMLResponse:
+    """The API's description, from files of the hub itself."""
+    return page(request, "docs.html", live=None)
+
+
+@router.get("/live")
+async def live(
+    request: Request, chosen: Chosen, scope: InScope, show: Annotated[str, Query(pattern="^(kpi|connector)$")] = "kpi"
+) -> StreamingResponse:
+    """Parts of pages as they change; each event is `{"id": element, "html": text}`."""
+    name, period = chosen
+    return stream(request, Topic(period, scope.org), _renderer(request, show, _period_query(name, period)))
+
+
+def _renderer(request: Request, show: str, period_query: str) -> Render:
+    def render(key: str, item: Any) -> tuple[str, str] | None:
+        kind, _, name = key.partition(":")
+        reader = reader_of(request)
+        if kind == "outage":
+            return "part", json.dumps({"id": "outage", "html": fragment("_outage.html", reader, outage=item)})
+        if kind != show:
+            return None
+        if kind == "kpi":
+            html = fragment("_tile.html", reader, tile=views.tile_view(item, reader), period_query=period_query)
+            return "part", json.dumps({"id": f"tile-{name}", "html": html})
+        html = fragment("_connector.html", reader, row=views.connector_view(item, reader))
+        return "part", json.dumps({"id": f"connector-{name}", "html": html})
+
+    return render
+
+
+def _period_query(name: str, period: Period) -> str:
+    return f"from={period.start}&to={period.end}" if name == "custom" else f"period={name}"
+
+
+def _period_text(period: Period, language: str) -> str:
+    first, last = (formats.day_text(day, language) for day in (period.start, period.end))
+    return first if period.start == period.end else f"{first} – {last}"
+
+
+def _pretty(payload: str) -> str:
+    try:
+        return json.dumps(json.loads(payload), ensure_ascii=False, indent=2)
+    except ValueError:
+        return payload
