@@ -86,6 +86,12 @@ def open_origin(state: Path, system: str, seed: int, scale: float, now: int) -> 
     return origin
 
 
+def require_ledger(state: Path) -> None:
+    """LedgerError if neither system ever started on this state."""
+    if not any((directory(state, system) / "origin.json").exists() for system in (PORTAL, FEEDBACK)):
+        raise LedgerError(f"{state}: no ledger here; start the simulated systems with --state {state}")
+
+
 def read_origin(state: Path, system: str) -> Origin:
     path = directory(state, system) / "origin.json"
     try:
@@ -112,7 +118,10 @@ def open_histories(state: Path, origin: Origin) -> dict[str, History]:
 
 
 def read_histories(state: Path) -> dict[str, History]:
+    """The portal's reference and stock; nothing where it never started."""
     folder = directory(state, PORTAL)
+    if not (folder / f"{TAGS[-1]}-events.arrow").exists():
+        return {}
     return {
         tag: History(*(pl.read_ipc(folder / f"{tag}-{name}.arrow") for name in ("dossiers", "events"))) for tag in TAGS
     }
@@ -129,7 +138,10 @@ def open_reports(state: Path, origin: Origin) -> list[Raw]:
 
 
 def read_reports(state: Path) -> list[Raw]:
+    """The 1022 system's reference and stock; nothing where it never started."""
     path = directory(state, FEEDBACK) / "history.jsonl"
+    if not path.exists():
+        return []
     return [orjson.loads(line) for line in path.read_bytes().splitlines()]
 
 

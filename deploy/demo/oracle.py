@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 
 from deploy.demo import emitted
-from deploy.demo.ledger import FEEDBACK, PORTAL, LedgerError
+from deploy.demo.ledger import FEEDBACK, PORTAL, LedgerError, require_ledger
 from deploy.demo.worktime import LOCAL
 
 ZONE = "Asia/Ho_Chi_Minh"
@@ -114,6 +114,7 @@ def _entities(events: pl.DataFrame) -> dict[str, int]:
 
 def evaluate(state: Path, start: date, end: date) -> dict[str, Any]:
     """KPIs of a period, and the totals of everything emitted so far."""
+    require_ledger(state)
     dossiers, feedback = emitted.dossiers(state), emitted.feedback(state)
     return {
         "from": start.isoformat(),
