@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,15 +16,17 @@ GRACE_S = 5
 
 KEEP_ALIVE_S = 30
 
+Work = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
+"""What a process does beside serving, until the event is set."""
+
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """An application and its address. `on_stop` runs first of all when the process is asked to end."""
+    """An application and its address."""
 
     app: Any
     host: str
     port: int
-    on_stop: Callable[[], None] | None = None
 
 
 class _Server(uvicorn.Server):
@@ -49,31 +51,35 @@ def _server(listener: Listener) -> _Server:
     )
 
 
-async def serve_until_stopped(listeners: Sequence[Listener]) -> None:
-    """Serve all until SIGINT or SIGTERM, or until one of them ends; raises if an address is taken."""
+async def serve_until_stopped(listeners: Sequence[Listener], work: Sequence[Work] = ()) -> None:
+    """Serve all and do the work until SIGINT or SIGTERM, or until a part ends; raises what ended it.
+
+    Work is told first and ends before the servers close, so that health can be asked while it does.
+    """
     servers = [_server(listener) for listener in listeners]
+    stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
-
-    def stop() -> None:
-        for listener, server in zip(listeners, servers, strict=True):
-            if listener.on_stop is not None:
-                listener.on_stop()
-            server.should_exit = True
-
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop)
-    tasks = [asyncio.create_task(server.serve(), name=f"server {server.config.port}") for server in servers]
-    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    stop()
-    await asyncio.gather(*tasks)
-    for task in done:
-        task.result()
+        loop.add_signal_handler(number, stopping.set)
+    parts = [asyncio.create_task(server.serve(), name=f"server {server.config.port}") for server in servers]
+    jobs = [asyncio.create_task(job(stopping), name="work") for job in work]
+    asked = asyncio.create_task(stopping.wait())
+    await asyncio.wait({asked, *parts, *jobs}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.set()
+    results = await asyncio.gather(*jobs, return_exceptions=True)
+    for server in servers:
+        server.should_exit = True
+    results += await asyncio.gather(*parts, return_exceptions=True)
+    asked.cancel()
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
 
 
-def serve(listeners: Sequence[Listener]) -> None:
-    """As `serve_until_stopped`, blocking."""
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(serve_until_stopped(listeners))
+def serve(listeners: Sequence[Listener], work: Sequence[Work] = (), *, fast_loop: bool = True) -> None:
+    """As `serve_until_stopped`, blocking; `fast_loop` takes uvloop where it is installed."""
+    with asyncio.Runner(loop_factory=_loop_factory() if fast_loop else None) as runner:
+        runner.run(serve_until_stopped(listeners, work))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -110,18 +110,42 @@ def missing_topics(bootstrap: str, contracts: Iterable[Contract]) -> list[str]:
     return sorted(spec.name for spec in topic_specs(contracts, 1) if spec.name not in existing)
 
 
-def lag(bootstrap: str, group: str, topics: Iterable[str]) -> list[PartitionLag]:
-    """Committed against end offsets of `group`, for every partition of `topics` that exists.
+class GroupLag:
+    """Asks one cluster again and again for a group's lag over one connection. Not thread-safe; calls block."""
 
-    The committed offset is read first, so that the difference is never negative. Blocks; raises `TopicsError`.
-    """
-    admin = _admin(bootstrap)
+    def __init__(self, bootstrap: str, group: str, topics: Iterable[str]) -> None:
+        self._bootstrap = bootstrap
+        self._group = group
+        self._topics = sorted(topics)
+        self._client: Any = None
+
+    def read(self) -> list[PartitionLag]:
+        """Committed against end offsets for every partition of the topics that exist; raises `TopicsError`.
+
+        The committed offset is read first, so that what is read as missing is never more than what was.
+        """
+        if self._client is None:
+            self._client = _admin(self._bootstrap)
+        try:
+            return _lag(self._client, self._group, self._topics)
+        except (KafkaError, OSError) as error:
+            self.close()
+            raise TopicsError(f"Kafka at {self._bootstrap} does not answer: {error}") from error
+
+    def close(self) -> None:
+        """Disconnect; the next `read` connects anew."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+
+def lag(bootstrap: str, group: str, topics: Iterable[str]) -> list[PartitionLag]:
+    """One reading of `GroupLag`. Blocks; raises `TopicsError`."""
+    asked = GroupLag(bootstrap, group, topics)
     try:
-        return _lag(admin, group, sorted(topics))
-    except KafkaError as error:
-        raise TopicsError(f"Kafka at {bootstrap} does not answer: {error}") from error
+        return asked.read()
     finally:
-        admin.close()
+        asked.close()
 
 
 def _lag(admin: Any, group: str, topics: list[str]) -> list[PartitionLag]:

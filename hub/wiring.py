@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from hub.config import Settings
 from hub.local_secrets import local_secrets
 
+if TYPE_CHECKING:
+    from connectors.app import ConnectWorker
+    from schemas.registry_client import RegistryClient
+    from streams.warehouse.client import Warehouse
+
 WRITER = "ioc"
 READER = "ioc_read"
+WRITER_KEY = "warehouse-writer.key"
+READER_KEY = "warehouse-reader.key"
+PSEUDONYM_KEY = "pseudonym.key"
 
 
 def warehouse_app(settings: Settings) -> Any:
@@ -20,8 +28,8 @@ def warehouse_app(settings: Settings) -> Any:
     return create_app(
         settings.state_dir.absolute() / "warehouse",
         {
-            WRITER: Credential(secrets.ensure("warehouse-writer.key"), read_only=False),
-            READER: Credential(secrets.ensure("warehouse-reader.key"), read_only=True),
+            WRITER: Credential(secrets.ensure(WRITER_KEY), read_only=False),
+            READER: Credential(secrets.ensure(READER_KEY), read_only=True),
         },
     )
 
@@ -30,7 +38,48 @@ def warehouse_url(settings: Settings, *, read_only: bool) -> str:
     """Address of the warehouse with its credentials; a given server's address is used as it is."""
     if settings.clickhouse.url is not None:
         return settings.clickhouse.url
-    user, name = (READER, "warehouse-reader.key") if read_only else (WRITER, "warehouse-writer.key")
+    user, name = (READER, READER_KEY) if read_only else (WRITER, WRITER_KEY)
     password = local_secrets(settings.state_dir).ensure(name)
     parts = urlsplit(settings.clickhouse_url)
     return urlunsplit(parts._replace(netloc=f"{user}:{quote(password)}@{parts.netloc}"))
+
+
+def warehouse_client(settings: Settings, *, read_only: bool) -> Warehouse:
+    """A client of the warehouse; does not connect yet."""
+    from streams.warehouse.client import Warehouse
+
+    return Warehouse(warehouse_url(settings, read_only=read_only))
+
+
+def registry_client(settings: Settings) -> RegistryClient:
+    """A client of the registry, with this stack's own token for the hub's; does not connect yet."""
+    from schemas.registry_client import RegistryClient
+
+    return RegistryClient(settings.registry_url, registry_token(settings))
+
+
+def registry_token(settings: Settings) -> str | None:
+    """The token of the roles of one machine; a given registry's credentials are in its address."""
+    return None if settings.registry.url is not None else local_secrets(settings.state_dir).ensure("service.key")
+
+
+def pseudonym_key(settings: Settings) -> bytes:
+    """The key of the pseudonyms, made at the first start. Whoever has it can tell whether a person is the same."""
+    return bytes.fromhex(local_secrets(settings.state_dir).ensure(PSEUDONYM_KEY))
+
+
+def connect_worker(settings: Settings) -> ConnectWorker:
+    """The polled connectors of this process; raises what is wrong with a manifest."""
+    from connectors.app import build_worker
+    from hub.declarations import load_declarations
+
+    declared = load_declarations(settings)
+    return build_worker(
+        settings.bootstrap,
+        settings.registry_url,
+        declared.manifests.values(),
+        declared.contracts,
+        pseudonym_key(settings),
+        file_roots=(local_secrets(settings.state_dir).directory,),
+        registry_token=registry_token(settings),
+    )

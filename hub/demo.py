@@ -1,0 +1,126 @@
+"""The demonstration: the stack of `ioc up` and two simulated department systems beside it.
+
+The simulators are programs of the clone (`deploy/demo`), started by path as processes of their own; they meet the
+product at its public interfaces only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hub.config import Settings
+from hub.kafka_jars import clone_root
+from hub.local_secrets import local_secrets
+from hub.stack import Stack, accepts, free_port
+from hub.state_dir import StateDir
+from hub.supervision import Plan
+from hub.supervisor import Unit
+
+PORTAL = "portal"
+FEEDBACK = "feedback-1022"
+SIMULATORS = (PORTAL, FEEDBACK)
+
+SCALE = "IOC_DEMO_SCALE"
+LIVE_RATE = "IOC_DEMO_LIVE_RATE"
+PORTAL_PORT = "IOC_DEMO_PORTAL_PORT"
+
+DEFAULT_LIVE_RATE = 2.0
+"""Live events per second of each system: tiles move within seconds, and a laptop stays cool."""
+
+
+class DemoError(Exception):
+    """The demonstration cannot start; the message names the cure."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """`scale` 1 is the whole reference history; `live_rate` 0 means no live events."""
+
+    scale: float
+    live_rate: float
+
+    def environment(self, settings: Settings) -> dict[str, str]:
+        """What the supervisor and the roles need to know: addresses, and secrets made for this state."""
+        secrets = local_secrets(settings.state_dir)
+        port = free_port()
+        return {
+            SCALE: f"{self.scale:g}",
+            LIVE_RATE: f"{self.live_rate:g}",
+            PORTAL_PORT: str(port),
+            "IOC_PORTAL_URL": f"http://127.0.0.1:{port}",
+            "IOC_SECRET_PORTAL_CLIENT_ID": "ioc-hub",
+            "IOC_SECRET_PORTAL_CLIENT_SECRET": secrets.ensure("demo-portal.key"),
+            "IOC_SECRET_1022_KEY": secrets.ensure("demo-1022.key"),
+        }
+
+
+def demo_root() -> Path:
+    """The clone that holds the simulators; raises `DemoError` for an installed wheel."""
+    root = clone_root()
+    if root is None or not (root / "deploy" / "demo" / "portal.py").exists():
+        raise DemoError("ioc demo needs a clone of the repository: the simulated systems are not in the wheel")
+    return root
+
+
+def demo_state(settings: Settings) -> Path:
+    """Where the simulators keep their ledgers."""
+    return settings.state_dir.absolute() / "demo"
+
+
+def begun_scale(settings: Settings) -> float | None:
+    """The scale with which this state's demonstration was begun, None if it never was."""
+    try:
+        origin = json.loads((demo_state(settings) / PORTAL / "origin.json").read_text(encoding="utf-8"))
+        return float(origin["scale"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def chosen_scale(settings: Settings, asked: float | None) -> float:
+    """The asked scale, or the one already begun; raises `DemoError` if they contradict."""
+    begun = begun_scale(settings)
+    if begun is not None and asked is not None and asked != begun:
+        raise DemoError(f"this state was begun with --scale {begun:g}; keep it, or begin anew with --reset")
+    return asked if asked is not None else begun if begun is not None else 1.0
+
+
+def reset(settings: Settings) -> None:
+    """Delete the whole state. Raises `DemoError` while a stack runs in it."""
+    state = StateDir(settings.state_dir.absolute())
+    if state.supervisor() is not None:
+        raise DemoError(f"a stack runs in {state.root}; stop it first with `ioc down`")
+    shutil.rmtree(state.root, ignore_errors=True)
+
+
+def demo_units(settings: Settings, stack: Stack, environ: Mapping[str, str] = os.environ) -> list[Unit]:
+    """The simulators as units, if the environment asks for them; else none."""
+    if PORTAL_PORT not in environ:
+        return []
+    root = demo_root()
+    state = demo_state(settings)
+    port = int(environ[PORTAL_PORT])
+    common = ["--state", str(state), "--scale", environ[SCALE], "--live-rate", environ[LIVE_RATE]]
+    extra = {"PYTHONPATH": str(root)}
+
+    def program(name: str, module: str, arguments: list[str]) -> Unit:
+        command = [sys.executable, "-m", module, *arguments, *common]
+        ready = _ready(name, state, port)
+        return Unit(Plan(name), lambda: stack.spawn_program(name, command, extra), ready, grace_s=10)
+
+    target = f"{settings.api_url}/v1/ingest/{FEEDBACK}"
+    return [
+        program(PORTAL, "deploy.demo.portal", ["--port", str(port)]),
+        program(FEEDBACK, "deploy.demo.feedback1022", ["--target", target]),
+    ]
+
+
+def _ready(name: str, state: Path, port: int) -> Callable[[], bool]:
+    if name == PORTAL:
+        return lambda: accepts(port)
+    return (state / FEEDBACK / "progress.json").exists

@@ -1,0 +1,97 @@
+"""The demonstration's figures: what the simulators' ledgers say against what the product shows."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from hub.client import Client
+
+REFERENCE = (date(2022, 1, 1), date(2022, 9, 30))
+"""The nine months of the meeting whose figures are known."""
+
+HALF_A_HUNDREDTH = 0.005 + 1e-9
+"""Two ways of rounding the same fraction to two decimals may differ by so much from the fraction."""
+
+ORACLE_TIMEOUT_S = 180
+
+
+class OracleError(Exception):
+    """The ledgers could not be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """The oracle's answer for one period. `events` and `bad` count all that was emitted so far, by system."""
+
+    start: date
+    end: date
+    kpis: Mapping[str, Mapping[str, Any]]
+    events: Mapping[str, int]
+    bad: Mapping[str, int]
+
+
+def expected(root: Path, state: Path, start: date, end: date) -> Expected:
+    """Ask the oracle, a process of its own; blocks for seconds. Raises `OracleError`."""
+    command = [sys.executable, "-m", "deploy.demo.oracle", "--state", str(state)]
+    command += ["--from", start.isoformat(), "--to", end.isoformat(), "--json"]
+    try:
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=ORACLE_TIMEOUT_S, check=True)
+        answer = json.loads(done.stdout)
+        return Expected(start, end, answer["kpis"], answer["events"], answer["bad"])
+    except subprocess.CalledProcessError as error:
+        raise OracleError(error.stderr.strip()) from error
+    except (subprocess.TimeoutExpired, ValueError, KeyError) as error:
+        raise OracleError(f"the oracle gave no answer: {error}") from error
+
+
+def shown(client: Client, start: date, end: date) -> dict[str, dict[str, Any]]:
+    """The product's KPIs of a period by id. Blocks; raises `ClientError`."""
+    answer = client.get("/v1/kpis", {"from": start.isoformat(), "to": end.isoformat()})
+    return {item["id"]: item for item in answer["items"]}
+
+
+def arrived(kpis: Mapping[str, Mapping[str, Any]]) -> int:
+    """Records of all entities in the warehouse, by the completeness that the KPIs carry."""
+    by_entity = {
+        name.split(".")[0]: (item.get("completeness") or {}).get("in_warehouse") or 0
+        for name, item in kpis.items()
+        if name.split(".")[0] in ("dossier", "feedback")
+    }
+    return sum(by_entity.values())
+
+
+def differences(expected_kpis: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """A line per KPI that is not as it should be: pure."""
+    lines = []
+    for name, wanted in expected_kpis.items():
+        item = found.get(name)
+        if item is None:
+            lines.append(f"{name}: not served")
+        elif not same(wanted, item):
+            lines.append(f"{name}: {_text(item)} where the ledgers say {_text(wanted)}")
+    return lines
+
+
+def same(wanted: Mapping[str, Any], item: Mapping[str, Any]) -> bool:
+    """Whether two answers are the same: parts exactly, a share's value to its two decimals."""
+    if wanted["denominator"] is None:
+        return bool(item["value"] == wanted["value"])
+    if (item["numerator"], item["denominator"]) != (wanted["numerator"], wanted["denominator"]):
+        return False
+    if wanted["value"] is None or item["value"] is None:
+        return bool(wanted["value"] == item["value"])
+    exact = 100 * wanted["numerator"] / wanted["denominator"]
+    return bool(abs(item["value"] - exact) <= HALF_A_HUNDREDTH)
+
+
+def _text(item: Mapping[str, Any]) -> str:
+    if item["denominator"] is None:
+        return str(item["value"])
+    return f"{item['value']} ({item['numerator']}/{item['denominator']})"

@@ -1,0 +1,162 @@
+"""The role `ioc stream`: the tables first, then the worker, and what it says about itself over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TypeVar
+
+import structlog
+
+from connectors.errors import PublishError
+from connectors.publish import Message, Publisher
+from hub.config import Settings
+from hub.declarations import Declarations, load_declarations
+from hub.role_face import Probe, create_face
+from hub.serving import Listener, serve
+from hub.topics import STREAM_GROUP, TopicsError, missing_topics
+from hub.wiring import registry_client, warehouse_client
+from streams.app import StreamSettings, StreamWorker
+from streams.errors import WarehouseUnavailableError
+from streams.quarantine import TOPIC as QUARANTINE_TOPIC
+from streams.quarantine import Refusal
+from streams.topic_ids import topic_ids
+from streams.warehouse.client import Warehouse
+from streams.warehouse.schema import migrate
+
+RETRY_S = 0.5
+
+log = structlog.get_logger("ioc.stream")
+
+T = TypeVar("T")
+
+
+class KafkaQuarantine:
+    """Publishes refusals; waits while Kafka is away, since a batch may not go on without them."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+        self._started = False
+        self._lock = asyncio.Lock()
+
+    async def publish(self, refusals: Sequence[Refusal]) -> None:
+        """Returns when all replicas have them."""
+        messages = [Message(refusal.id.encode(), refusal.body, refusal.headers) for refusal in refusals]
+        while True:
+            try:
+                await self._start()
+                await self._publisher.publish_messages(QUARANTINE_TOPIC, messages)
+                return
+            except PublishError as error:
+                log.warning("quarantine_waits", reason=str(error))
+                await asyncio.sleep(RETRY_S)
+
+    async def _start(self) -> None:
+        async with self._lock:
+            if not self._started:
+                await self._publisher.start()
+                self._started = True
+
+    async def stop(self) -> None:
+        await self._publisher.stop()
+
+
+class StreamRole:
+    """Waits for what it needs, then works until `stopping`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._declared = load_declarations(settings)
+        self._warehouse = warehouse_client(settings, read_only=False)
+        self._waits_for: str | None = "starting"
+        self._worker: StreamWorker | None = None
+
+    def probes(self) -> dict[str, Probe]:
+        """What `/readyz` asks."""
+        return {"partitions": self._partitions, "warehouse": self._warehouse_cause}
+
+    async def _partitions(self) -> str | None:
+        if self._waits_for is not None or self._worker is None:
+            return self._waits_for
+        topics = [contract.topic for contract in self._declared.contracts.values()]
+        owned = sum(len(self._worker.partitions.of_topic(topic)) for topic in topics)
+        return None if owned else "no partition is assigned"
+
+    async def _warehouse_cause(self) -> str | None:
+        try:
+            await asyncio.to_thread(self._warehouse.command, "SELECT 1")
+        except WarehouseUnavailableError:
+            return "no connection"
+        return None
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Until `stopping`; raises what made the worker fail, for the supervisor to start a new process."""
+        preparation = asyncio.create_task(self._prepare())
+        asked = asyncio.create_task(stopping.wait())
+        await asyncio.wait({preparation, asked}, return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        if stopping.is_set():
+            preparation.cancel()
+            await asyncio.gather(preparation, return_exceptions=True)
+            return
+        await preparation
+        await self._work(stopping)
+
+    async def _prepare(self) -> None:
+        await self._until_topics_exist()
+        await self._migrate()
+
+    async def _until_topics_exist(self) -> None:
+        bootstrap, contracts = self._settings.bootstrap, list(self._declared.contracts.values())
+        while True:
+            try:
+                missing = await asyncio.to_thread(missing_topics, bootstrap, contracts)
+                cause = f"missing topics: {', '.join(missing)}; create them with `ioc topics`" if missing else None
+            except TopicsError as error:
+                cause = str(error)
+            if cause is None:
+                return
+            self._wait_for(cause)
+            await asyncio.sleep(RETRY_S)
+
+    async def _migrate(self) -> None:
+        while True:
+            try:
+                await asyncio.to_thread(migrate_warehouse, self._warehouse, self._declared, self._settings.timezone)
+                return
+            except WarehouseUnavailableError as error:
+                self._wait_for(f"warehouse: {error}")
+                await asyncio.sleep(RETRY_S)
+
+    def _wait_for(self, cause: str) -> None:
+        if cause != self._waits_for:
+            log.info("stream_waits", cause=cause)
+        self._waits_for = cause
+
+    async def _work(self, stopping: asyncio.Event) -> None:
+        quarantine = KafkaQuarantine(Publisher(self._settings.bootstrap, client_id="ioc-stream-quarantine"))
+        self._worker = StreamWorker(
+            StreamSettings(self._settings.bootstrap, self._settings.state_dir.absolute() / "faust", STREAM_GROUP),
+            self._declared.contracts.values(),
+            self._warehouse,
+            registry_client(self._settings).schema_text,
+            quarantine,
+            topic_ids(self._settings.bootstrap),
+        )
+        self._waits_for = None
+        try:
+            await self._worker.run(stopping)
+        finally:
+            await quarantine.stop()
+
+
+def migrate_warehouse(warehouse: Warehouse, declared: Declarations, timezone: str) -> None:
+    """Create missing tables and reload the code tables; blocks; idempotent."""
+    migrate(warehouse, dict(declared.contracts), dict(declared.plans), timezone, declared.codes.values())
+
+
+def run_stream(settings: Settings) -> None:
+    """Run the role until SIGTERM; blocks."""
+    role = StreamRole(settings)
+    face = create_face(role.probes())
+    serve([Listener(face, settings.stream.host, settings.stream.port)], [role.run], fast_loop=False)
