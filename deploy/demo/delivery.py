@@ -15,6 +15,8 @@ import httpx2
 FIRST_WAIT_S = 0.2
 LONGEST_WAIT_S = 5.0
 TIMEOUT_S = 30.0
+WORTH_SAYING = 3
+"""Attempts in vain before the log says so."""
 NDJSON = "application/x-ndjson"
 JSON = "application/json"
 
@@ -44,7 +46,7 @@ class Sender:
 
     async def deliver(self, body: bytes, content_type: str) -> None:
         """Returns when the target has accepted the body; cancel it to give up."""
-        wait = FIRST_WAIT_S
+        wait, tries = FIRST_WAIT_S, 0
         while True:
             problem, pause = await self._attempt(body, content_type)
             if not problem:
@@ -52,8 +54,9 @@ class Sender:
                 self.last_problem = ""
                 return
             self.retries += 1
-            if problem != self.last_problem:
-                log.warning("not accepted, trying again: %s", problem)
+            tries += 1
+            if tries == WORTH_SAYING:
+                log.warning("not accepted %d times, trying on: %s", tries, problem)
             self.last_problem = problem
             await asyncio.sleep(max(pause, wait * random.uniform(0.5, 1.0)))
             wait = min(wait * 2, LONGEST_WAIT_S)

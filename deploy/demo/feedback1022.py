@@ -26,7 +26,7 @@ from deploy.demo import bad
 from deploy.demo.delivery import JSON, NDJSON, Sender
 from deploy.demo.ledger import (
     FEEDBACK,
-    LedgerError,
+    DemoError,
     LiveLog,
     Raw,
     open_origin,
@@ -222,7 +222,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     try:
         system = System1022(options, key)
-    except LedgerError as error:
+    except DemoError as error:
         print(error, file=sys.stderr)
         return 2
     print(f"feedback-1022: → {options.target}", flush=True)

@@ -32,8 +32,8 @@ TAGS = ("r", "s")
 Raw = dict[str, Any]
 
 
-class LedgerError(Exception):
-    """The state directory belongs to another run; the message names the cure."""
+class DemoError(Exception):
+    """A simulated system cannot start as asked; the message names the cure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def open_origin(state: Path, system: str, seed: int, scale: float, now: int) -> 
         _replace(path, orjson.dumps(asdict(Origin(seed, scale, max(now, REFERENCE_START)))))
     origin = read_origin(state, system)
     if (origin.seed, origin.scale) != (seed, scale):
-        raise LedgerError(
+        raise DemoError(
             f"{path}: begun with --seed {origin.seed} --scale {origin.scale:g}, "
             f"asked for --seed {seed} --scale {scale:g}; use the same values or another --state"
         )
@@ -87,9 +87,9 @@ def open_origin(state: Path, system: str, seed: int, scale: float, now: int) -> 
 
 
 def require_ledger(state: Path) -> None:
-    """LedgerError if neither system ever started on this state."""
+    """DemoError if neither system ever started on this state."""
     if not any((directory(state, system) / "origin.json").exists() for system in (PORTAL, FEEDBACK)):
-        raise LedgerError(f"{state}: no ledger here; start the simulated systems with --state {state}")
+        raise DemoError(f"{state}: no ledger here; start the simulated systems with --state {state}")
 
 
 def read_origin(state: Path, system: str) -> Origin:
@@ -97,7 +97,7 @@ def read_origin(state: Path, system: str) -> Origin:
     try:
         return Origin(**orjson.loads(path.read_bytes()))
     except FileNotFoundError as error:
-        raise LedgerError(f"{path} is missing: {system} was never started on this --state") from error
+        raise DemoError(f"{path} is missing: {system} was never started on this --state") from error
 
 
 def open_histories(state: Path, origin: Origin) -> dict[str, History]:

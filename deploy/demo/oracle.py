@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 
 from deploy.demo import emitted
-from deploy.demo.ledger import FEEDBACK, PORTAL, LedgerError, require_ledger
+from deploy.demo.ledger import FEEDBACK, PORTAL, DemoError, require_ledger
 from deploy.demo.worktime import LOCAL
 
 ZONE = "Asia/Ho_Chi_Minh"
@@ -141,7 +141,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         result = evaluate(options.state, options.start, options.end)
-    except LedgerError as error:
+    except DemoError as error:
         print(error, file=sys.stderr)
         return 2
     if options.json:

@@ -10,15 +10,12 @@ import argparse
 import asyncio
 import base64
 import binascii
-import os
 import random
-import secrets
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -31,8 +28,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from deploy.demo import bad
+from deploy.demo.access import Credentials, Tokens
 from deploy.demo.feed import Feed, HistorySegment, RawSegment, Segment
-from deploy.demo.ledger import PORTAL, LedgerError, LiveLog, open_histories, open_origin, read_live
+from deploy.demo.ledger import PORTAL, DemoError, LiveLog, open_histories, open_origin, read_live
 from deploy.demo.live import Performance
 from deploy.demo.live_dossiers import dossier_cases
 from deploy.demo.pulse import Pulse
@@ -43,46 +41,7 @@ DEFAULT_PAGE = 1_000
 TOO_MANY_AT, AWAY_AT, REVOKED_AT = 10, 25, 50
 """Feed requests that always meet a fault (unless the fault rate is 0): 429, 503, all tokens withdrawn."""
 RETRY_AFTER_S = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    client_id: str
-    client_secret: str
-
-    @classmethod
-    def from_environment(cls) -> Credentials:
-        names = ("IOC_SECRET_PORTAL_CLIENT_ID", "IOC_SECRET_PORTAL_CLIENT_SECRET")
-        missing = [name for name in names if not os.environ.get(name)]
-        if missing:
-            raise LedgerError(f"the environment variable {missing[0]} is missing: the portal needs its clients' secret")
-        return cls(*(os.environ[name] for name in names))
-
-    def match(self, client_id: str, client_secret: str) -> bool:
-        same_id = secrets.compare_digest(client_id.encode(), self.client_id.encode())
-        return same_id and secrets.compare_digest(client_secret.encode(), self.client_secret.encode())
-
-
-class Tokens:
-    """Bearer tokens in memory: a restart forgets them, as a time-out does."""
-
-    def __init__(self, lifetime_s: int) -> None:
-        self.lifetime_s = lifetime_s
-        self._expires: dict[str, float] = {}
-
-    def issue(self) -> str:
-        now = time.monotonic()
-        self._expires = {token: at for token, at in self._expires.items() if at > now}
-        token = secrets.token_urlsafe(24)
-        self._expires[token] = now + self.lifetime_s
-        return token
-
-    def valid(self, header: str) -> bool:
-        scheme, _, token = header.partition(" ")
-        return scheme.lower() == "bearer" and self._expires.get(token, 0.0) > time.monotonic()
-
-    def withdraw_all(self) -> None:
-        self._expires.clear()
+SHUTDOWN_S = 3
 
 
 class Faults:
@@ -240,6 +199,20 @@ class Portal:
         return Starlette(routes=routes, lifespan=self.lifespan)
 
 
+class Server(uvicorn.Server):
+    """Ends with code 0 when asked to by SIGINT or SIGTERM, instead of raising the signal again."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stop)
+        yield
+
+    def _stop(self) -> None:
+        self.should_exit = True
+
+
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m deploy.demo.portal", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
@@ -257,11 +230,19 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     try:
         portal = Portal(options, Credentials.from_environment())
-    except LedgerError as error:
+    except DemoError as error:
         print(error, file=sys.stderr)
         return 2
     print(f"portal: http://{options.host}:{options.port}, {len(portal.feed)} records", flush=True)
-    uvicorn.run(portal.app(), host=options.host, port=options.port, log_level="warning", access_log=False)
+    config = uvicorn.Config(
+        portal.app(),
+        host=options.host,
+        port=options.port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=SHUTDOWN_S,
+    )
+    Server(config).run()
     return 0
 
 

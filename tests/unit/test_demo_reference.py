@@ -16,7 +16,7 @@ from deploy.demo.feed import Feed, HistorySegment
 from deploy.demo.ledger import (
     FEEDBACK,
     PORTAL,
-    LedgerError,
+    DemoError,
     open_histories,
     open_origin,
     open_reports,
@@ -148,7 +148,7 @@ def test_generating_the_history_is_quick() -> None:
 
 
 def test_another_seed_on_the_same_state_is_refused_with_the_cure(state: Path) -> None:
-    with pytest.raises(LedgerError, match="another --state"):
+    with pytest.raises(DemoError, match="another --state"):
         open_origin(state, PORTAL, SEED + 1, 1.0, MIDSUMMER_2026)
 
 
