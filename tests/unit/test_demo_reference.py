@@ -99,6 +99,14 @@ def test_dossiers_are_reopened_corrected_recalled_restored_and_sent_again(state:
     assert min(counts.values()) > 300, counts
 
 
+def test_which_state_is_final_never_hangs_on_a_hash(state: Path) -> None:
+    for events in (emitted.dossiers(state), emitted.feedback(state)):
+        rank = pl.col("op").replace_strict(oracle.RANK, return_dtype=pl.Int64)
+        place = events.select("entity_key", place=pl.col("revision") * 3 + rank)
+        highest = place.filter(pl.col("place") == pl.col("place").max().over("entity_key"))
+        assert highest.height == events["entity_key"].n_unique()
+
+
 def test_the_feed_says_what_the_ledger_says(state: Path) -> None:
     history = read_histories(state)["r"]
     page, following = Feed([HistorySegment(history, "r")]).page(300_000, 500)
