@@ -127,9 +127,9 @@ class CompactedTopic:
         self._consumer, self._producer = consumer, producer
         try:
             await consumer.start()
-            partitions = await self._partitions(consumer)
-            consumer.assign([TopicPartition(self._topic, partition) for partition in partitions])
             await producer.start()
+            partitions = await self._partitions(consumer, producer)
+            consumer.assign([TopicPartition(self._topic, partition) for partition in partitions])
             self._follower = asyncio.create_task(self._follow(consumer), name=f"follow {self._topic}")
             await self.catch_up(START_TIMEOUT_S)
         except (KafkaError, OSError) as error:
@@ -186,7 +186,7 @@ class CompactedTopic:
         except (KafkaError, OSError, TimeoutError) as error:
             raise self._away(error) from error
 
-    async def _partitions(self, consumer: AIOKafkaConsumer) -> list[int]:
+    async def _partitions(self, consumer: AIOKafkaConsumer, producer: AIOKafkaProducer) -> list[int]:
         if self._topic not in await consumer.topics():
             raise TopicMissingError(
                 Text(
@@ -196,7 +196,7 @@ class CompactedTopic:
                     "Cure: create the topics (`ioc up` does), then start again",
                 )
             )
-        return sorted(consumer.partitions_for_topic(self._topic) or ())
+        return sorted(await producer.partitions_for(self._topic))
 
     async def _follow(self, consumer: AIOKafkaConsumer) -> None:
         try:

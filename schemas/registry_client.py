@@ -1,0 +1,160 @@
+"""Client of any Confluent-compatible schema registry: register, fetch by id, check compatibility."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+import httpx2
+
+from schemas.errors import RegistryError, RegistryUnavailableError, UnknownSchemaError
+
+CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
+TIMEOUT_S = 5.0
+"""A registry answers in milliseconds; one that needs longer is treated as away."""
+UNKNOWN_TTL_S = 10.0
+"""How long a 404 for an id is remembered, so that a stream of bad records does not hammer the registry."""
+UNKNOWN_LIMIT = 10_000
+"""Most unknown ids remembered; random bytes read as ids must not fill the memory."""
+UNKNOWN_SCHEMA_CODE = 40403
+NOT_FOUND = 404
+SERVER_ERRORS = 500
+TOO_MANY = 429
+
+
+class RegistryClient:
+    """Speaks to one registry. Blocks; thread-safe. `monotonic` is a clock in seconds.
+
+    `token` goes out as a Bearer token; credentials in `url` as basic authentication. Every call may raise
+    RegistryUnavailableError (no answer, 429 or 5xx: wait and retry) or RegistryError (refused, with the
+    registry's message).
+    """
+
+    def __init__(self, url: str, token: str | None = None, monotonic: Callable[[], float] = time.monotonic) -> None:
+        headers = {"Accept": f"{CONTENT_TYPE}, application/json", "Content-Type": CONTENT_TYPE}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        self._url = str(httpx2.URL(url).copy_with(username="", password=""))
+        self._http = httpx2.Client(base_url=url, headers=headers, timeout=TIMEOUT_S, trust_env=False)
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._texts: dict[int, str] = {}
+        self._ids: dict[tuple[str, str], int] = {}
+        self._unknown_until: dict[int, float] = {}
+
+    def close(self) -> None:
+        """Close the connections. Idempotent."""
+        self._http.close()
+
+    def __enter__(self) -> RegistryClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def register(self, subject: str, schema_text: str) -> int:
+        """The id of this schema, registered under the subject if it was not. Idempotent; remembered."""
+        known = self._ids.get((subject, schema_text))
+        if known is not None:
+            return known
+        body = self._ask("POST", f"/subjects/{_quoted(subject)}/versions", {"schema": schema_text})
+        schema_id = int(body["id"])
+        with self._lock:
+            self._ids[subject, schema_text] = schema_id
+            self._unknown_until.pop(schema_id, None)
+        return schema_id
+
+    def schema_text(self, schema_id: int) -> str:
+        """The schema's text by id; remembered for good, an id never changes its schema.
+
+        UnknownSchemaError on 404, remembered for `UNKNOWN_TTL_S`.
+        """
+        text = self._texts.get(schema_id)
+        if text is not None:
+            return text
+        if self._unknown_until.get(schema_id, 0.0) > self._monotonic():
+            raise _unknown(schema_id)
+        try:
+            body = self._ask("GET", f"/schemas/ids/{schema_id}")
+        except _NotFoundError as error:
+            if error.code != UNKNOWN_SCHEMA_CODE:
+                raise  # a wrong address also answers 404; records must not be condemned for it
+            self._remember_unknown(schema_id)
+            raise _unknown(schema_id) from error
+        text = str(body["schema"])
+        with self._lock:
+            self._texts[schema_id] = text
+        return text
+
+    def subjects(self) -> list[str]:
+        """Names of all subjects with a live version."""
+        return [str(name) for name in self._ask("GET", "/subjects")]
+
+    def latest(self, subject: str) -> tuple[int, int, str]:
+        """(id, version, schema text) of the subject's latest version; RegistryError if there is none."""
+        body = self._ask("GET", f"/subjects/{_quoted(subject)}/versions/latest")
+        return int(body["id"]), int(body["version"]), str(body["schema"])
+
+    def compatible(self, subject: str, schema_text: str) -> tuple[bool, list[str]]:
+        """Whether the schema could be registered under the subject's level, and what stands against it.
+
+        A subject that does not exist yet takes any schema.
+        """
+        path = f"/compatibility/subjects/{_quoted(subject)}/versions/latest?verbose=true"
+        body = self._ask("POST", path, {"schema": schema_text})
+        return bool(body["is_compatible"]), [str(message) for message in body.get("messages", ())]
+
+    def _remember_unknown(self, schema_id: int) -> None:
+        with self._lock:
+            now = self._monotonic()
+            if len(self._unknown_until) >= UNKNOWN_LIMIT:
+                self._unknown_until = {key: until for key, until in self._unknown_until.items() if until > now}
+            if len(self._unknown_until) < UNKNOWN_LIMIT:
+                self._unknown_until[schema_id] = now + UNKNOWN_TTL_S
+
+    def _ask(self, method: str, path: str, body: Any = None) -> Any:
+        try:
+            response = self._http.request(method, path, json=body)
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            raise RegistryUnavailableError(
+                f"the schema registry at {self._url} does not answer ({type(error).__name__})"
+            ) from error
+        if response.is_success:
+            try:
+                return response.json()
+            except ValueError as error:
+                raise RegistryError(f"{self._url} does not speak as a schema registry: {path}: no JSON") from error
+        raise self._refusal(response, path)
+
+    def _refusal(self, response: httpx2.Response, path: str) -> RegistryError:
+        status = response.status_code
+        code, message = _error_body(response)
+        if status >= SERVER_ERRORS or status == TOO_MANY:
+            return RegistryUnavailableError(f"the schema registry at {self._url} answered {status}: {message}")
+        text = f"the schema registry refused {path}: {message} ({code or status})"
+        return _NotFoundError(text, code) if status == NOT_FOUND else RegistryError(text)
+
+
+class _NotFoundError(RegistryError):
+    def __init__(self, text: str, code: int | None) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+def _unknown(schema_id: int) -> UnknownSchemaError:
+    return UnknownSchemaError(f"no schema has the id {schema_id} in the registry")
+
+
+def _quoted(subject: str) -> str:
+    return quote(subject, safe="")
+
+
+def _error_body(response: httpx2.Response) -> tuple[int | None, str]:
+    try:
+        body = response.json()
+        return int(body["error_code"]), str(body["message"])
+    except (ValueError, KeyError, TypeError):
+        return None, response.text[:200]
