@@ -17,7 +17,7 @@ from faust.types import TP
 from schemas.codec import Decoder
 from schemas.contract import Contract
 from streams import metrics
-from streams.errors import OwnershipLostError
+from streams.errors import OwnershipLostError, StatesAheadError
 from streams.partition import PartitionRunner
 from streams.quarantine import TOPIC as QUARANTINE_TOPIC
 from streams.quarantine import Quarantine, QuarantineSink
@@ -36,6 +36,9 @@ T = TypeVar("T")
 MAX_WAITING_RECORDS = 200_000
 """Records held over all partitions before the fetcher waits: about 100 MB at 250 bytes a record."""
 
+RECOVER_AGAIN_S = 1.0
+"""Pause before a partition whose states are ahead is recovered anew."""
+
 BATCHES_AT_ONCE = 3
 """Batches worked on at once: one decodes while the warehouse inserts the others."""
 
@@ -48,7 +51,7 @@ class StreamSettings:
     bootstrap: str
     data_dir: Path
     group: str = "ioc-stream"
-    session_timeout: timedelta = timedelta(seconds=10)
+    session_timeout: timedelta = timedelta(seconds=6)
     cached_states: int = 200_000
     max_fetch_bytes: int = 4 * 1024 * 1024
 
@@ -89,6 +92,9 @@ class Partitions(PartitionsListener):
             while self.turn == turn:
                 try:
                     await runner.run()
+                except StatesAheadError as error:
+                    log.warning("states_ahead", partition=runner.name, reason=str(error))
+                    await asyncio.sleep(RECOVER_AGAIN_S)
                 except OwnershipLostError as error:
                     metrics.OWNERSHIP_LOST.inc()
                     log.warning("ownership_lost", partition=runner.name, reason=str(error))
@@ -240,7 +246,7 @@ class StreamWorker:
         """Raise the fences of all partitions of the topic, then load the keys that have a state."""
         topic_id = await self._topic_id(topic, turn)
         partitions = self.partitions.of_topic(topic)
-        fences = await asyncio.to_thread(raise_fences, self._warehouse, topic, topic_id, partitions)
+        fences = await asyncio.to_thread(raise_fences, self._warehouse, self._contracts[topic], topic_id, partitions)
         known = KnownKeys()
         for hashes in await asyncio.to_thread(self._stores[topic].known_hashes):
             known.add(hashes)

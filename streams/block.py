@@ -28,6 +28,11 @@ class Bounds:
     epoch: int
 
     @property
+    def version(self) -> int:
+        """Version of the states the batch's first record could make: those looked up must be below it."""
+        return (self.life << 40) + self.first
+
+    @property
     def token(self) -> str:
         """The insert's de-duplication token: the same for every attempt at this batch."""
         return f"{self.topic_id}:{self.partition}:{self.first}-{self.last}"

@@ -20,6 +20,10 @@ class OwnershipLostError(StreamError):
     """The partition belongs to another worker now."""
 
 
+class StatesAheadError(StreamError):
+    """Someone else went on with the partition; what is remembered of it is worthless."""
+
+
 class WarehouseError(StreamError):
     """The warehouse refused; asking again unchanged is useless."""
 

@@ -19,7 +19,7 @@ from schemas.contract import Contract
 from streams import metrics
 from streams.block import Bounds, finish, quarantined_rows
 from streams.change import OFFSET, STATE_OFFSET, Changes, compute
-from streams.errors import OwnershipLostError
+from streams.errors import StatesAheadError
 from streams.placement import misplaced
 from streams.quarantine import Quarantine, stream_refusals
 from streams.states import KnownKeys, StateCache, key_hashes
@@ -58,7 +58,7 @@ class Sink(Protocol):
         """Take the partition over. The last offset written, −1 if none, None if it cannot tell. Repeatable."""
 
     async def prepare(self, records: Records, first: int, last: int) -> Block:
-        """Compute the block of a new batch; raises `OwnershipLostError` if the states are ahead of it."""
+        """Compute the block of a new batch; raises `StatesAheadError` if the states are ahead of it."""
 
     async def prepare_redo(self, first: int, last: int) -> Block | None:
         """The block of a batch whose rows are (in part) written already; None if none of its rows is."""
@@ -176,11 +176,11 @@ class EntitySink:
         existing = keys.filter(pl.Series(self._known.contains(key_hashes(keys)))) if len(keys) else keys
         frames, missing = self._cache.get(existing.to_list())
         if missing:
-            found = self.store.current_states(missing).select(self._state_columns())
-            if found.height and int(found[STATE_OFFSET].max() or 0) >= bounds.first and self._life == bounds.life:  # type: ignore[arg-type]
-                ahead = found.filter(pl.col(STATE_OFFSET) >= bounds.first)
-                raise OwnershipLostError(f"{ahead.height} states are ahead of offset {bounds.first}")
-            frames.append(found)
+            found = self.store.current_states(missing)
+            ahead = found.filter(pl.col("version") >= bounds.version).height
+            if ahead:
+                raise StatesAheadError(f"{ahead} states are ahead of offset {bounds.first}")
+            frames.append(found.select(self._state_columns()))
         frames = [frame for frame in frames if frame.height]
         return pl.concat(frames) if frames else self._no_states()
 

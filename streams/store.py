@@ -38,12 +38,12 @@ def _frame(stream: bytes) -> pl.DataFrame:
     return pl.read_ipc_stream(io.BytesIO(stream))
 
 
-def raise_fences(warehouse: Warehouse, topic: str, topic_id: str, partitions: list[int]) -> dict[int, Fence]:
+def raise_fences(warehouse: Warehouse, contract: Contract, topic_id: str, partitions: list[int]) -> dict[int, Fence]:
     """Take partitions over: a higher epoch for each, and a new life if the topic is not the one known."""
     known = {
         partition: (epoch, known_id, life)
         for partition, epoch, known_id, life in warehouse.rows(
-            "SELECT partition, epoch, topic_id, life FROM fence WHERE topic = {topic:String}", {"topic": topic}
+            f"SELECT partition, epoch, topic_id, life FROM {contract.fence_table}"
         )
     }
     fences: dict[int, Fence] = {}
@@ -51,10 +51,9 @@ def raise_fences(warehouse: Warehouse, topic: str, topic_id: str, partitions: li
         epoch, known_id, life = known.get(partition, (0, topic_id, 0))
         fences[partition] = Fence(partition, epoch + 1, life if known_id == topic_id else life + 1)
     rows = ", ".join(
-        f"({_text(topic)}, {fence.partition}, {fence.epoch}, {_text(topic_id)}, {fence.life})"
-        for fence in fences.values()
+        f"({fence.partition}, {fence.epoch}, {_text(topic_id)}, {fence.life})" for fence in fences.values()
     )
-    warehouse.command(f"INSERT INTO fence VALUES {rows}")
+    warehouse.command(f"INSERT INTO {contract.fence_table} VALUES {rows}")
     return fences
 
 
@@ -96,15 +95,16 @@ class EntityStore:
         return int(rows[0][0]) if rows else -1
 
     def current_states(self, keys: list[str]) -> pl.DataFrame:
-        """Newest states of the keys: the contract's columns, `state_offset`, `deleted`."""
+        """Newest states of the keys: the contract's columns, `state_offset`, `deleted`, `version`."""
         fields = ", ".join(f"`{field.name}`" for field in self._contract.fields if field.name != "entity_key")
         names = [field.name for field in self._contract.fields if field.name != "entity_key"]
         picks = ", ".join(f"tupleElement(newest, {i}) AS `{name}`" for i, name in enumerate(names, start=1))
         count = len(names)
         return self._states(
             f"SELECT entity_key, {picks}, tupleElement(newest, {count + 1}) AS state_offset, "
-            f"tupleElement(newest, {count + 2}) AS deleted FROM (SELECT entity_key, "
-            f"argMax(tuple({fields}, state_offset, deleted), version) AS newest "
+            f"tupleElement(newest, {count + 2}) AS deleted, version FROM (SELECT entity_key, "
+            f"argMax(tuple({fields}, state_offset, deleted), {self._contract.current_table}.version) AS newest, "
+            f"max({self._contract.current_table}.version) AS version "
             f"FROM {self._contract.current_table} WHERE entity_key IN ({','.join(map(_text, keys))}) "
             "GROUP BY entity_key)"
         )

@@ -72,13 +72,22 @@ def _payload(contract: Contract) -> list[tuple[str, str]]:
     return [(field.name, column_type(field)) for field in contract.fields]
 
 
+def fence_table(contract: Contract) -> str:
+    """DDL of `<entity>_fence`: per topic partition the epoch below which blocks are refused."""
+    return (
+        f"CREATE TABLE IF NOT EXISTS {contract.fence_table} "
+        "(partition Int32, epoch Int64, topic_id String, life UInt32) "
+        "ENGINE = Join(ANY, LEFT, partition) SETTINGS join_any_take_last_row = 1"
+    )
+
+
 def changes_table(contract: Contract) -> str:
     """DDL of `<entity>_changes`; the constraint refuses blocks of workers that lost their partition."""
     return (
         f"CREATE TABLE IF NOT EXISTS {contract.changes_table} ("
         f"{_columns([*_payload(contract), *BOOKKEEPING])}, "
         f"INDEX by_key entity_key TYPE bloom_filter(0.01) GRANULARITY 4, "
-        f"CONSTRAINT fenced CHECK epoch >= joinGet('fence', 'epoch', '{contract.topic}', partition)) "
+        f"CONSTRAINT fenced CHECK epoch >= joinGet('{contract.fence_table}', 'epoch', partition)) "
         # One table partition per batch keeps a batch one part, and so atomic.
         "ENGINE = MergeTree PARTITION BY toYYYYMM(batch_time) ORDER BY (partition, offset) "
         f"SETTINGS non_replicated_deduplication_window = {DEDUPLICATION_WINDOW}"
@@ -154,8 +163,6 @@ def common_tables() -> list[str]:
         for column in ("max_event_time", "max_ingest_time", "max_kafka_time", "written_at")
     )
     return [
-        "CREATE TABLE IF NOT EXISTS fence (topic String, partition Int32, epoch Int64, topic_id String, life UInt32) "
-        "ENGINE = Join(ANY, LEFT, topic, partition) SETTINGS join_any_take_last_row = 1",
         "CREATE TABLE IF NOT EXISTS ledger (entity LowCardinality(String), source_system LowCardinality(String), "
         f"partition Int32, day Date, {counts}, {times}, max_last SimpleAggregateFunction(max, Int64)) "
         "ENGINE = AggregatingMergeTree ORDER BY (entity, source_system, partition, day) "
@@ -171,7 +178,7 @@ def common_tables() -> list[str]:
 
 def statements(contract: Contract, plan: EntityPlan, timezone: str) -> list[str]:
     """All DDL of one entity, in the order in which it must run."""
-    out = [changes_table(contract), *current_table(contract)]
+    out = [fence_table(contract), changes_table(contract), *current_table(contract)]
     for rollup in plan.rollups:
         out += rollup_table(rollup, contract, timezone)
     return [*out, ledger_view(contract)]
