@@ -83,6 +83,10 @@ class Contract:
         return {field.name: field for field in self.fields}
 
     @property
+    def fence_table(self) -> str:
+        return f"{self.entity}_fence"
+
+    @property
     def pii_fields(self) -> tuple[str, ...]:
         return tuple(field.name for field in self.fields if field.pii)
 
