@@ -7,16 +7,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from hub.config import Settings
 from hub.config_sources import as_variable
+from hub.demo import demo_units
 from hub.kafka_jars import kafka_jars
 from hub.processes import spawn, tail
 from hub.stack import Stack, accepts, http_ok, listening_ports, role_environment
 from hub.state_dir import StateDir, StateInUseError
-from hub.supervisor import Supervisor, Unit
+from hub.supervisor import Supervisor
 
 POLL_S = 0.1
 SUPERVISOR_LOG = "supervisor"
@@ -52,12 +53,15 @@ def state_of(settings: Settings) -> StateDir:
     return StateDir(settings.state_dir.absolute())
 
 
-def run_supervisor(settings: Settings, flags: Mapping[str, str], say: Say, extra: Sequence[Unit] = ()) -> None:
-    """Supervise in this process until a signal; blocks. Raises `LaunchError` if the state directory is taken."""
+def run_supervisor(settings: Settings, flags: Mapping[str, str], say: Say) -> None:
+    """Supervise in this process until a signal, the simulated systems too if asked by the environment; blocks.
+
+    Raises `LaunchError` if the state directory is taken."""
     state = state_of(settings)
     try:
         with state.lock():
-            Supervisor([*Stack(settings, flags).units(), *extra], state, _stamped(say)).run()
+            stack = Stack(settings, flags)
+            Supervisor([*stack.units(), *demo_units(settings, stack)], state, _stamped(say)).run()
     except StateInUseError as error:
         raise LaunchError(str(error)) from error
 
@@ -80,9 +84,7 @@ def start_in_background(
     )
 
 
-def wait_until_ready(
-    settings: Settings, supervisor: subprocess.Popen[bytes], timeout_s: float, say: Say, also: Sequence[str] = ()
-) -> bool:
+def wait_until_ready(settings: Settings, supervisor: subprocess.Popen[bytes], timeout_s: float, say: Say) -> bool:
     """Whether `/readyz` is green and every unit ready within the time; raises `LaunchError` if the supervisor ends.
 
     Says each unit's progress once.

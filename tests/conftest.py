@@ -1,30 +1,42 @@
-"""Shared fixtures: one broker and one warehouse per test session, as local processes."""
+"""Shared fixtures: one broker and one warehouse per test session, and a whole stack for end-to-end tests.
+
+Local processes by default; with IOC_TEST_CONTAINERS=1 broker and warehouse come from their official images, and
+the same tests run against them.
+"""
 
 from __future__ import annotations
 
-import socket
+import contextlib
+import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from hub.broker import Broker, wait_for_port
+from tests.stack import ROOT, RunningStack, free_port, start_stack
 
-ROOT = Path(__file__).parent.parent
+__all__ = ["ROOT", "free_port"]
 
-
-def free_port() -> int:
-    """A port of the loopback interface that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+CONTAINERS = os.environ.get("IOC_TEST_CONTAINERS") == "1"
+KAFKA_IMAGE = "apache/kafka:4.1.0"
+CLICKHOUSE_IMAGE = "clickhouse/clickhouse-server:26.3"
+STACK_SCALE = 0.02
+"""Size of the demonstration's history in end-to-end tests: about 2,000 dossiers, seconds to load."""
 
 
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Bootstrap servers of a real Apache Kafka, started once per session."""
-    data = tmp_path_factory.mktemp("kafka")
+    start = _kafka_container() if CONTAINERS else _kafka_process(tmp_path_factory.mktemp("kafka"))
+    with start as bootstrap:
+        yield bootstrap
+
+
+@contextlib.contextmanager
+def _kafka_process(data: Path) -> Iterator[str]:
     broker = Broker(ROOT / "deploy" / "kafka" / "libs", data, free_port(), free_port(), heap_mb=384)
     broker.prepare()
     with (data / "out.log").open("wb") as log:
@@ -35,3 +47,54 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         finally:
             process.terminate()
             process.wait(20)
+
+
+@contextlib.contextmanager
+def _kafka_container() -> Iterator[str]:
+    from testcontainers.kafka import KafkaContainer
+
+    with KafkaContainer(KAFKA_IMAGE).with_kraft() as container:
+        yield container.get_bootstrap_server()
+
+
+@pytest.fixture(scope="session")
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a real, empty warehouse with credentials, `http://user:password@host:port/default`."""
+    start = _warehouse_container() if CONTAINERS else _warehouse_process(tmp_path_factory.mktemp("warehouse"))
+    with start as url:
+        yield url
+
+
+@contextlib.contextmanager
+def _warehouse_process(state: Path) -> Iterator[str]:
+    port = free_port()
+    environment = {**os.environ, "IOC_STATE_DIR": str(state), "IOC_WAREHOUSE__PORT": str(port), "PYTHONPATH": str(ROOT)}
+    with (state / "out.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "hub.cli", "warehouse"], env=environment, stdout=log, stderr=subprocess.STDOUT
+        )
+        try:
+            assert wait_for_port(port, 60, process), (state / "out.log").read_text()[-2000:]
+            password = (state / "secrets" / "warehouse-writer.key").read_text().strip()
+            yield f"http://ioc:{password}@127.0.0.1:{port}/default"
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+@contextlib.contextmanager
+def _warehouse_container() -> Iterator[str]:
+    from testcontainers.clickhouse import ClickHouseContainer
+
+    with ClickHouseContainer(
+        CLICKHOUSE_IMAGE, port=8123, username="ioc", password="ioc", dbname="default"
+    ) as container:
+        yield f"http://ioc:ioc@{container.get_container_host_ip()}:{container.get_exposed_port(8123)}/default"
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """The whole product with both simulated systems and a small history, loaded; shared by end-to-end tests."""
+    with start_stack(tmp_path_factory.mktemp("stack"), STACK_SCALE) as running:
+        running.wait_until_loaded()
+        yield running

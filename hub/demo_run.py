@@ -1,0 +1,183 @@
+"""Running the demonstration: start, load the history, hold the figures against the ledgers, watch, stop."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from hub.client import Client, ClientError, client
+from hub.config import Settings
+from hub.demo import SIMULATORS, DemoOptions, demo_root, demo_state
+from hub.demo_figures import REFERENCE, Expected, OracleError, arrived, differences, expected, shown
+from hub.launch import LaunchError, Say, prepare, start_in_background, state_of, stop_running, wait_until_ready
+from hub.processes import rss_bytes
+from hub.state_dir import StateDir
+
+READY_TIMEOUT_S = 180.0
+STOP_TIMEOUT_S = 90.0
+POLL_S = 0.5
+SETTLED_S = 15.0
+"""Everything has arrived this long ago and a figure is still wrong: it will not become right."""
+
+MIB = 1024 * 1024
+
+Progress = Callable[[int, int], None]
+"""Told how many records of how many are in the warehouse."""
+
+
+@contextlib.contextmanager
+def running(settings: Settings, options: DemoOptions, flags: Mapping[str, str], say: Say) -> Iterator[None]:
+    """The stack with its simulators, ready; everything is stopped on the way out. Raises `LaunchError`."""
+    prepare(settings, say)
+    environment = options.environment(settings)
+    with _interrupted_by_sigterm():
+        supervisor = start_in_background(settings, flags, environment, outlive=False)
+        try:
+            if not wait_until_ready(settings, supervisor, READY_TIMEOUT_S, say):
+                raise LaunchError(f"not ready within {READY_TIMEOUT_S:.0f} s; logs: {state_of(settings).root / 'logs'}")
+            yield
+        finally:
+            stop_running(state_of(settings), STOP_TIMEOUT_S, say)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                supervisor.wait(timeout=5)
+
+
+@contextlib.contextmanager
+def _interrupted_by_sigterm() -> Iterator[None]:
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+class Oracle:
+    """Asks the ledgers for both periods in the background; `periods` is None until they have answered."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.periods: dict[str, Expected] | None = None
+        self.error: OracleError | None = None
+        self._thread = threading.Thread(target=self._ask, name="oracle", daemon=True)
+        self._thread.start()
+
+    def _ask(self) -> None:
+        root, state = demo_root(), demo_state(self._settings)
+        try:
+            self.periods = {
+                name: expected(root, state, start, end) for name, (start, end) in periods(self._settings).items()
+            }
+        except OracleError as error:
+            self.error = error
+
+
+def periods(settings: Settings) -> dict[str, tuple[date, date]]:
+    """The reference period, and this year so far where the province is."""
+    today = datetime.now(ZoneInfo(settings.timezone)).date()
+    return {"reference": REFERENCE, "this_year": (date(today.year, 1, 1), today)}
+
+
+@dataclass(slots=True)
+class Memory:
+    """Resident memory of the stack's processes, by unit: the last reading and the most seen of each."""
+
+    state: StateDir
+    last: dict[str, int] = field(default_factory=dict)
+    peak: dict[str, int] = field(default_factory=dict)
+    peak_total: int = 0
+
+    def sample(self) -> None:
+        """Read it now."""
+        snapshot = self.state.read_snapshot()
+        pids = {name: unit["pid"] for name, unit in snapshot.get("units", {}).items()}
+        pids["supervisor"] = snapshot.get("pid")
+        self.last = {name: size for name, pid in pids.items() if pid and (size := rss_bytes(pid)) is not None}
+        for name, size in self.last.items():
+            self.peak[name] = max(size, self.peak.get(name, 0))
+        self.peak_total = max(self.peak_total, product_total(self.last))
+
+    def report(self) -> dict[str, Any]:
+        """MiB; totals leave the simulators out."""
+        return {
+            "now": _mib(self.last) | {"total": round(product_total(self.last) / MIB)},
+            "peak": _mib(self.peak) | {"total": round(self.peak_total / MIB)},
+        }
+
+
+def product_total(sizes: Mapping[str, int]) -> int:
+    """Sum over the product's own processes."""
+    return sum(size for name, size in sizes.items() if name not in SIMULATORS)
+
+
+def _mib(sizes: Mapping[str, int]) -> dict[str, int]:
+    return {name: round(size / MIB) for name, size in sorted(sizes.items())}
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What the product shows now, by period, and what of it is not as the ledgers say."""
+
+    shown: dict[str, dict[str, dict[str, Any]]]
+    quarantined: dict[str, int]
+    arrived: int
+    wrong: list[str]
+
+
+def look(api: Client, wanted: Mapping[str, Expected]) -> Figures:
+    """Read all figures and compare them; raises `ClientError`."""
+    found = {name: shown(api, period.start, period.end) for name, period in wanted.items()}
+    connectors = api.get("/v1/connectors")["items"]
+    quarantined = {item["connector"]: item["quarantined"] or 0 for item in connectors}
+    reference = next(iter(wanted.values()))
+    wrong = [f"{name}: {line}" for name, period in wanted.items() for line in differences(period.kpis, found[name])]
+    wrong += [
+        f"quarantine of {system}: {quarantined.get(system)} where the ledger says {count}"
+        for system, count in reference.bad.items()
+        if quarantined.get(system) != count
+    ]
+    return Figures(found, quarantined, arrived(found["reference"]), wrong)
+
+
+def load(
+    settings: Settings, oracle: Oracle, memory: Memory, deadline: float, progress: Progress
+) -> tuple[Figures | None, bool]:
+    """Wait until the figures are right: (the last figures seen, whether all records had arrived for long enough).
+
+    Blocks until right, settled or the deadline (monotonic, s). Raises `LaunchError` if the ledgers cannot be read.
+    """
+    api = client(settings)
+    figures: Figures | None = None
+    complete_since: float | None = None
+    while time.monotonic() < deadline:
+        memory.sample()
+        if oracle.error is not None:
+            raise LaunchError(f"the oracle failed: {oracle.error}")
+        if oracle.periods is not None:
+            total = sum(next(iter(oracle.periods.values())).events.values())
+            with contextlib.suppress(ClientError):
+                figures = look(api, oracle.periods)
+                progress(min(figures.arrived, total), total)
+                if not figures.wrong:
+                    return figures, True
+                complete_since = _since(complete_since, figures.arrived >= total)
+            if complete_since is not None and time.monotonic() - complete_since > SETTLED_S:
+                return figures, True
+        time.sleep(POLL_S)
+    return figures, False
+
+
+def _since(before: float | None, holds: bool) -> float | None:
+    if not holds:
+        return None
+    return before if before is not None else time.monotonic()

@@ -1,0 +1,175 @@
+"""The roles `ioc api`, `ioc registry` and `ioc hub` (both in one process): parts, their starts and stops."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from connectors.app import worker_name
+from connectors.compacted import CompactedTopic
+from connectors.errors import ConnectorError
+from connectors.ingest import WebhookIngest
+from connectors.intake import IntakeFactory
+from connectors.manifest import Manifest
+from connectors.pseudonym import Pseudonymiser
+from connectors.secrets import SecretResolver
+from connectors.status import STATUS_TOPIC, ConnectorStatus
+from hub.api.app import create_api
+from hub.api.deps import ApiDeps
+from hub.config import Settings
+from hub.declarations import Declarations, load_declarations
+from hub.kafka_watch import KafkaWatch, LagCollector
+from hub.kpi.freshness import Feed
+from hub.kpi.reader import Reader
+from hub.kpi.service import KpiService, Surroundings
+from hub.local_secrets import local_secrets
+from hub.serving import Listener
+from hub.topics import STREAM_GROUP, GroupLag
+from hub.version import version
+from hub.wiring import access, pseudonym_key, registry_client, warehouse_client
+
+RETRY_S = 0.5
+
+log = structlog.get_logger("ioc.hub")
+
+
+def utc_now() -> datetime:
+    """The clock of the hub."""
+    return datetime.now(UTC)
+
+
+def feed_of(manifest: Manifest) -> Feed:
+    """A connector as the KPIs' freshness sees it."""
+    return Feed(
+        connector=manifest.id,
+        kind=manifest.kind,
+        department=manifest.owner.department,
+        owner=manifest.owner.contact,
+        entity=manifest.entity,
+        source_system=manifest.source_system,
+        org=manifest.owner.org,
+        promise=timedelta(seconds=manifest.sla.cadence_s),
+        name={"vi": manifest.name.vi, "en": manifest.name.en},
+    )
+
+
+class Statuses:
+    """Connectors' reports, decoded as they arrive."""
+
+    def __init__(self, topic: CompactedTopic) -> None:
+        self._by_connector: dict[str, ConnectorStatus] = {}
+        topic.on_change(self._changed)
+
+    def _changed(self, connector: str, value: bytes | None) -> None:
+        try:
+            if value is None:
+                self._by_connector.pop(connector, None)
+            else:
+                self._by_connector[connector] = ConnectorStatus.from_json(value)
+        except (ValueError, TypeError, KeyError):
+            log.warning("status_unreadable", connector=connector)
+
+    def __call__(self) -> Mapping[str, ConnectorStatus]:
+        return self._by_connector
+
+
+class ApiParts:
+    """Everything behind the API's port."""
+
+    def __init__(self, settings: Settings, declared: Declarations) -> None:
+        self._settings = settings
+        self._topics = {contract.entity: contract.topic for contract in declared.contracts.values()}
+        self._status_topic = CompactedTopic(settings.bootstrap, STATUS_TOPIC)
+        self._statuses = Statuses(self._status_topic)
+        self._watch = KafkaWatch(GroupLag(settings.bootstrap, STREAM_GROUP, self._topics.values()))
+        self._ingest = self._webhooks(declared)
+        self._waits_for: str | None = "starting"
+        metrics = CollectorRegistry()
+        metrics.register(LagCollector(self._watch, STREAM_GROUP))
+        reader = Reader(warehouse_client(settings, read_only=True), utc_now)
+        self.app = create_api(
+            ApiDeps(
+                kpis=self._kpis(declared, reader),
+                reader=reader,
+                access=access(settings),
+                probes={"kafka": self._kafka_cause, "webhooks": self._ingest_cause},
+                extra_routes=(self._ingest.route,),
+                language=settings.lang,
+                metrics=metrics,
+                version=version(),
+            )
+        )
+
+    def _webhooks(self, declared: Declarations) -> WebhookIngest:
+        intakes = IntakeFactory(
+            declared.contracts, registry_client(self._settings), Pseudonymiser(pseudonym_key(self._settings))
+        )
+        return WebhookIngest(
+            declared.manifests.values(),
+            intakes,
+            self._settings.bootstrap,
+            SecretResolver(file_roots=(local_secrets(self._settings.state_dir).directory,)),
+            self._status_topic,
+            worker_name(),
+        )
+
+    def _kpis(self, declared: Declarations, reader: Reader) -> KpiService:
+        around = Surroundings(
+            feeds=tuple(feed_of(manifest) for manifest in declared.manifests.values()),
+            statuses=self._statuses,
+            topic_records=self._topic_records,
+            clock=utc_now,
+            timezone=self._settings.timezone,
+        )
+        columns = {name: table.columns for name, table in declared.codes.items()}
+        return KpiService(reader, declared.plans, columns, around)
+
+    def _topic_records(self) -> Mapping[str, int]:
+        by_topic = self._watch.topic_records()
+        return {entity: by_topic[topic] for entity, topic in self._topics.items() if topic in by_topic}
+
+    async def _kafka_cause(self) -> str | None:
+        return self._watch.cause()
+
+    async def _ingest_cause(self) -> str | None:
+        if self._waits_for is not None:
+            return self._waits_for
+        return "; ".join(f"{name}: {cause}" for name, cause in self._ingest.causes().items()) or None
+
+    def listener(self) -> Listener:
+        """Where the API is served."""
+        return Listener(self.app, self._settings.api.host, self._settings.api.port)
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Follow Kafka and take webhooks until `stopping`."""
+        self._watch.start()
+        opening = asyncio.create_task(self._open(), name="api opening")
+        try:
+            await stopping.wait()
+        finally:
+            opening.cancel()
+            await asyncio.gather(opening, return_exceptions=True)
+            await self._ingest.stop()
+            await self._status_topic.stop()
+            await asyncio.to_thread(self._watch.stop)
+
+    async def _open(self) -> None:
+        while True:
+            try:
+                await self._status_topic.start()
+                break
+            except ConnectorError as error:
+                self._waits_for = str(error)
+                log.info("api_waits", cause=self._waits_for)
+                await asyncio.sleep(RETRY_S)
+        await self._ingest.start()
+        self._waits_for = None
+
+
+def api_parts(settings: Settings) -> ApiParts:
+    """The API of this process; raises what is wrong with a declaration."""
+    return ApiParts(settings, load_declarations(settings))
