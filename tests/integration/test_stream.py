@@ -1,0 +1,160 @@
+"""The core on a real broker and a real warehouse: events in, exact tables out."""
+
+from __future__ import annotations
+
+import random
+import signal
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.dossiers import dossier, figures, life_cycles
+from tests.stream_worker import Bench, bench, value_of
+
+
+def measured(table: Bench) -> dict[str, int]:
+    """The same figures as `tests.dossiers.figures`, from the rollups and the current states."""
+    name = table.name
+    received, online = table.warehouse.rows(f"SELECT sum(received), sum(received_online) FROM {name}_by_received_at")[0]
+    finished, on_time, electronic = table.warehouse.rows(
+        f"SELECT sum(finished), sum(finished_on_time), sum(result_electronic) FROM {name}_by_ended_at"
+    )[0]
+    states = table.warehouse.rows(f"SELECT count() FROM {name}_current FINAL WHERE NOT deleted")[0][0]
+    return {
+        "states": states,
+        "received": received,
+        "received_online": online,
+        "finished": finished,
+        "finished_on_time": on_time,
+        "result_electronic": electronic,
+    }
+
+
+def kinds(table: Bench) -> dict[str, int]:
+    rows = table.warehouse.rows(f"SELECT kind, count() FROM {table.name}_changes GROUP BY kind")
+    return {kind: count for kind, count in rows}
+
+
+def assert_every_offset_once(table: Bench, messages: int) -> None:
+    rows = table.warehouse.rows(
+        f"SELECT count(), uniqExact(partition, `offset`) FROM {table.name}_changes WHERE kind != 'retracted'"
+    )
+    assert tuple(rows[0]) == (messages, messages)
+
+
+@pytest.fixture
+def table(kafka: str, warehouse: str, tmp_path: Path) -> Iterator[Bench]:
+    with bench(kafka, warehouse, f"t{uuid.uuid4().hex[:8]}", tmp_path) as ready:
+        yield ready
+
+
+async def test_events_shuffled_repeated_corrected_and_recalled_give_the_figures_of_their_last_states(
+    table: Bench,
+) -> None:
+    events = life_cycles(1_500, seed=11)
+    await table.produce([(event["entity_key"].encode(), value_of(event)) for event in events])
+    worker = table.start()
+    try:
+        table.wait(lambda: table.primary_rows() == len(events))
+        # Rows of a block are visible while its views still run.
+        table.wait(lambda: measured(table) == figures(events), within_s=10)
+        assert_every_offset_once(table, len(events))
+        assert kinds(table)["repeat"] + kinds(table)["superseded"] > 0
+        assert kinds(table)["deleted"] > 0
+    finally:
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(20) == 0
+
+
+async def test_a_recalled_dossier_takes_back_what_it_had_counted(table: Bench) -> None:
+    worker = table.start()
+    try:
+        done = dossier(0, 1, status=10)
+        await table.produce([(done["entity_key"].encode(), value_of(done))])
+        table.wait(lambda: measured(table)["finished_on_time"] == 1)
+        recalled = dossier(0, 2, status=10, op="DELETE")
+        await table.produce([(recalled["entity_key"].encode(), value_of(recalled))])
+        table.wait(lambda: measured(table)["states"] == 0 and table.primary_rows() == 2)
+        assert set(measured(table).values()) == {0}
+    finally:
+        worker.kill()
+        worker.wait()
+
+
+async def test_bad_records_are_quarantined_once_with_their_reason_and_the_flow_goes_on(table: Bench) -> None:
+    good = [dossier(number, 1) for number in range(50)]
+    messages: list[tuple[bytes, bytes | None]] = [(e["entity_key"].encode(), value_of(e)) for e in good]
+    far = dossier(60, 1, event_time=4_000_000_000_000)
+    messages[10:10] = [
+        (b"a", None),
+        (b"b", b"not avro"),
+        (b"c", b"\x00\x00\x00\x00\x63rest"),
+        (b"d", value_of(dossier(51, 1))[:-20]),
+        (b"e", value_of(dossier(52, 1))),
+        (far["entity_key"].encode(), value_of(far)),
+    ]
+    worker = table.start()
+    try:
+        await table.produce(messages)
+        table.wait(lambda: table.primary_rows() == len(messages))
+        wanted = (
+            "SELECT reason_code, count(), any(reason), any(reason_en) FROM quarantine FINAL "
+            f"WHERE topic = '{table.contract.topic}' GROUP BY reason_code"
+        )
+        table.wait(lambda: sum(row[1] for row in table.warehouse.rows(wanted)) == 6)
+        rows = {row[0]: row for row in table.warehouse.rows(wanted)}
+        assert {code: row[1] for code, row in rows.items()} == {
+            "null_value": 1,
+            "wrong_magic_byte": 1,
+            "unknown_schema": 1,
+            "undecodable": 1,
+            "key_mismatch": 1,
+            "event_time_in_future": 1,
+        }
+        assert all(row[2] and row[3] for row in rows.values())
+        assert measured(table)["states"] == 50
+        assert_every_offset_once(table, len(messages))
+    finally:
+        worker.kill()
+        worker.wait()
+
+
+async def kill_under_load(table: Bench, kills: int, dossiers: int, seed: int) -> None:
+    """Kill the worker while there is work, as often as asked; then let one finish, and compare."""
+    dice = random.Random(seed)
+    events = life_cycles(dossiers, seed)
+    share = len(events) // kills
+    for number in range(kills):
+        part = events[number * share : (number + 1) * share if number < kills - 1 else len(events)]
+        worker = table.start()
+        await table.produce([(event["entity_key"].encode(), value_of(event)) for event in part])
+        before = table.primary_rows()
+        table.wait(lambda seen=before: table.primary_rows() > seen)  # type: ignore[misc]
+        table.wait(lambda: dice.random() < 0.2)
+        worker.kill()
+        worker.wait()
+    worker = table.start()
+    try:
+        table.wait(lambda: table.primary_rows() >= len(events), within_s=120)
+        table.wait(lambda: measured(table) == figures(events), within_s=20)
+        assert_every_offset_once(table, len(events))
+        signed = table.warehouse.rows(
+            f"SELECT count() FROM (SELECT entity_key, state_offset, sum(sign) AS s FROM {table.name}_changes "
+            "WHERE sign != 0 GROUP BY entity_key, state_offset HAVING s NOT IN (0, 1))"
+        )
+        assert signed[0][0] == 0
+    finally:
+        worker.kill()
+        worker.wait()
+
+
+async def test_workers_killed_under_load_lose_and_double_nothing(table: Bench) -> None:
+    await kill_under_load(table, kills=3, dossiers=6_000, seed=5)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+async def test_twenty_kills_under_load_lose_and_double_nothing(table: Bench) -> None:
+    await kill_under_load(table, kills=20, dossiers=40_000, seed=6)
