@@ -14,6 +14,7 @@ from hub.api import health, live, v1
 from hub.api.connector_board import ConnectorBoard
 from hub.api.deps import ApiDeps
 from hub.api.gate import Gate
+from hub.api.language import texts_of
 from hub.api.live_feed import LiveFeed
 from hub.api.metrics import http_metrics
 from hub.api.problems import ParameterError, Problem, problem_response
@@ -86,7 +87,11 @@ def _handle_errors(app: FastAPI) -> None:
 
     @app.exception_handler(WarehouseAwayError)
     async def on_warehouse_away(request: Request, error: WarehouseAwayError) -> Response:
-        problem = Problem("warehouse-away", headers={"Retry-After": str(RETRY_AFTER_S)}, values={"cause": error.cause})
+        problem = Problem(
+            "warehouse-away",
+            headers={"Retry-After": str(RETRY_AFTER_S)},
+            values={"cause": texts_of(request).cause(error.cause)},
+        )
         return pages.error_response(request, problem)
 
     @app.exception_handler(RequestValidationError)

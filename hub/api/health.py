@@ -65,6 +65,6 @@ async def _bounded(probe: Probe) -> str | None:
     try:
         return await asyncio.wait_for(probe(), PROBE_TIMEOUT_S)
     except TimeoutError:
-        return "timed out"
+        return "timed_out"
     except Exception as error:  # noqa: BLE001 - whatever a probe runs into is the cause to show
         return type(error).__name__

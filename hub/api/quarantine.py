@@ -60,8 +60,11 @@ def page(reader: Reader, limit: int = PAGE, cursor: str | None = None, connector
         conditions.append("(at, id) < (fromUnixTimestamp64Milli({at:Int64}, 'UTC'), {id:String})")
         parameters |= {"at": str(at), "id": entry_id}
     if connectors is not None:
-        conditions.append("has({connectors:Array(String)}, connector)")
-        parameters["connectors"] = "[" + ",".join(_quoted(name) for name in connectors) + "]"
+        if not connectors:
+            return Page((), None)
+        # A connector's id holds no comma; a name asked for that does matches nothing of its own.
+        conditions.append("has(splitByChar(',', {connectors:String}), connector)")
+        parameters["connectors"] = ",".join(connectors)
     sql = (
         f"SELECT {_COLUMNS} FROM quarantine FINAL WHERE {' AND '.join(conditions)}"
         " ORDER BY at DESC, id DESC LIMIT {limit:UInt32}"
@@ -100,10 +103,6 @@ def _entry(row: Sequence[Any]) -> Entry:
     entry_id, connector, stage, code, vi, en, topic, partition, offset, entity, millis, payload = row
     at = datetime.fromtimestamp(int(millis) / 1000, UTC)
     return Entry(entry_id, connector, stage, code, vi, en, topic, partition, offset, entity, at, payload)
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _closed(item: Entry) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -71,8 +71,10 @@ def basis_json(basis: Basis) -> dict[str, Any]:
     }
 
 
-def rows_json(by: str, rows: Sequence[Row]) -> dict[str, Any]:
-    return {"by": by, "rows": [{"key": row.key, **figures_json(row.figures)} for row in rows]}
+def rows_json(by: str, rows: Sequence[Row], name_of: Callable[[str], str | None]) -> dict[str, Any]:
+    """A breakdown; `name` is null where no code table names the value."""
+    items = [{"key": row.key, "name": name_of(row.key), **figures_json(row.figures)} for row in rows]
+    return {"by": by, "rows": items}
 
 
 def connector_json(row: ConnectorRow, language: str) -> dict[str, Any]:

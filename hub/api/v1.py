@@ -74,7 +74,7 @@ async def read_kpi(
     body["dimensions"] = list(service.dimensions(answer.kpi))
     if by is not None:
         rows = await blocking(request, "breakdown", lambda: service.rows(kpi_id, period, by, scope.org))
-        body |= rows_json(by, rows)
+        body |= rows_json(by, rows, lambda key: service.name_of(answer.kpi, by, key))
     return JSONResponse(body, headers={"Content-Language": language, "Vary": "Accept-Language"})
 
 

@@ -32,7 +32,7 @@ class UnknownDimensionError(KpiError):
 
 
 class WarehouseAwayError(KpiError):
-    """The warehouse did not answer; `cause` is short and safe to show."""
+    """The warehouse did not answer; `cause` is a code that is safe to show."""
 
     def __init__(self, cause: str) -> None:
         super().__init__(cause)

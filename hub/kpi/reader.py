@@ -28,7 +28,7 @@ class Queries(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """Since when the warehouse is away, and why in a few words."""
+    """Since when the warehouse is away, and why: a code that is safe to show."""
 
     since: datetime
     cause: str
@@ -80,10 +80,10 @@ class Reader:
 
 
 def _cause(error: WarehouseError) -> str:
-    """A few words without addresses: the class of failure, or ClickHouse's own error name."""
+    """A code without addresses: `no_connection`, `timed_out`, `refused`, or ClickHouse's own error name."""
     name = re.search(r"\(([A-Z][A-Z0-9_]{3,})\)", str(error))
     if name:
         return name.group(1)
     if isinstance(error, WarehouseUnavailableError):
-        return "timed out" if "timed out" in str(error).lower() else "no connection"
+        return "timed_out" if "timed out" in str(error).lower() else "no_connection"
     return "refused"

@@ -23,6 +23,7 @@ from hub.kpi.answer import (
 from hub.kpi.cache import TTL, AnswerCache
 from hub.kpi.errors import UnknownKpiError, WarehouseAwayError
 from hub.kpi.freshness import Feed, Status, Written, freshness, newest
+from hub.kpi.names import Names
 from hub.kpi.period import Period, today, trend_of
 from hub.kpi.reader import Outage, Reader
 from streams.plan import EntityPlan, Kpi
@@ -73,12 +74,14 @@ class KpiService:
         plans: Mapping[str, EntityPlan],
         code_columns: Mapping[str, tuple[str, ...]],
         around: Surroundings,
+        names: Names | None = None,
         ttl: timedelta = TTL,
     ) -> None:
         self._reader = reader
         self._plans = plans
         self._code_columns = code_columns
         self._around = around
+        self._names = names or {}
         self._kpis = {kpi.id: kpi for plan in plans.values() for kpi in plan.kpis}
         self._answers: AnswerCache[tuple[KpiAnswer, ...]] = AnswerCache(around.clock, ttl)
         self._boards: AnswerCache[Board] = AnswerCache(around.clock, ttl)
@@ -109,6 +112,10 @@ class KpiService:
     def dimensions(self, kpi: Kpi) -> tuple[str, ...]:
         """What `kpi` may be divided by."""
         return query.allowed_dimensions(kpi, self._plans[kpi.entity].dimensions, self._code_columns)
+
+    def name_of(self, kpi: Kpi, by: str, key: str) -> str | None:
+        """The name of a dimension's value by its code table, or None."""
+        return self._names.get((kpi.entity, by), {}).get(key)
 
     def answer(self, kpi_id: str, period: Period, org: str | None = None) -> KpiAnswer:
         """One KPI over `period`, of the unit `org` and below if given; UnknownKpiError, WarehouseAwayError."""

@@ -26,6 +26,10 @@ class Catalogue:
         """The text of `key` with `{name}` filled in. A missing key shows as itself; a test forbids it."""
         return self.texts.get(key, key).format(**values) if values else self.texts.get(key, key)
 
+    def cause(self, code: str) -> str:
+        """The words for a cause; one without words (a warehouse's error name) shows as itself."""
+        return self.texts.get(f"cause.{code}", code)
+
 
 @cache
 def catalogue(language: str) -> Catalogue:

@@ -87,7 +87,7 @@ async def dashboard(
         period_text=_period_text(period, reader.language),
         view=view,
         period_query=_period_query(name, period),
-        live=f"/live?{_period_query(name, period)}&show=kpi" if view == "tiles" else None,
+        live=f"/live?{_period_query(name, period)}&show={'kpi' if view == 'tiles' else 'row'}",
     )
 
 
@@ -114,8 +114,11 @@ async def kpi_page(
         request,
         "kpi.html",
         tile=views.tile_view(tile, reader),
+        outage=board.outage,
         kpi=kpi,
-        rows=views.breakdown_view(rows, kpi.kind in SHARES, reader),
+        rows=views.breakdown_view(
+            rows, dimension, kpi.kind in SHARES, lambda key: service.name_of(kpi, dimension, key), reader
+        ),
         share=kpi.kind in SHARES,
         by=dimension,
         dimensions=dimensions,
@@ -126,7 +129,7 @@ async def kpi_page(
         period=period,
         period_text=_period_text(period, reader.language),
         period_query=_period_query(name, period),
-        live=None,
+        live=f"/live?{_period_query(name, period)}&show=kpi",
     )
 
 
@@ -176,7 +179,10 @@ async def docs(request: Request) -> HTMLResponse:
 
 @router.get("/live")
 async def live(
-    request: Request, chosen: Chosen, scope: InScope, show: Annotated[str, Query(pattern="^(kpi|connector)$")] = "kpi"
+    request: Request,
+    chosen: Chosen,
+    scope: InScope,
+    show: Annotated[str, Query(pattern="^(kpi|row|connector)$")] = "kpi",
 ) -> StreamingResponse:
     """Parts of pages as they change; each event is `{"id": element, "html": text}`."""
     name, period = chosen
@@ -189,11 +195,12 @@ def _renderer(request: Request, show: str, period_query: str) -> Render:
         reader = reader_of(request)
         if kind == "outage":
             return "part", json.dumps({"id": "outage", "html": fragment("_outage.html", reader, outage=item)})
-        if kind != show:
+        if kind != ("kpi" if show == "row" else show):
             return None
         if kind == "kpi":
-            html = fragment("_tile.html", reader, tile=views.tile_view(item, reader), period_query=period_query)
-            return "part", json.dumps({"id": f"tile-{name}", "html": html})
+            template = "_row.html" if show == "row" else "_tile.html"
+            html = fragment(template, reader, tile=views.tile_view(item, reader), period_query=period_query)
+            return "part", json.dumps({"id": f"kpi-{name}", "html": html})
         html = fragment("_connector.html", reader, row=views.connector_view(item, reader))
         return "part", json.dumps({"id": f"connector-{name}", "html": html})
 

@@ -12,15 +12,19 @@ PADDING = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Sparkline:
-    """`lines` are polylines (a gap in the data parts them); `last` is the youngest point; `target_y` a level."""
+    """`lines` are polylines (a gap in the data parts them); `last` is the youngest point; `target_y` a level.
+
+    `open_line` leads to a bucket that is not over yet, so that a count does not seem to fall.
+    """
 
     lines: tuple[str, ...]
     areas: tuple[str, ...]
     last: tuple[float, float] | None
     target_y: float | None
+    open_line: str | None = None
 
 
-def sparkline(values: Sequence[float | None], target: float | None = None) -> Sparkline:
+def sparkline(values: Sequence[float | None], target: float | None = None, last_open: bool = False) -> Sparkline:
     """Points spread over the width; the scale holds all values, and the target if it lies near them."""
     known = [value for value in values if value is not None]
     if not known:
@@ -44,11 +48,16 @@ def sparkline(values: Sequence[float | None], target: float | None = None) -> Sp
         else:
             runs[-1].append(place(index, value))
     drawn = [run for run in runs if run]
+    last, open_line = drawn[-1][-1], None
+    if last_open and values[-1] is not None and len(drawn[-1]) > 1:
+        open_line = _text(drawn[-1][-2:])
+        drawn[-1] = drawn[-1][:-1]
     return Sparkline(
         lines=tuple(_text(run) for run in drawn if len(run) > 1),
         areas=tuple(_area(run) for run in drawn if len(run) > 1),
-        last=drawn[-1][-1],
+        last=last,
         target_y=place(0, shown_target)[1] if shown_target is not None else None,
+        open_line=open_line,
     )
 
 

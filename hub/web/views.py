@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from hub.api.connector_board import ConnectorRow
 from hub.kpi.answer import SHARES, Figures, KpiAnswer, Row
 from hub.kpi.freshness import ABNORMAL
+from hub.kpi.period import today
 from hub.kpi.service import Board, Tile
 from hub.locale.catalogue import Catalogue
 from hub.web import formats
@@ -143,7 +144,7 @@ def tile_view(tile: Tile, reader: Reader) -> TileView:
         state=state_view(worst, t) if worst else None,
         stale=stale is not None,
         stale_text=_stale_text(answer, reader),
-        spark=sparkline([point.figures.value for point in tile.trend], answer.target),
+        spark=sparkline([point.figures.value for point in tile.trend], answer.target, _last_open(tile, reader)),
         spark_label=_spark_label(tile, reader),
     )
 
@@ -175,17 +176,24 @@ def connector_view(row: ConnectorRow, reader: Reader) -> ConnectorView:
     )
 
 
-def breakdown_view(rows: Sequence[Row], percent: bool, reader: Reader) -> list[dict[str, str]]:
-    """Lines of a breakdown's table."""
+def breakdown_view(
+    rows: Sequence[Row], by: str, percent: bool, name_of: Callable[[str], str | None], reader: Reader
+) -> list[dict[str, str | None]]:
+    """Lines of a breakdown's table: the value's name, and its code if it has both."""
     return [
         {
-            "key": row.key or reader.t("kpi.empty_key"),
+            "name": name_of(row.key) or _value_name(by, row.key, reader),
+            "code": row.key if name_of(row.key) else None,
             "value": _value(row.figures, percent, reader),
             "numerator": reader.number(row.figures.numerator),
             "denominator": reader.number(row.figures.denominator),
         }
         for row in rows
     ]
+
+
+def _value_name(by: str, key: str, reader: Reader) -> str:
+    return reader.t.texts.get(f"value.{by}.{key}", key) or reader.t("kpi.empty_key")
 
 
 def _value(figures: Figures, percent: bool, reader: Reader) -> str:
@@ -211,7 +219,7 @@ def _today(figures: Figures | None, percent: bool, reader: Reader) -> str | None
 def _target(answer: KpiAnswer, reader: Reader) -> str | None:
     if answer.target is None:
         return None
-    return reader.t("tile.target", value=reader.number(answer.target), unit=answer.kpi.unit[reader.language])
+    return f"{reader.number(answer.target)} {answer.kpi.unit[reader.language]}"
 
 
 def _gap(answer: KpiAnswer, percent: bool, reader: Reader) -> str | None:
@@ -238,6 +246,11 @@ def _stale_text(answer: KpiAnswer, reader: Reader) -> str | None:
     if answer.basis.away_since is not None:
         return reader.t("tile.away_since", time=reader.clock(answer.basis.away_since))
     return reader.t("tile.stale") if answer.basis.stale else None
+
+
+def _last_open(tile: Tile, reader: Reader) -> bool:
+    """Whether the trend ends in a day or month that still counts on."""
+    return tile.answer.kpi.kind == "flow" and tile.answer.period.end >= today(reader.now, reader.timezone)
 
 
 def _spark_label(tile: Tile, reader: Reader) -> str:

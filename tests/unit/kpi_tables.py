@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import clickhouse_connect
@@ -82,14 +83,19 @@ def add_ledger(command: Any, entity: str, source: str, applied: int, written_at:
     )
 
 
+@cache
+def _engine() -> tuple[InProcess, dict[str, EntityPlan]]:
+    plans = load_plans(load_contracts())
+    queries = InProcess(clickhouse_connect.get_client(interface="chdb"))
+    create_tables(queries.command, plans)
+    return queries, plans
+
+
 @contextmanager
 def tables() -> Iterator[tuple[InProcess, dict[str, EntityPlan]]]:
-    """Empty tables of the declared plans in an in-process engine."""
-    plans = load_plans(load_contracts())
-    client = clickhouse_connect.get_client(interface="chdb")
-    try:
-        queries = InProcess(client)
-        create_tables(queries.command, plans)
-        yield queries, plans
-    finally:
-        client.close()
+    """Empty tables of the declared plans in the process's one engine."""
+    queries, plans = _engine()
+    rollups = [rollup.table for plan in plans.values() for rollup in plan.rollups]
+    for table in (*rollups, "ledger", "quarantine", "code_procedure"):
+        queries.command(f"TRUNCATE TABLE {table}")
+    yield queries, plans

@@ -27,7 +27,7 @@
     const template = document.createElement("template");
     template.innerHTML = html.trim();
     const fresh = template.content.firstElementChild;
-    const figure = (element) => element.querySelector(".figure")?.textContent;
+    const figure = (element) => element.querySelector(".figure, .figure-cell")?.textContent;
     if (figure(fresh) !== figure(old)) fresh.classList.add("changed");
     const focused = focusables(old).indexOf(document.activeElement);
     old.replaceWith(fresh);

@@ -1,0 +1,102 @@
+"""Every text exists in both languages, and no text is left over."""
+
+from __future__ import annotations
+
+import re
+import string
+from pathlib import Path
+
+import pytest
+
+from hub.api.problems import STATUSES
+from hub.kpi.freshness import STATES
+from hub.kpi.period import PRESETS
+from hub.locale.catalogue import LANGUAGES, catalogue, preferred
+from hub.web.views import ICONS
+from schemas.codes_table import load_code_tables
+from schemas.contract import load_contracts
+from streams.plan import load_plans
+
+HUB = Path(__file__).parents[2] / "hub"
+SOURCES = [*HUB.glob("web/**/*.html"), *HUB.glob("web/*.py"), *HUB.glob("api/*.py"), *HUB.glob("locale/*.py")]
+
+# t("key") and reader.t("key") in code and templates; keys also stand in tables and as arguments.
+KEY = re.compile(r'["\']((?:%s)\.[A-Za-z0-9_.-]+)["\']')
+
+
+def test_both_catalogues_have_the_same_keys_and_no_empty_text() -> None:
+    vi, en = (catalogue(language).texts for language in LANGUAGES)
+    assert set(vi) == set(en)
+    assert not [key for key, text in [*vi.items(), *en.items()] if not text.strip()]
+
+
+def test_both_languages_fill_the_same_places() -> None:
+    for key in catalogue("vi").texts:
+        places = [
+            {name for _, name, _, _ in string.Formatter().parse(catalogue(language).texts[key]) if name}
+            for language in LANGUAGES
+        ]
+        assert places[0] == places[1], key
+
+
+def test_every_text_that_code_and_templates_ask_for_exists() -> None:
+    missing = sorted(key for key in _asked_for() if key not in catalogue("vi").texts)
+    assert not missing, "add these to both messages.po"
+
+
+def test_no_text_is_left_that_nothing_asks_for() -> None:
+    used = _asked_for()
+    left = sorted(key for key in catalogue("vi").texts if key not in used)
+    assert not left
+
+
+def test_every_kpi_is_named_and_explained_in_both_languages() -> None:
+    for plan in load_plans(load_contracts()).values():
+        for kpi in plan.kpis:
+            for texts in (kpi.name, kpi.explanation, kpi.unit):
+                assert all(texts.get(language) for language in LANGUAGES), kpi.id
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [
+        ("", "vi"),
+        ("en-GB,en;q=0.9", "en"),
+        ("fr, en;q=0.5, vi;q=0.4", "en"),
+        ("en;q=0.3, vi-VN;q=0.9", "vi"),
+        ("fr", "vi"),
+        ("en;q=x", "vi"),
+        ("en;q=0, vi;q=0.1", "vi"),
+    ],
+)
+def test_the_language_follows_accept_language(header: str, language: str) -> None:
+    assert preferred(header) == language
+
+
+def _asked_for() -> set[str]:
+    groups = "|".join(sorted({key.partition(".")[0] for key in catalogue("vi").texts}))
+    pattern = re.compile(KEY.pattern % groups)
+    found = {key for path in SOURCES for key in pattern.findall(path.read_text(encoding="utf-8"))}
+    return {key for key in found if not key.endswith((".", ".html", ".css", ".js", ".svg"))} | _computed()
+
+
+def _computed() -> set[str]:
+    """Keys that are put together from something declared."""
+    contracts = load_contracts()
+    plans = load_plans(contracts)
+    keys = {f"problem.{slug}.{part}" for slug in STATUSES for part in ("title", "detail")}
+    keys |= {f"state.{state}" for state in {*STATES, *ICONS}}
+    keys |= {f"period.{name}" for name in PRESETS}
+    keys |= {f"cause.{code}" for code in ("no_connection", "timed_out", "refused")}
+    keys |= {f"value.online.{flag}" for flag in (0, 1)} | {f"value.level.{level}" for level in (2, 3, 4)}
+    own = {"code", "valid_from", "valid_to", "name_vi"}
+    for plan in plans.values():
+        if plan.kpis:
+            keys.add(f"entity.{plan.entity}")
+        keys |= {f"dimension.{name}" for name in plan.dimensions}
+        for name in plan.dimensions:
+            keys |= {f"value.{name}.{symbol}" for symbol in contracts[plan.entity].by_name[name].symbols}
+        for kpi in plan.kpis:
+            if kpi.codes is not None and kpi.codes in (tables := load_code_tables()):
+                keys |= {f"dimension.{name}" for name in tables[kpi.codes].columns if name not in own}
+    return keys
