@@ -57,6 +57,7 @@ class ConnectWorker:
         self._statuses = CompactedTopic(bootstrap, STATUS_TOPIC)
         self._tasks: list[asyncio.Task[None]] = []
         self._cause: str | None = "starting"
+        self._writer: StatusWriter | None = None
         positions = Positions(self._positions)
         self.runners: dict[str, ConnectorRunner] = {}
         for manifest in manifests:
@@ -76,6 +77,9 @@ class ConnectWorker:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
+        if self._writer is not None:
+            await self._writer.finish()
+            self._writer = None
         for part in (self._publisher, self._positions, self._statuses):
             with contextlib.suppress(OSError, RuntimeError, TimeoutError):
                 await part.stop()
@@ -85,9 +89,9 @@ class ConnectWorker:
         return {"kafka": self._cause}
 
     async def _open(self) -> None:
-        writer = await self._connect()
+        self._writer = await self._connect()
         self._cause = None
-        self._tasks.append(asyncio.create_task(writer.run(), name="connect status"))
+        self._tasks.append(asyncio.create_task(self._writer.run(), name="connect status"))
         for name, runner in self.runners.items():
             self._tasks.append(asyncio.create_task(runner.run(), name=f"connector {name}"))
 

@@ -9,15 +9,20 @@ import asyncio
 from collections import defaultdict
 from typing import NamedTuple
 
+import structlog
+
 from connectors.errors import PublishError, Text
 from connectors.intake import Prepared
 from connectors.publish import Message, Publisher
 from connectors.quarantine import QUARANTINE_TOPIC
+from connectors.status import internal_error, place_of
 
 WAITING_RECORDS = 100_000
 """Records that may wait; beyond, senders are asked for patience. About 50 MB."""
 GROUP_RECORDS = 20_000
 """Records of one group: a few requests' worth to the broker."""
+
+log = structlog.get_logger("ioc.connectors")
 
 
 class TooManyWaitingError(PublishError):
@@ -80,6 +85,9 @@ class GroupedPublisher:
             except asyncio.CancelledError:
                 self._fail(group, PublishError(Text("Dịch vụ đang dừng", "The service is stopping")))
                 raise
+            except Exception as error:  # noqa: BLE001 - those who wait must hear, and the next group must go on
+                log.error("group_not_published", fault=type(error).__name__, where=place_of(error))
+                self._fail(group, PublishError(internal_error(error).text))
             else:
                 for waiting in group:
                     if not waiting.done.done():

@@ -92,15 +92,16 @@ class WebhookIngest:
             if isinstance(manifest.source, webhook.Config)
         }
         self._statuses = statuses
+        self._writer: StatusWriter | None = None
         self.route = Route(PATH, self.handle, methods=["POST"], name="ingest")
 
     async def start(self) -> None:
         """Begin to connect; returns at once. Until registry and broker answer, requests are answered 503."""
         self._tasks.append(asyncio.create_task(self._open(), name="ingest opening"))
         if self._statuses is not None:
-            writer = StatusWriter(self._statuses, [endpoint.tally for endpoint in self.endpoints.values()])
-            writer.resume()
-            self._tasks.append(asyncio.create_task(writer.run(), name="ingest status"))
+            self._writer = StatusWriter(self._statuses, [endpoint.tally for endpoint in self.endpoints.values()])
+            self._writer.resume()
+            self._tasks.append(asyncio.create_task(self._writer.run(), name="ingest status"))
 
     async def stop(self) -> None:
         """Stop; requests in flight are answered 503."""
@@ -112,6 +113,9 @@ class WebhookIngest:
             await self._grouped.stop()
             self._grouped = None
         await self._publisher.stop()
+        if self._writer is not None:
+            await self._writer.finish()
+            self._writer = None
 
     def causes(self) -> dict[str, str]:
         """Why requests cannot be taken now, by connector; empty if all can."""

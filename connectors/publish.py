@@ -22,6 +22,8 @@ REQUEST_BYTES = 12_582_912
 """Largest request, as the broker's `message.max.bytes`."""
 REQUEST_TIMEOUT_MS = 20_000
 """How long the client tries by itself before it gives up and the caller decides."""
+METADATA_TIMEOUT_S = 5.0
+"""How long to wait for a topic to be known; topics exist before this role starts."""
 
 Header = tuple[str, bytes]
 Target = tuple[str, int]
@@ -36,8 +38,10 @@ class Message(NamedTuple):
     headers: tuple[Header, ...] = ()
 
 
-Row = tuple[bytes, bytes, tuple[Header, ...]]
+Row = tuple[bytes, bytes, list[Header]]
 Groups = defaultdict[Target, list[Row]]
+_NO_HEADERS: list[Header] = []
+"""The client's batch builder wants a list; it does not change it."""
 
 
 class Publisher:
@@ -81,7 +85,7 @@ class Publisher:
         partitions = await self._count(topic)
         groups: Groups = defaultdict(list)
         for key, value in messages:
-            groups[topic, partition_of(key, partitions)].append((key, value, ()))
+            groups[topic, partition_of(key, partitions)].append((key, value, _NO_HEADERS))
         await self._send(groups)
 
     async def publish_messages(self, topic: str, messages: Iterable[Message]) -> None:
@@ -89,7 +93,7 @@ class Publisher:
         partitions = await self._count(topic)
         groups: Groups = defaultdict(list)
         for key, value, headers in messages:
-            groups[topic, partition_of(key, partitions)].append((key, value, headers))
+            groups[topic, partition_of(key, partitions)].append((key, value, list(headers)))
         await self._send(groups)
 
     def _client(self) -> AIOKafkaProducer:
@@ -100,8 +104,9 @@ class Publisher:
     async def _count(self, topic: str) -> int:
         """Partitions of a topic; asked again at each publication from the client's own cached metadata."""
         try:
-            return len(await self._client().partitions_for(topic))
-        except KafkaError as error:
+            async with asyncio.timeout(METADATA_TIMEOUT_S):
+                return len(await self._client().partitions_for(topic))
+        except (KafkaError, TimeoutError) as error:
             raise _unacknowledged(error) from error
 
     async def _send(self, groups: Groups) -> None:

@@ -22,7 +22,7 @@ from connectors.publish import Publisher
 from connectors.quarantine import QUARANTINE_TOPIC
 from connectors.secrets import SecretResolver
 from connectors.source import Page, Report, Source
-from connectors.status import Tally, internal_error
+from connectors.status import Tally, internal_error, place_of
 from schemas.errors import RegistryError
 
 SLICE_RECORDS = 1_000
@@ -102,6 +102,7 @@ class ConnectorRunner:
                 self.tally.failed(_refused_contract(error), "schema", retry=False)
                 await asyncio.sleep(self._slow_retry_s)
             except Exception as error:  # noqa: BLE001 - one broken connector must not stop the others
+                log.error("connector_broken", connector=self._manifest.id, where=place_of(error))
                 self.tally.failed(internal_error(error), "internal", retry=False)
                 await asyncio.sleep(self._slow_retry_s)
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
+import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import orjson
@@ -19,6 +22,7 @@ from connectors.manifest import Manifest
 STATUS_TOPIC = "ioc.connect.status"
 WRITE_INTERVAL_S = 1.0
 """How often a changed status is written."""
+FINISH_S = 3.0
 HEARTBEAT_MS = 10_000
 """How often an unchanged one is: readers take silence for a dead worker."""
 
@@ -196,6 +200,12 @@ class StatusWriter:
                 log.warning("status_not_written", reason=type(error).__name__)
             await asyncio.sleep(WRITE_INTERVAL_S)
 
+    async def finish(self) -> None:
+        """Write the last word before the process ends; gives up after FINISH_S."""
+        with contextlib.suppress(OSError, RuntimeError, TimeoutError, ConnectorError):
+            async with asyncio.timeout(FINISH_S):
+                await self.write()
+
     async def write(self) -> None:
         """Write what has changed or is due."""
         at = now_ms()
@@ -211,3 +221,9 @@ def internal_error(error: BaseException) -> ConnectorError:
     """A fault of ours, named by type only: its message may hold values."""
     name = type(error).__name__
     return ConnectorError(Text(f"Lỗi bên trong đầu nối ({name})", f"A fault inside the connector ({name})"))
+
+
+def place_of(error: BaseException) -> str:
+    """Where it was raised, `file:line`; for logs, in which an exception's own words must not stand."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
