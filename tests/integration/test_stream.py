@@ -34,7 +34,7 @@ def measured(table: Bench) -> dict[str, int]:
 
 def kinds(table: Bench) -> dict[str, int]:
     rows = table.warehouse.rows(f"SELECT kind, count() FROM {table.name}_changes GROUP BY kind")
-    return {kind: count for kind, count in rows}
+    return dict(rows)
 
 
 def assert_every_offset_once(table: Bench, messages: int) -> None:
