@@ -1,0 +1,1 @@
+"""Who gets in: API keys, one-time sign-in links, sessions, and what each role may do."""

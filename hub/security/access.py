@@ -1,0 +1,50 @@
+"""Roles and what they may do: pure, default deny."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Permission(Enum):
+    """One kind of act. What no role is given, nobody may do."""
+
+    KPI_READ = "kpi.read"
+    CONNECTOR_READ = "connector.read"
+    QUARANTINE_READ = "quarantine.read"
+    REGISTRY_READ = "registry.read"
+    REGISTRY_WRITE = "registry.write"
+    REGISTRY_ADMIN = "registry.admin"
+    KEY_MANAGE = "key.manage"
+
+
+READING = frozenset(
+    {Permission.KPI_READ, Permission.CONNECTOR_READ, Permission.QUARANTINE_READ, Permission.REGISTRY_READ}
+)
+
+SERVICE = "service"
+"""The hub's own roles among themselves; no key of this role is ever made for a person."""
+
+PERMISSIONS: dict[str, frozenset[Permission]] = {
+    "admin": frozenset(Permission),
+    "operator": READING,
+    "department": READING,
+    SERVICE: frozenset({Permission.REGISTRY_READ, Permission.REGISTRY_WRITE}),
+}
+"""A department's reading is further bound to its own unit wherever rows are read."""
+
+LETTERS = {"admin": "a", "operator": "o", "department": "d"}
+"""Roles of people, and the letter in their keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks. `org` is the unit a department is bound to; `credential` names the key or link, never shows it."""
+
+    role: str
+    org: str | None = None
+    credential: str = ""
+
+    def may(self, permission: Permission) -> bool:
+        """Whether the role has the permission; unknown roles have none."""
+        return permission in PERMISSIONS.get(self.role, frozenset())
