@@ -5,13 +5,13 @@
 
   // The stream says something at least every 5 s: three beats missed and the page may not look current.
   const SILENCE_MS = 15000;
+  // A connection that was closed is told sooner; a quick reconnection is not worth an alarm.
+  const CLOSED_MS = 4000;
+  const RETRY_MS = 3000;
+
   const lost = document.getElementById("lost");
   let heard = Date.now();
-
-  const alive = () => {
-    heard = Date.now();
-    show(true);
-  };
+  let source;
 
   const show = (connected) => {
     document.body.classList.toggle("connected", connected);
@@ -19,7 +19,13 @@
     if (lost) lost.hidden = connected;
   };
 
+  const alive = () => {
+    heard = Date.now();
+    show(true);
+  };
+
   const focusables = (element) => [...element.querySelectorAll("a, button, summary")];
+  const figure = (element) => element.querySelector(".figure, .figure-cell")?.textContent;
 
   const replace = (id, html) => {
     const old = document.getElementById(id);
@@ -27,22 +33,41 @@
     const template = document.createElement("template");
     template.innerHTML = html.trim();
     const fresh = template.content.firstElementChild;
-    const figure = (element) => element.querySelector(".figure, .figure-cell")?.textContent;
     if (figure(fresh) !== figure(old)) fresh.classList.add("changed");
     const focused = focusables(old).indexOf(document.activeElement);
     old.replaceWith(fresh);
     if (focused >= 0) focusables(fresh)[focused]?.focus({ preventScroll: true });
   };
 
-  const source = new EventSource(address);
-  source.addEventListener("open", alive);
-  source.addEventListener("heartbeat", alive);
-  source.addEventListener("part", (event) => {
-    alive();
-    const part = JSON.parse(event.data);
-    replace(part.id, part.html);
-  });
+  // The browser reconnects by itself unless the answer was an error: then the hub is asked again here, and a
+  // session that has ended leads to the sign-in page.
+  const again = async () => {
+    try {
+      const answer = await fetch(location.href, { cache: "no-store" });
+      if (answer.status === 401) location.reload();
+      else connect();
+    } catch {
+      setTimeout(again, RETRY_MS);
+    }
+  };
+
+  const connect = () => {
+    source = new EventSource(address);
+    source.addEventListener("open", alive);
+    source.addEventListener("heartbeat", alive);
+    source.addEventListener("part", (event) => {
+      alive();
+      const part = JSON.parse(event.data);
+      replace(part.id, part.html);
+    });
+    source.addEventListener("error", () => {
+      heard = Math.min(heard, Date.now() - SILENCE_MS + CLOSED_MS);
+      if (source.readyState === EventSource.CLOSED) setTimeout(again, RETRY_MS);
+    });
+  };
+
+  connect();
   addEventListener("pagehide", () => source.close());
   addEventListener("pageshow", (event) => event.persisted && location.reload());
-  setInterval(() => Date.now() - heard > SILENCE_MS && show(false), 1000);
+  setInterval(() => Date.now() - heard > SILENCE_MS && show(false), 500);
 })();

@@ -1,0 +1,150 @@
+"""Processes for tests of the pages: `python hub_process.py warehouse|api PORT …`, and fixtures' way to run them.
+
+The warehouse admits only the password made for this run, so a test can never write into another one.
+"""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import uvicorn
+
+ROOT = Path(__file__).parents[2]
+DEADLINE_S = 30.0
+
+
+class Processes:
+    """A warehouse and an API over it, each a process of its own on its own port."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.password = secrets.token_hex(16)
+        self.warehouse_port, self.api_port = _free_ports(2)
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+
+    @property
+    def warehouse_url(self) -> str:
+        return f"http://test:{self.password}@127.0.0.1:{self.warehouse_port}"
+
+    @property
+    def api_url(self) -> str:
+        return f"http://127.0.0.1:{self.api_port}"
+
+    def start_warehouse(self) -> None:
+        data = self.directory / "warehouse"
+        data.mkdir(exist_ok=True)
+        self._start("warehouse", self.warehouse_port, str(data), self.password)
+
+    def start_api(self) -> None:
+        self._start("api", self.api_port, self.warehouse_url)
+
+    def stop(self, name: str) -> None:
+        process = self.running.pop(name)
+        process.terminate()
+        process.wait(20)
+
+    def _start(self, name: str, port: int, *arguments: str) -> None:
+        log = (self.directory / f"{name}.log").open("ab")
+        command = [sys.executable, "-m", "tests.e2e.hub_process", name, str(port), *arguments]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+        log.close()
+        self.running[name] = process
+        deadline = time.monotonic() + DEADLINE_S
+        while not _accepts(port):
+            assert process.poll() is None, (self.directory / f"{name}.log").read_text()[-2000:]
+            assert time.monotonic() < deadline, f"{name} does not listen"
+            time.sleep(0.05)
+
+
+@contextmanager
+def processes(directory: Path) -> Iterator[Processes]:
+    """Both running; ended with the block."""
+    made = Processes(directory)
+    try:
+        made.start_warehouse()
+        made.start_api()
+        yield made
+    finally:
+        for name in list(made.running):
+            made.stop(name)
+
+
+def _free_ports(count: int) -> list[int]:
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
+
+
+def _accepts(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _warehouse(data: str, password: str) -> Any:
+    from streams.warehouse.server import Credential, create_app
+
+    return create_app(Path(data), {"test": Credential(password, read_only=False)})
+
+
+def _api(warehouse_url: str) -> Any:
+    from datetime import timedelta
+
+    from hub.api.app import create_api
+    from hub.api.deps import ApiDeps
+    from hub.kpi.freshness import Feed
+    from hub.kpi.names import dimension_names
+    from hub.kpi.reader import Reader
+    from hub.kpi.service import KpiService, Surroundings
+    from schemas.codes_table import load_code_tables
+    from schemas.contract import load_contracts
+    from streams.plan import load_plans
+    from streams.warehouse.client import Warehouse
+    from tests.contract.api_world import KeysInMemory
+
+    contracts, codes = load_contracts(), load_code_tables()
+
+    def clock() -> datetime:
+        return datetime.now(UTC)
+
+    def statuses() -> dict[str, Any]:
+        now = int(clock().timestamp() * 1000)
+        status = SimpleNamespace(
+            state="running", last_poll_ok=now, last_event_time=now, last_ingest=now, received=7, published=7,
+            quarantined=1, errors=0, last_error=None, at=now,
+        )  # fmt: skip
+        return {"portal": status, "feedback-1022": status}
+
+    names = {"vi": "Cổng dịch vụ công", "en": "Public-service portal"}
+    feeds = (
+        Feed("feedback-1022", "webhook", "Sở TT&TT", "", "feedback", "1022", "H53.20"),
+        Feed("portal", "rest", "VP UBND", "", "dossier", "portal", "H53.01", timedelta(minutes=5), names),
+    )
+    reader = Reader(Warehouse(warehouse_url, 5), clock)
+    around = Surroundings(feeds, statuses, dict, clock, "Asia/Ho_Chi_Minh")
+    columns = {name: table.columns for name, table in codes.items()}
+    service = KpiService(reader, load_plans(contracts), columns, around, dimension_names(contracts, codes))
+    return create_api(ApiDeps(service, reader, KeysInMemory()))
+
+
+def main(role: str, port: str, *arguments: str) -> None:
+    app = _warehouse(*arguments) if role == "warehouse" else _api(*arguments)
+    uvicorn.run(app, host="127.0.0.1", port=int(port), log_level="warning", timeout_graceful_shutdown=1)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,263 @@
+"""The pages in a real Chromium, over a real API process and a real warehouse."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+import urllib.request
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from schemas.codes_table import load_code_tables
+from schemas.contract import load_contracts
+from streams.plan import load_plans
+from streams.warehouse.client import Warehouse
+from streams.warehouse.schema import migrate
+from tests.contract.api_world import LINK
+from tests.e2e.hub_process import Processes, processes
+
+PERIOD = "/?period=2022"
+LIVE_MS = 5_000
+ZONE = "Asia/Ho_Chi_Minh"
+
+
+class Hub:
+    """The running processes and a hand on their tables."""
+
+    def __init__(self, made: Processes) -> None:
+        self.processes = made
+        self.warehouse = Warehouse(made.warehouse_url, 20)
+
+    def insert(self, table: str, **values: object) -> None:
+        shown = ", ".join(repr(value) for value in values.values())
+        self.warehouse.command(f"INSERT INTO {table} ({', '.join(values)}) VALUES ({shown})", {"insert_deduplicate": 0})
+
+    def wrote(self) -> None:
+        """A line in the ledger for each entity, as a batch leaves it."""
+        now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+        times = dict.fromkeys(("max_event_time", "max_ingest_time", "max_kafka_time", "written_at"), now)
+        for entity, source in (("feedback", "1022"), ("dossier", "portal")):
+            self.insert(
+                "ledger", entity=entity, source_system=source, partition=0, day="2026-01-01", applied=1, **times
+            )
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    with processes(tmp_path_factory.mktemp("hub")) as made:
+        running = Hub(made)
+        contracts = load_contracts()
+        migrate(running.warehouse, contracts, load_plans(contracts), ZONE, load_code_tables().values())
+        fill(running)
+        yield running
+        running.warehouse.close()
+
+
+def fill(hub: Hub) -> None:
+    """The figures of the reference period, as the meeting had them."""
+    hub.insert("feedback_by_received_at", day="2022-03-05", org_code="H53.20", channel="APP",
+               received=493, processed=380, processed_on_time=275)  # fmt: skip
+    hub.insert("feedback_by_resolved_at", day="2022-03-09", org_code="H53.20", processed=380)
+    hub.insert("dossier_by_received_at", day="2022-04-01", org_code="H53.14", received=1000, received_online=220)
+    hub.insert("dossier_by_ended_at", day="2022-04-05", org_code="H53.14", finished=1000, finished_on_time=900,
+               result_electronic=95)  # fmt: skip
+    hub.wrote()
+    for number in range(60):
+        hub.insert("quarantine", id=f"portal:{number:04d}", connector="portal", stage="map", reason_code="bad_date",
+                   reason="Ngày tiếp nhận không hợp lệ", reason_en="The date received is not valid", entity="dossier",
+                   at=f"2026-11-20 01:00:{number:02d}.000", payload='{"hoTen":"***"}')  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = shutil.which("chromium")
+    assert path, "the Debian package chromium is missing"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(hub: Hub, browser: Browser) -> Iterator[Page]:
+    """A signed-in page in Vietnamese that tolerates no error of script or policy."""
+    context = browser.new_context(locale="vi-VN", base_url=hub.processes.api_url)
+    troubles: list[str] = []
+    made = context.new_page()
+    made.on("pageerror", lambda error: troubles.append(str(error)))
+    made.on("console", lambda line: troubles.append(line.text) if "Content Security Policy" in line.text else None)
+    sign_in(made)
+    yield made
+    context.close()
+    assert not troubles
+
+
+def sign_in(page: Page) -> None:
+    page.goto("/signin")
+    page.locator("#key").fill("key-of-admin")
+    page.locator("form button[type=submit]").click()
+    expect(page.locator("h1")).to_be_visible()
+
+
+def figure(page: Page, kpi: str) -> str:
+    return page.locator(f'[id="kpi-{kpi}"] .figure').inner_text()
+
+
+def test_a_link_signs_in_and_the_reference_period_is_one_click_away(hub: Hub, browser: Browser) -> None:
+    context = browser.new_context(locale="vi-VN", base_url=hub.processes.api_url)
+    page = context.new_page()
+    page.goto(f"/signin?token={LINK}")
+    page.get_by_role("link", name="Kỳ báo cáo 2022").click()
+    assert figure(page, "feedback.processed_share") == "77,08"
+    assert figure(page, "feedback.on_time_of_processed") == "72,37"
+    assert figure(page, "feedback.on_time_of_received") == "55,78"
+    assert figure(page, "feedback.open") == "113"
+    assert figure(page, "dossier.online_share") == "22,00"
+    assert figure(page, "dossier.result_electronic_share") == "9,50"
+    online = page.locator('[id="kpi-dossier.online_share"]')
+    expect(online).to_contain_text("Kế hoạch 50 %")
+    expect(online.locator(".gap.missed")).to_contain_text("−28 điểm")
+    expect(online.locator(".gap.missed svg")).to_have_count(1)
+    expect(online).to_contain_text(re.compile(r"Dữ liệu lúc \d\d:\d\d:\d\d"))
+    context.close()
+
+
+def test_a_change_in_the_warehouse_shows_without_a_reload(hub: Hub, page: Page) -> None:
+    page.goto("/?period=today")
+    tile = page.locator('[id="kpi-feedback.received"] .figure')
+    before = int(tile.inner_text()) if tile.inner_text().isdigit() else 0
+    page.evaluate("window.unloaded = false; addEventListener('beforeunload', () => { window.unloaded = true })")
+    today = datetime.now(ZoneInfo(ZONE)).date().isoformat()
+    hub.insert("feedback_by_received_at", day=today, org_code="H53.20", received=3)
+    hub.wrote()
+    expect(tile).to_have_text(str(before + 3), timeout=LIVE_MS)
+    assert page.evaluate("window.unloaded") is False
+
+
+def test_english_is_one_click_away_and_stays(page: Page) -> None:
+    page.goto(PERIOD)
+    assert page.locator("html").get_attribute("lang") == "vi"
+    page.get_by_role("link", name="English").click()
+    assert page.locator("html").get_attribute("lang") == "en"
+    assert figure(page, "feedback.processed_share") == "77.08"
+    page.goto("/quarantine")
+    expect(page.locator("tbody")).to_contain_text("The date received is not valid")
+
+
+def test_a_tile_leads_to_its_meaning_and_its_parts(page: Page) -> None:
+    page.goto(PERIOD)
+    page.get_by_role("link", name="Tỷ lệ phản ánh đã xử lý").click()
+    expect(page.locator("main")).to_contain_text("Phản ánh đã xử lý trên phản ánh tiếp nhận trong kỳ.")
+    expect(page.locator("#parts tbody")).to_contain_text("UBND thành phố Tây Ninh")
+    page.locator("#parts").get_by_role("link", name="Kênh").click()
+    expect(page.locator("#parts tbody")).to_contain_text("Ứng dụng")
+    assert "by=channel" in page.url
+
+
+def test_the_quarantine_says_why_and_reads_on_to_older_records(page: Page) -> None:
+    page.goto("/quarantine")
+    expect(page.locator("tbody tr")).to_have_count(50)
+    page.get_by_role("link", name="Xem bản ghi cũ hơn").click()
+    expect(page.locator("tbody tr")).to_have_count(10)
+    page.get_by_role("link", name=re.compile("Chi tiết.*0005")).click()
+    expect(page.locator("main")).to_contain_text("Ngày tiếp nhận không hợp lệ")
+    expect(page.locator("pre")).to_contain_text('"hoTen": "***"')
+
+
+def test_the_connectors_table_shows_state_in_words_and_the_quarantine(page: Page) -> None:
+    page.goto("/integration")
+    row = page.locator("#connector-portal")
+    expect(row).to_contain_text("Cổng dịch vụ công")
+    expect(row.locator(".state")).to_contain_text("Đúng hạn")
+    expect(row.locator(".flag")).to_contain_text("60")
+
+
+def test_without_scripts_the_pages_are_whole(hub: Hub, browser: Browser) -> None:
+    context = browser.new_context(locale="vi-VN", base_url=hub.processes.api_url, java_script_enabled=False)
+    page = context.new_page()
+    sign_in(page)
+    page.goto(PERIOD + "&view=table")
+    row = page.locator('[id="kpi-feedback.processed_share"]')
+    expect(row).to_contain_text("77,08")
+    expect(row).to_contain_text("380 / 493")
+    page.goto("/integration")
+    expect(page.locator("#connector-portal")).to_be_visible()
+    context.close()
+
+
+def test_nothing_is_fetched_from_another_host(page: Page, hub: Hub) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    for path in (PERIOD, "/integration", "/docs"):
+        page.goto(path)
+        page.wait_for_load_state("load")
+    assert asked
+    assert all(url.startswith((hub.processes.api_url, "data:")) for url in asked)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1920, 1080), (1366, 768), (390, 844)])
+@pytest.mark.parametrize("path", [PERIOD, PERIOD + "&view=table", "/integration", "/quarantine", "/kpi/feedback.open"])
+def test_no_page_is_wider_than_the_screen(page: Page, path: str, width: int, height: int) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    page.goto(path)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_every_control_is_reached_by_the_keyboard(page: Page) -> None:
+    page.goto(PERIOD)
+    reached = set()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.textContent.trim()"))
+    for name in ("Đến nội dung chính", "Tích hợp", "English", "Đăng xuất", "Năm nay", "Tỷ lệ hồ sơ trực tuyến"):
+        assert name in reached
+
+
+def test_a_stream_goes_on_after_the_last_event_it_saw(hub: Hub) -> None:
+    def first(headers: dict[str, str], event: str) -> str:
+        address = hub.processes.api_url + "/v1/live?from=2022-01-01&to=2022-09-30"
+        request = urllib.request.Request(address, headers={"Authorization": "Bearer key-of-admin"} | headers)
+        with urllib.request.urlopen(request, timeout=20) as stream:
+            number = ""
+            for raw in stream:
+                line = raw.decode().strip()
+                number = line.removeprefix("id: ") if line.startswith("id: ") else number
+                if line.startswith("event: "):
+                    kind = line.removeprefix("event: ")
+                elif line.startswith("data: ") and kind == event:
+                    return number
+        raise AssertionError(f"the stream ended without {event}")
+
+    seen = int(first({}, "kpi"))
+    assert int(first({"Last-Event-ID": str(seen)}, "kpi")) > seen
+
+
+def test_a_lost_warehouse_makes_tiles_stale_and_they_recover_by_themselves(hub: Hub, page: Page) -> None:
+    page.goto(PERIOD)
+    tile = page.locator('[id="kpi-feedback.processed_share"]')
+    expect(tile).not_to_have_class(re.compile("stale"))
+    hub.processes.stop("warehouse")
+    expect(tile).to_have_class(re.compile("stale"), timeout=LIVE_MS)
+    expect(tile.locator(".figure")).to_have_text("77,08")
+    expect(tile.locator(".state.alarm")).to_contain_text("Mất kho dữ liệu")
+    expect(page.get_by_role("alert")).to_contain_text("Kho dữ liệu không trả lời từ")
+    hub.processes.start_warehouse()
+    expect(tile).not_to_have_class(re.compile("stale"), timeout=20_000)
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_an_api_that_stops_answering_leaves_no_page_that_looks_live(hub: Hub, page: Page) -> None:
+    page.goto(PERIOD)
+    expect(page.locator("body")).to_have_class(re.compile(r"\bconnected\b"), timeout=LIVE_MS)
+    begun = time.monotonic()
+    hub.processes.stop("api")
+    assert time.monotonic() - begun < 5, "open streams must not hold up the end of the process"
+    expect(page.locator("#lost")).to_be_visible(timeout=10_000)
+    hub.processes.start_api()
+    # Sessions of this test live in the memory of the process that ended.
+    expect(page).to_have_url(re.compile("/signin"), timeout=15_000)
