@@ -106,8 +106,11 @@ class CompactedTopic:
     async def start(self) -> None:
         """Read the topic to its present end and follow it from there. Makes no topic.
 
-        Raises TopicMissingError, or TopicAwayError if Kafka does not answer.
+        Raises TopicMissingError, or TopicAwayError if Kafka does not answer; it may then be called again.
         """
+        self._values.clear()
+        self._positions = {}
+        self._failure = None
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._bootstrap,
             client_id="ioc-compacted",

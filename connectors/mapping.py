@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from connectors import convert
-from connectors.convert import TYPES, Convert
+from connectors import convert, convert_time, misfit
+from connectors.convert import Convert
 from connectors.declaration import unknown_key
 from connectors.errors import ManifestError, MappingError, Text
 from connectors.manifest import Manifest
@@ -75,13 +75,13 @@ class Mapper:
     def _explain(self, raw: Any) -> MappingError:
         """The first fault of a record that the compiled function could not map."""
         if not isinstance(raw, dict):
-            return convert.wrong_type(raw, TYPES[dict])
+            return misfit.wrong_type(raw, misfit.TYPES[dict])
         for step in self._steps:
             try:
                 _check(step, raw)
             except MappingError as error:
                 return error.at(".".join(step.path))
-        return convert.misfit()
+        return misfit.misfit()
 
 
 def _check(step: _Step, raw: dict[str, Any]) -> None:
@@ -92,11 +92,11 @@ def _check(step: _Step, raw: dict[str, Any]) -> None:
         if value in EMPTY:
             break
         if not isinstance(value, dict):
-            raise convert.wrong_type(value, TYPES[dict])
+            raise misfit.wrong_type(value, misfit.TYPES[dict])
         value = value.get(part)
     if value in EMPTY:
         if step.required:
-            raise convert.missing()
+            raise misfit.missing()
         return
     step.convert(value)
 
@@ -214,7 +214,7 @@ def _converter(manifest: Manifest, field: Field, rule: FieldRule, pseudonymiser:
         return convert.codes(rule.codes)
     if rule.codeset is not None:
         steps = tuple((step.before, step.value) for step in rule.codeset)
-        return convert.codeset(convert.time_by(rule.time or "iso", manifest.zone), steps, manifest.zone)
+        return convert_time.codeset(convert_time.time_by(rule.time or "iso", manifest.zone), steps, manifest.zone)
     if (field.base == "timestamp") != (rule.time is not None):
         raise _fault(
             manifest,
@@ -222,7 +222,7 @@ def _converter(manifest: Manifest, field: Field, rule: FieldRule, pseudonymiser:
             Text("trường thời gian cần khóa time (và chỉ nó)", "a time needs the key time, and only a time does"),
         )
     if rule.time is not None:
-        return convert.time_by(rule.time, manifest.zone)
+        return convert_time.time_by(rule.time, manifest.zone)
     if field.base == "string":
         return _text_converter(rule, pseudonymiser)
     return _plain_converter(field, rule)

@@ -6,6 +6,7 @@ aiokafka's home module. `send_batch` of prepared batches moves 20 times what `se
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -22,6 +23,8 @@ REQUEST_BYTES = 12_582_912
 """Largest request, as the broker's `message.max.bytes`."""
 REQUEST_TIMEOUT_MS = 20_000
 """How long the client tries by itself before it gives up and the caller decides."""
+STOP_TIMEOUT_S = 5.0
+"""A broker that is away must not keep a process from ending; what was not acknowledged is read or sent again."""
 METADATA_TIMEOUT_S = 5.0
 """How long to wait for a topic to be known; topics exist before this role starts."""
 
@@ -71,10 +74,12 @@ class Publisher:
         self._producer = producer
 
     async def stop(self) -> None:
-        """Flush and disconnect. Idempotent."""
+        """Flush and disconnect; gives up flushing after STOP_TIMEOUT_S. Idempotent."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            await producer.stop()
+            with contextlib.suppress(KafkaError, TimeoutError):
+                async with asyncio.timeout(STOP_TIMEOUT_S):
+                    await producer.stop()
 
     async def publish(self, topic: str, messages: Sequence[tuple[bytes, bytes]]) -> None:
         """Send (key, value) pairs; returns when all replicas have all of them. Order holds per key.

@@ -7,19 +7,18 @@ import contextlib
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urljoin
 
 import httpx2
 import orjson
 import stamina
-from pydantic import AwareDatetime, Field
 
 from connectors.clock import Clock, epoch_ms, utc_now
-from connectors.declaration import Resolvable, Secret, Section
 from connectors.errors import SourceRefusedError, SourceUnavailableError, Text
 from connectors.manifest import Manifest
 from connectors.oauth import ClientCredentials, refused_login
+from connectors.rest_config import Config
 from connectors.secrets import SecretResolver
 from connectors.source import Cursor, Page, Report
 
@@ -33,52 +32,6 @@ BACK_OFF_FIRST_S, BACK_OFF_MOST_S, BACK_OFF_JITTER_S = 0.25, 30.0, 0.5
 """Waits between attempts double from the first to the most; jitter keeps connectors from knocking together."""
 RETRY_AFTER_MOST_S = 600.0
 """A source may not send us to sleep for longer."""
-
-
-class OAuth2(Section):
-    type: Literal["oauth2_client_credentials"]
-    token_path: str
-    client_id: Secret
-    client_secret: Secret
-
-
-class TokenPaging(Section):
-    """`next`: where the answer names the next page's token; `param`: where the request repeats it."""
-
-    type: Literal["token"]
-    param: str
-    next: str
-
-
-class PageSize(Section):
-    param: str
-    value: int = Field(gt=0, le=100_000)
-
-
-class TimeCursor(Section):
-    """`field`: change time (RFC 3339) in a record; `id`: its event id; `param`: request parameter, start included.
-
-    Each read begins `lookback_s` before the newest change seen, for changes that became visible late.
-    """
-
-    field: str
-    id: str
-    param: str
-    start: AwareDatetime
-    lookback_s: float = Field(0, ge=0, le=86_400)
-
-
-class Config(Section):
-    """The block `source` of a manifest of kind `rest`. `records`: where the answer keeps the list."""
-
-    base_url: Resolvable
-    path: str
-    auth: OAuth2 | None = None
-    records: str
-    paging: TokenPaging
-    page_size: PageSize
-    cursor: TimeCursor
-    poll_interval_s: float = Field(gt=0)
 
 
 class _PageTokenLostError(SourceRefusedError):
@@ -102,7 +55,7 @@ class RestSource:
                 secrets.resolve(config.auth.client_secret),
                 asyncio.get_running_loop().time,
             )
-        self._client = httpx2.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False)
+        self._client = httpx2.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False, trust_env=False)
         self._seen: dict[Any, datetime] = {}
         self._stored: Cursor | None = None
 
