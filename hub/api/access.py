@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 from starlette.requests import HTTPConnection, Request
 
 from hub.api.problems import Problem
+from hub.security.access import Permission, Principal
 
 SESSION_COOKIE = "ioc_session"
-ROLES = ("admin", "operator", "department")
 EVERYWHERE = frozenset({"admin", "operator"})
 """Roles that see the whole province."""
 
@@ -22,22 +22,13 @@ PUBLIC_PREFIXES = ("/static/", "/v1/ingest/")
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
-class Caller(Protocol):
-    """What is read of a principal of `hub.security`."""
-
-    @property
-    def role(self) -> str: ...
-    @property
-    def org(self) -> str | None: ...
-
-
 class Access(Protocol):
     """Keys, one-time sign-in links and sessions. Methods are quick (memory, a small file) and thread-safe."""
 
-    def by_key(self, key: str) -> Caller | None:
+    def by_key(self, key: str) -> Principal | None:
         """The holder of an API key."""
 
-    def by_session(self, cookie: str) -> Caller | None:
+    def by_session(self, cookie: str) -> Principal | None:
         """The holder of a live session."""
 
     def redeem_link(self, token: str) -> str | None:
@@ -61,7 +52,7 @@ def is_public(path: str) -> bool:
     return path in PUBLIC_PATHS or path.startswith(PUBLIC_PREFIXES)
 
 
-def caller_of(request: HTTPConnection, access: Access) -> Caller | None:
+def caller_of(request: HTTPConnection, access: Access) -> Principal | None:
     """Who asks, or None. A wrong Bearer key is not rescued by a cookie."""
     header = request.headers.get("authorization")
     if header is not None:
@@ -71,17 +62,19 @@ def caller_of(request: HTTPConnection, access: Access) -> Caller | None:
     return access.by_session(cookie) if cookie else None
 
 
-def require_caller(request: HTTPConnection, access: Access) -> Caller:
+def require_caller(request: HTTPConnection, access: Access) -> Principal:
     """Who asks; a 401 problem if nobody known does."""
     caller = caller_of(request, access)
-    if caller is None or caller.role not in ROLES:
+    if caller is None:
         raise Problem("unauthorized", headers={"WWW-Authenticate": 'Bearer realm="ioc"'})
     return caller
 
 
-def scope_of(request: HTTPConnection) -> Scope:
-    """The scope of the caller whom the gate let in; a department without a unit sees nothing."""
-    caller: Caller = request.state.caller
+def scope_of(request: HTTPConnection, permission: Permission) -> Scope:
+    """The scope of the caller whom the gate let in; a 403 problem without the permission or the unit it needs."""
+    caller: Principal = request.state.caller
+    if not caller.may(permission):
+        raise Problem("forbidden")
     if caller.role in EVERYWHERE:
         return Scope(None)
     if not caller.org:

@@ -9,11 +9,12 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import StreamingResponse
 
+from hub.api.access import caller_of
 from hub.api.language import language_of
 from hub.api.live_feed import LiveFeed, Topic
 from hub.api.questions import AskedPeriod, known_parameters
 from hub.api.shapes import connector_json, kpi_json, time_text
-from hub.api.v1 import InScope
+from hub.api.v1 import KpiScope
 from hub.kpi.reader import Outage
 
 router = APIRouter(prefix="/v1", dependencies=[Depends(known_parameters)])
@@ -23,7 +24,7 @@ Render = Callable[[str, Any], "tuple[str, str] | None"]
 
 
 @router.get("/live", summary="KPIs and connectors as they change (Server-Sent Events)")
-async def live(request: Request, period: AskedPeriod, scope: InScope) -> StreamingResponse:
+async def live(request: Request, period: AskedPeriod, scope: KpiScope) -> StreamingResponse:
     """Events `kpi`, `connector`, `outage` and `heartbeat`; `Last-Event-ID` resumes after the last one seen."""
     language = language_of(request)
 
@@ -63,6 +64,8 @@ async def _events(request: Request, topic: Topic, render: Render) -> AsyncIterat
                 if rendered is not None:
                     yield event_text(*rendered, number)
                 cursor = number
+            if caller_of(request, request.app.state.deps.access) is None:
+                return  # the key was revoked or the session ended meanwhile
             if not changes:
                 now = request.app.state.deps.kpis.around.clock()
                 yield event_text("heartbeat", json.dumps({"at": time_text(now)}))

@@ -17,6 +17,7 @@ from hub.api.problems import Problem
 from hub.api.questions import AskedPeriod, Service, known_parameters
 from hub.api.shapes import connector_json, kpi_json, rows_json
 from hub.api.timing import timed
+from hub.security.access import Permission
 
 Answer = TypeVar("Answer")
 
@@ -29,8 +30,13 @@ async def blocking(request: Request, name: str, call: Callable[[], Answer]) -> A
         return await run_in_threadpool(call)
 
 
-def scope(request: Request) -> Scope:
-    return scope_of(request)
+def scope_for(permission: Permission) -> Callable[[Request], Scope]:
+    """A dependency: the caller's scope, if the role has `permission`."""
+
+    def scope(request: Request) -> Scope:
+        return scope_of(request, permission)
+
+    return scope
 
 
 def connectors_in(request: Request, scope: Scope) -> list[str] | None:
@@ -41,11 +47,13 @@ def connectors_in(request: Request, scope: Scope) -> list[str] | None:
     return [feed.connector for feed in feeds if within(feed.org, scope.org)]
 
 
-InScope = Annotated[Scope, Depends(scope)]
+KpiScope = Annotated[Scope, Depends(scope_for(Permission.KPI_READ))]
+ConnectorScope = Annotated[Scope, Depends(scope_for(Permission.CONNECTOR_READ))]
+QuarantineScope = Annotated[Scope, Depends(scope_for(Permission.QUARANTINE_READ))]
 
 
 @router.get("/kpis", summary="All KPIs over a period")
-async def list_kpis(request: Request, service: Service, period: AskedPeriod, scope: InScope) -> JSONResponse:
+async def list_kpis(request: Request, service: Service, period: AskedPeriod, scope: KpiScope) -> JSONResponse:
     """Every KPI's value, target, gap and what it rests on."""
     answers = await blocking(request, "warehouse", lambda: service.answers(period, scope.org))
     language = language_of(request)
@@ -63,7 +71,7 @@ async def read_kpi(
     service: Service,
     kpi_id: str,
     period: AskedPeriod,
-    scope: InScope,
+    scope: KpiScope,
     by: Annotated[str | None, Query(description="A dimension of the KPI, such as org_code")] = None,
 ) -> JSONResponse:
     """Value, numerator, denominator, target, gap, as_of, freshness and completeness; `by` adds rows."""
@@ -79,7 +87,7 @@ async def read_kpi(
 
 
 @router.get("/connectors", summary="The connectors' state")
-async def list_connectors(request: Request, scope: InScope) -> JSONResponse:
+async def list_connectors(request: Request, scope: ConnectorScope) -> JSONResponse:
     """Last event, rate, lag, quarantine and state of every connector. With the warehouse away its columns are null."""
     board: ConnectorBoard = request.app.state.connectors
     rows = await blocking(request, "warehouse", lambda: board.rows(scope.org))
@@ -90,7 +98,7 @@ async def list_connectors(request: Request, scope: InScope) -> JSONResponse:
 @router.get("/quarantine", summary="Refused records, newest first")
 async def list_quarantine(
     request: Request,
-    scope: InScope,
+    scope: QuarantineScope,
     limit: Annotated[int, Query(ge=1, le=quarantine.MAX_PAGE)] = quarantine.PAGE,
     cursor: Annotated[str | None, Query(max_length=1000, description="`next` of the page before")] = None,
     connector: Annotated[str | None, Query(max_length=64)] = None,
@@ -113,7 +121,7 @@ async def list_quarantine(
 
 
 @router.get("/quarantine/{entry_id:path}", summary="One refused record")
-async def read_quarantine(request: Request, entry_id: str, scope: InScope) -> JSONResponse:
+async def read_quarantine(request: Request, entry_id: str, scope: QuarantineScope) -> JSONResponse:
     visible = connectors_in(request, scope)
     reader = request.app.state.deps.reader
     item = await blocking(request, "warehouse", lambda: quarantine.entry(reader, entry_id, visible))

@@ -18,7 +18,7 @@ from hub.api.live_feed import Topic
 from hub.api.problems import ParameterError, Problem, problem_response
 from hub.api.questions import AskedPeriod, Service, known_parameters
 from hub.api.timing import timed
-from hub.api.v1 import InScope, connectors_in
+from hub.api.v1 import ConnectorScope, KpiScope, QuarantineScope, connectors_in
 from hub.kpi.answer import SHARES
 from hub.kpi.period import PRESETS, Period, preset, today
 from hub.kpi.service import KpiService
@@ -68,7 +68,7 @@ Chosen = Annotated[tuple[str, Period], Depends(chosen_period)]
 
 @router.get("/")
 async def dashboard(
-    request: Request, service: Service, chosen: Chosen, scope: InScope, view: View = "tiles"
+    request: Request, service: Service, chosen: Chosen, scope: KpiScope, view: View = "tiles"
 ) -> HTMLResponse:
     """All KPIs over a period."""
     name, period = chosen
@@ -97,7 +97,7 @@ async def kpi_page(
     service: Service,
     kpi_id: str,
     chosen: Chosen,
-    scope: InScope,
+    scope: KpiScope,
     by: Annotated[str | None, Query(max_length=64)] = None,
 ) -> HTMLResponse:
     """One KPI: what it means, its figures, and its parts by a dimension."""
@@ -134,7 +134,7 @@ async def kpi_page(
 
 
 @router.get("/integration")
-async def integration(request: Request, scope: InScope) -> HTMLResponse:
+async def integration(request: Request, scope: ConnectorScope) -> HTMLResponse:
     """The connectors' table."""
     board: ConnectorBoard = request.app.state.connectors
     service: KpiService = request.app.state.deps.kpis
@@ -152,7 +152,7 @@ async def integration(request: Request, scope: InScope) -> HTMLResponse:
 
 @router.get("/quarantine")
 async def quarantine_page(
-    request: Request, scope: InScope, cursor: Annotated[str | None, Query(max_length=1000)] = None
+    request: Request, scope: QuarantineScope, cursor: Annotated[str | None, Query(max_length=1000)] = None
 ) -> HTMLResponse:
     """Refused records, newest first."""
     reader_ = request.app.state.deps.reader
@@ -163,7 +163,7 @@ async def quarantine_page(
 
 
 @router.get("/quarantine/{entry_id:path}")
-async def quarantine_entry(request: Request, entry_id: str, scope: InScope) -> HTMLResponse:
+async def quarantine_entry(request: Request, entry_id: str, scope: QuarantineScope) -> HTMLResponse:
     """One refused record."""
     reader_ = request.app.state.deps.reader
     visible = connectors_in(request, scope)
@@ -181,7 +181,7 @@ async def docs(request: Request) -> HTMLResponse:
 async def live(
     request: Request,
     chosen: Chosen,
-    scope: InScope,
+    scope: KpiScope,
     show: Annotated[str, Query(pattern="^(kpi|row|connector)$")] = "kpi",
 ) -> StreamingResponse:
     """Parts of pages as they change; each event is `{"id": element, "html": text}`."""

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import httpx2
@@ -17,16 +16,19 @@ from hub.kpi.freshness import Feed
 from hub.kpi.names import dimension_names
 from hub.kpi.reader import Reader
 from hub.kpi.service import KpiService, Surroundings
+from hub.security.access import Principal
 from schemas.codes_table import load_code_tables
 from schemas.contract import load_contracts
 from streams.errors import WarehouseUnavailableError
 from tests.unit.kpi_tables import InProcess, add_ledger, add_row, tables
 
 KEYS = {
-    "key-of-admin": SimpleNamespace(role="admin", org=None),
-    "key-of-operator": SimpleNamespace(role="operator", org=None),
-    "key-of-department": SimpleNamespace(role="department", org="H53.14"),
-    "key-without-unit": SimpleNamespace(role="department", org=None),
+    "key-of-admin": Principal("admin"),
+    "key-of-operator": Principal("operator"),
+    "key-of-department": Principal("department", "H53.14"),
+    "key-without-unit": Principal("department"),
+    "key-of-a-service": Principal("service"),
+    "key-of-nobody": Principal("a-role-of-tomorrow"),
 }
 LINK = "one-time-link"
 

@@ -19,8 +19,16 @@ from typing import Any
 
 import uvicorn
 
+from hub.security.gatekeeper import build_gatekeeper
+from hub.security.keys import KeyStore
+from hub.security.signin import SigninLinks
+
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 30.0
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 class Processes:
@@ -31,6 +39,10 @@ class Processes:
         self.password = secrets.token_hex(16)
         self.warehouse_port, self.api_port = _free_ports(2)
         self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self.state = directory / "state"
+        self.state.mkdir()
+        self.key = KeyStore(self.state, utc_now).create("admin").text
+        self.link = SigninLinks(self.state, utc_now).create("operator")
 
     @property
     def warehouse_url(self) -> str:
@@ -46,7 +58,7 @@ class Processes:
         self._start("warehouse", self.warehouse_port, str(data), self.password)
 
     def start_api(self) -> None:
-        self._start("api", self.api_port, self.warehouse_url)
+        self._start("api", self.api_port, self.warehouse_url, str(self.state))
 
     def stop(self, name: str) -> None:
         process = self.running.pop(name)
@@ -101,7 +113,7 @@ def _warehouse(data: str, password: str) -> Any:
     return create_app(Path(data), {"test": Credential(password, read_only=False)})
 
 
-def _api(warehouse_url: str) -> Any:
+def _api(warehouse_url: str, state: str) -> Any:
     from datetime import timedelta
 
     from hub.api.app import create_api
@@ -114,15 +126,11 @@ def _api(warehouse_url: str) -> Any:
     from schemas.contract import load_contracts
     from streams.plan import load_plans
     from streams.warehouse.client import Warehouse
-    from tests.contract.api_world import KeysInMemory
 
     contracts, codes = load_contracts(), load_code_tables()
 
-    def clock() -> datetime:
-        return datetime.now(UTC)
-
     def statuses() -> dict[str, Any]:
-        now = int(clock().timestamp() * 1000)
+        now = int(utc_now().timestamp() * 1000)
         status = SimpleNamespace(
             state="running", last_poll_ok=now, last_event_time=now, last_ingest=now, received=7, published=7,
             quarantined=1, errors=0, last_error=None, at=now,
@@ -134,11 +142,11 @@ def _api(warehouse_url: str) -> Any:
         Feed("feedback-1022", "webhook", "Sở TT&TT", "", "feedback", "1022", "H53.20"),
         Feed("portal", "rest", "VP UBND", "", "dossier", "portal", "H53.01", timedelta(minutes=5), names),
     )
-    reader = Reader(Warehouse(warehouse_url, 5), clock)
-    around = Surroundings(feeds, statuses, dict, clock, "Asia/Ho_Chi_Minh")
+    reader = Reader(Warehouse(warehouse_url, 5), utc_now)
+    around = Surroundings(feeds, statuses, dict, utc_now, "Asia/Ho_Chi_Minh")
     columns = {name: table.columns for name, table in codes.items()}
     service = KpiService(reader, load_plans(contracts), columns, around, dimension_names(contracts, codes))
-    return create_api(ApiDeps(service, reader, KeysInMemory()))
+    return create_api(ApiDeps(service, reader, build_gatekeeper(Path(state), utc_now)))
 
 
 def main(role: str, port: str, *arguments: str) -> None:

@@ -13,13 +13,13 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from hub.security.keys import KeyStore
 from schemas.codes_table import load_code_tables
 from schemas.contract import load_contracts
 from streams.plan import load_plans
 from streams.warehouse.client import Warehouse
 from streams.warehouse.schema import migrate
-from tests.contract.api_world import LINK
-from tests.e2e.hub_process import Processes, processes
+from tests.e2e.hub_process import Processes, processes, utc_now
 
 PERIOD = "/?period=2022"
 LIVE_MS = 5_000
@@ -91,15 +91,15 @@ def page(hub: Hub, browser: Browser) -> Iterator[Page]:
     made = context.new_page()
     made.on("pageerror", lambda error: troubles.append(str(error)))
     made.on("console", lambda line: troubles.append(line.text) if "Content Security Policy" in line.text else None)
-    sign_in(made)
+    sign_in(made, hub.processes.key)
     yield made
     context.close()
     assert not troubles
 
 
-def sign_in(page: Page) -> None:
+def sign_in(page: Page, key: str) -> None:
     page.goto("/signin")
-    page.locator("#key").fill("key-of-admin")
+    page.locator("#key").fill(key)
     page.locator("form button[type=submit]").click()
     expect(page.locator("h1")).to_be_visible()
 
@@ -111,7 +111,7 @@ def figure(page: Page, kpi: str) -> str:
 def test_a_link_signs_in_and_the_reference_period_is_one_click_away(hub: Hub, browser: Browser) -> None:
     context = browser.new_context(locale="vi-VN", base_url=hub.processes.api_url)
     page = context.new_page()
-    page.goto(f"/signin?token={LINK}")
+    page.goto(f"/signin?token={hub.processes.link}")
     page.get_by_role("link", name="Kỳ báo cáo 2022").click()
     assert figure(page, "feedback.processed_share") == "77,08"
     assert figure(page, "feedback.on_time_of_processed") == "72,37"
@@ -180,7 +180,7 @@ def test_the_connectors_table_shows_state_in_words_and_the_quarantine(page: Page
 def test_without_scripts_the_pages_are_whole(hub: Hub, browser: Browser) -> None:
     context = browser.new_context(locale="vi-VN", base_url=hub.processes.api_url, java_script_enabled=False)
     page = context.new_page()
-    sign_in(page)
+    sign_in(page, hub.processes.key)
     page.goto(PERIOD + "&view=table")
     row = page.locator('[id="kpi-feedback.processed_share"]')
     expect(row).to_contain_text("77,08")
@@ -221,7 +221,7 @@ def test_every_control_is_reached_by_the_keyboard(page: Page) -> None:
 def test_a_stream_goes_on_after_the_last_event_it_saw(hub: Hub) -> None:
     def first(headers: dict[str, str], event: str) -> str:
         address = hub.processes.api_url + "/v1/live?from=2022-01-01&to=2022-09-30"
-        request = urllib.request.Request(address, headers={"Authorization": "Bearer key-of-admin"} | headers)
+        request = urllib.request.Request(address, headers={"Authorization": f"Bearer {hub.processes.key}"} | headers)
         with urllib.request.urlopen(request, timeout=20) as stream:
             number = ""
             for raw in stream:
@@ -259,5 +259,17 @@ def test_an_api_that_stops_answering_leaves_no_page_that_looks_live(hub: Hub, pa
     assert time.monotonic() - begun < 5, "open streams must not hold up the end of the process"
     expect(page.locator("#lost")).to_be_visible(timeout=10_000)
     hub.processes.start_api()
-    # Sessions of this test live in the memory of the process that ended.
-    expect(page).to_have_url(re.compile("/signin"), timeout=15_000)
+    expect(page.locator("body")).to_have_class(re.compile(r"\bconnected\b"), timeout=15_000)
+    expect(page.locator("#lost")).to_be_hidden()
+
+
+def test_a_revoked_key_ends_its_open_page(hub: Hub, browser: Browser) -> None:
+    store = KeyStore(hub.processes.state, utc_now)
+    key = store.create("operator")
+    context = browser.new_context(locale="vi-VN", base_url=hub.processes.api_url)
+    page = context.new_page()
+    sign_in(page, key.text)
+    expect(page.locator("body")).to_have_class(re.compile(r"\bconnected\b"), timeout=LIVE_MS)
+    store.revoke(key.info.id)
+    expect(page).to_have_url(re.compile("/signin"), timeout=20_000)
+    context.close()
