@@ -33,8 +33,8 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-MAX_WAITING_RECORDS = 200_000
-"""Records held over all partitions before the fetcher waits: about 100 MB at 250 bytes a record."""
+MAX_WAITING_RECORDS = 100_000
+"""Records held over all partitions before the fetcher waits: about 60 MB at 250 bytes a record."""
 
 RECOVER_AGAIN_S = 1.0
 """Pause before a partition whose states are ahead is recovered anew."""

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from schemas.contract import OPS, Contract
@@ -72,60 +75,81 @@ def compute(batch: pl.DataFrame, states: pl.DataFrame, contract: Contract) -> Ch
     fresh = batch.select(*payload, OFFSET, (pl.col("op") == "DELETE").alias(DELETED))
     union = pl.concat([known, fresh]).with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias(_SEQ))
     union = _ordered(union, contract)
-
-    # The states come first and the batch is in offset order, so within a key the row number is the arrival.
-    is_state = pl.col(_SEQ) < known.height
-    best = pl.col(_ORDER).cum_max().shift(1).over("entity_key")
-    marked = union.select(
-        "entity_key",
-        _SEQ,
-        is_state.alias("is_state"),
-        DELETED,
-        (best.is_null() | (pl.col(_ORDER) > best)).alias("wins"),
-        (pl.col(_ORDER) == best).fill_null(value=False).alias("same"),
-    ).with_columns(
-        pl.when("wins").then(pl.col(_SEQ)).forward_fill().shift(1).over("entity_key").alias("previous"),
-    )
-    kind = (
-        pl.when(pl.col("wins") & pl.col(DELETED))
-        .then(pl.lit("deleted"))
-        .when("wins")
-        .then(pl.lit("applied"))
-        .when("same")
-        .then(pl.lit("repeat"))
-        .otherwise(pl.lit("superseded"))
-    )
-    primary = union.slice(known.height).with_columns(marked.slice(known.height).select(kind.alias("kind"), "previous"))
+    verdict = _judge(union, known.height)
+    primary = union.slice(known.height)
+    kinds = np.select(
+        [verdict.wins & verdict.deletes, verdict.wins, verdict.same], ["deleted", "applied", "repeat"], "superseded"
+    )[known.height :]
     rows = primary.select(
         *payload,
         OFFSET,
-        "kind",
-        (pl.col("kind") == "applied").cast(pl.Int8).alias("sign"),
+        pl.Series("kind", kinds.astype(object), dtype=pl.String),
+        pl.Series("sign", (kinds == "applied").astype(np.int8)),
         pl.col(OFFSET).alias(STATE_OFFSET),
     )
     return Changes(
-        rows=pl.concat([rows, _retractions(union, primary, payload)]),
-        states=_last_states(union, marked, payload),
+        rows=pl.concat([rows, _retractions(union, verdict, known.height, payload)]),
+        states=union[verdict.last[verdict.last >= known.height]].select(
+            *payload, pl.col(OFFSET).alias(STATE_OFFSET), DELETED
+        ),
     )
 
 
-def _retractions(union: pl.DataFrame, primary: pl.DataFrame, payload: list[str]) -> pl.DataFrame:
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """By row of the union: does it win over what came before it in its key, is it the same assertion again, does
+    it delete, and the row of the state it replaces (−1: none). `last`: the rows of the last states, ascending."""
+
+    wins: npt.NDArray[np.bool_]
+    same: npt.NDArray[np.bool_]
+    deletes: npt.NDArray[np.bool_]
+    previous: npt.NDArray[np.int64]
+    last: npt.NDArray[np.int64]
+
+
+def _judge(union: pl.DataFrame, known: int) -> _Verdict:
+    """Running maxima within each key, without a window per key: the states come first and the batch is in offset
+    order, so after a stable sort by key the rows of a key are in the order of arrival; a maximum that runs over
+    `key number × rows + rank` starts anew at each key by itself."""
+    count = union.height
+    codes = union["entity_key"].cast(pl.Categorical).to_physical().to_numpy()
+    rank = np.unique(union[_ORDER].to_numpy(), return_inverse=True)[1].reshape(-1)
+    by_key = np.argsort(codes, kind="stable")
+    begins = np.ones(count, dtype=np.bool_)
+    begins[1:] = codes[by_key][1:] != codes[by_key][:-1]
+    value = np.cumsum(begins) * count + rank[by_key]
+    best = np.maximum.accumulate(value)
+    earlier = np.concatenate(([-1], best[:-1]))
+    wins = begins | (value > earlier)
+    winner = np.maximum.accumulate(np.where(wins, np.arange(count), 0))
+    replaced = np.where(begins, -1, np.concatenate(([0], winner[:-1])))
+
+    def by_row(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        out = np.empty_like(values)
+        out[by_key] = values
+        return out
+
+    ends = np.append(begins[1:], True)
+    return _Verdict(
+        wins=by_row(wins),
+        same=by_row(~begins & (value == earlier)),
+        deletes=union[DELETED].to_numpy(),
+        previous=by_row(np.where(replaced < 0, -1, by_key[replaced])),
+        last=np.sort(by_key[winner[ends]]),
+    )
+
+
+def _retractions(union: pl.DataFrame, verdict: _Verdict, known: int, payload: list[str]) -> pl.DataFrame:
     """The states that the batch replaced or deleted, with sign −1, at the offset that replaced them."""
-    replacing = primary.filter(pl.col("kind").is_in(["applied", "deleted"]) & pl.col("previous").is_not_null())
-    old = union[replacing["previous"]]
-    taken_back = old.select(
+    replacing = np.flatnonzero(verdict.wins & (verdict.previous >= 0))
+    replacing = replacing[replacing >= known]
+    # A deleted state counts nothing any more: there is nothing to take back.
+    replacing = replacing[~verdict.deletes[verdict.previous[replacing]]]
+    old = union[verdict.previous[replacing]]
+    return old.select(
         *payload,
-        replacing[OFFSET],
+        union[OFFSET][replacing],
         pl.lit("retracted").alias("kind"),
         pl.lit(-1, dtype=pl.Int8).alias("sign"),
         old[OFFSET].alias(STATE_OFFSET),
-        DELETED,
     )
-    # A deleted state counts nothing any more: there is nothing to take back.
-    return taken_back.filter(~pl.col(DELETED)).drop(DELETED)
-
-
-def _last_states(union: pl.DataFrame, marked: pl.DataFrame, payload: list[str]) -> pl.DataFrame:
-    last = marked.filter("wins").group_by("entity_key").agg(pl.col(_SEQ).max(), pl.col("is_state").last())
-    changed = last.filter(~pl.col("is_state"))[_SEQ].sort()
-    return union[changed].select(*payload, pl.col(OFFSET).alias(STATE_OFFSET), DELETED)
