@@ -1,0 +1,1 @@
+"""The hub's own schema registry: Confluent's REST interface over a compacted topic."""
