@@ -20,20 +20,20 @@ from hub.demo import DemoOptions
 from hub.demo_figures import shown
 from hub.demo_run import Memory, Oracle, load, periods, running
 from hub.demo_run import Progress as Report
+from hub.first_keys import sign_in_link
 from hub.launch import Say, state_of
-from hub.wiring import sign_in_link
 
 REFRESH_S = 1.0
 LINE_EVERY_S = 5.0
 LOAD_TIMEOUT_S = 900.0
 
 
-def run_live(settings: Settings, options: DemoOptions, flags: Mapping[str, str], say: Say) -> None:
+def run_live(settings: Settings, options: DemoOptions, flags: Mapping[str, str], say: Say, show_key: Say) -> None:
     """Until Ctrl-C, then everything is stopped. Raises `LaunchError`."""
     console = Console(file=sys.stderr, highlight=False)
     say(t("Khởi động …", "Starting …"))
     try:
-        with running(settings, options, flags, say):
+        with running(settings, options, flags, say, show_key):
             link = sign_in_link(settings)
             say(t("Màn hình điều hành (liên kết đăng nhập dùng một lần):", "Dashboard (sign-in link, works once):"))
             print(link, flush=True)

@@ -17,7 +17,7 @@ from hub.client import Client, ClientError, client
 from hub.config import Settings
 from hub.demo import SIMULATORS, DemoOptions, demo_root, demo_state
 from hub.demo_figures import REFERENCE, Expected, OracleError, arrived, differences, expected, shown
-from hub.launch import LaunchError, Say, prepare, start_in_background, state_of, stop_running, wait_until_ready
+from hub.launch import LaunchError, Say, prepare, start_in_background, state_of, wait_until_ready
 from hub.processes import rss_bytes
 from hub.state_dir import StateDir
 
@@ -34,9 +34,11 @@ Progress = Callable[[int, int], None]
 
 
 @contextlib.contextmanager
-def running(settings: Settings, options: DemoOptions, flags: Mapping[str, str], say: Say) -> Iterator[None]:
+def running(
+    settings: Settings, options: DemoOptions, flags: Mapping[str, str], say: Say, show_key: Say
+) -> Iterator[None]:
     """The stack with its simulators, ready; everything is stopped on the way out. Raises `LaunchError`."""
-    prepare(settings, say)
+    prepare(settings, show_key)
     environment = options.environment(settings)
     with _interrupted_by_sigterm():
         supervisor = start_in_background(settings, flags, environment, outlive=False)
@@ -45,9 +47,11 @@ def running(settings: Settings, options: DemoOptions, flags: Mapping[str, str], 
                 raise LaunchError(f"not ready within {READY_TIMEOUT_S:.0f} s; logs: {state_of(settings).root / 'logs'}")
             yield
         finally:
-            stop_running(state_of(settings), STOP_TIMEOUT_S, say)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                supervisor.wait(timeout=5)
+            supervisor.terminate()
+            try:
+                supervisor.wait(timeout=STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                supervisor.kill()  # the kernel ends its children with it
 
 
 @contextlib.contextmanager

@@ -13,10 +13,12 @@ from datetime import UTC, datetime
 from hub.config import Settings
 from hub.config_sources import as_variable
 from hub.demo import demo_units
+from hub.first_keys import ensure_keys
 from hub.kafka_jars import kafka_jars
 from hub.processes import spawn, tail
 from hub.stack import Stack, accepts, http_ok, listening_ports, role_environment
 from hub.state_dir import StateDir, StateInUseError
+from hub.status import readiness
 from hub.supervisor import Supervisor
 
 POLL_S = 0.1
@@ -29,8 +31,11 @@ class LaunchError(Exception):
     """The stack cannot be started; the message names the cause and the cure."""
 
 
-def prepare(settings: Settings, say: Say) -> None:
-    """Everything that would stop a start is found here, before anything is started. Raises `LaunchError`."""
+def prepare(settings: Settings, show_key: Say) -> None:
+    """Everything that would stop a start is found here, before anything is started. Raises `LaunchError`.
+
+    `show_key` gets the administrator key of a new state; it cannot be shown again.
+    """
     state = state_of(settings)
     holder = state.supervisor()
     if holder is not None:
@@ -40,6 +45,7 @@ def prepare(settings: Settings, say: Say) -> None:
     leftovers = [name for name, file in state.pid_files().items() if file.running() is not None]
     if not leftovers:
         _refuse_taken_ports(settings)
+    ensure_keys(settings, show_key)
 
 
 def _refuse_taken_ports(settings: Settings) -> None:
@@ -103,6 +109,9 @@ def wait_until_ready(settings: Settings, supervisor: subprocess.Popen[bytes], ti
         if snapshot.get("ready") and http_ok(f"{settings.api_url}/readyz"):
             return True
         time.sleep(POLL_S)
+    for check in readiness(settings.api_url):
+        if not check["ok"]:
+            say(f"  {check['check']}: {check['cause']}")
     return False
 
 

@@ -7,7 +7,19 @@ import sys
 
 import structlog
 
-NOISY = ("kafka", "aiokafka", "urllib3", "httpcore", "httpx2", "asyncio", "uvicorn.access", "uvicorn.error")
+NOISY = (
+    "aiokafka",
+    "asyncio",
+    "faust",
+    "httpcore",
+    "httpx2",
+    "kafka",
+    "mode",
+    "streams.transport",
+    "urllib3",
+    "uvicorn.access",
+    "uvicorn.error",
+)
 
 
 def configure(role: str) -> None:
@@ -28,3 +40,5 @@ def configure(role: str) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It warns of each limit that a reader's question carries.
+    logging.getLogger("clickhouse_connect").setLevel(logging.ERROR)

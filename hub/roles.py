@@ -39,4 +39,41 @@ def stream(settings: Settings) -> None:
     run_stream(settings)
 
 
-ROLES: dict[str, Callable[[Settings], None]] = {"warehouse": warehouse, "connect": connect, "stream": stream}
+def api(settings: Settings) -> None:
+    """The API and the dashboard."""
+    from hub.api_role import api_parts
+    from hub.serving import serve
+
+    parts = api_parts(settings)
+    serve([parts.listener()], [parts.run])
+
+
+def registry(settings: Settings) -> None:
+    """The schema registry."""
+    from hub.serving import Listener, serve
+    from hub.wiring import registry_app
+
+    serve([Listener(registry_app(settings), settings.registry.host, settings.registry.port)])
+
+
+def hub(settings: Settings) -> None:
+    """API, dashboard and, unless another one is given, the registry in one process."""
+    from hub.api_role import api_parts
+    from hub.serving import Listener, serve
+    from hub.wiring import registry_app
+
+    parts = api_parts(settings)
+    listeners = [parts.listener()]
+    if settings.registry.url is None:
+        listeners.append(Listener(registry_app(settings), settings.registry.host, settings.registry.port))
+    serve(listeners, [parts.run])
+
+
+ROLES: dict[str, Callable[[Settings], None]] = {
+    "api": api,
+    "connect": connect,
+    "hub": hub,
+    "registry": registry,
+    "stream": stream,
+    "warehouse": warehouse,
+}

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from hub.clock import utc_now
 from hub.config import Settings
 from hub.local_secrets import local_secrets
 
 if TYPE_CHECKING:
     from connectors.app import ConnectWorker
+    from hub.registry.app import RegistryApp
+    from hub.security.gatekeeper import Gatekeeper
     from schemas.registry_client import RegistryClient
     from streams.warehouse.client import Warehouse
 
@@ -18,6 +21,8 @@ READER = "ioc_read"
 WRITER_KEY = "warehouse-writer.key"
 READER_KEY = "warehouse-reader.key"
 PSEUDONYM_KEY = "pseudonym.key"
+SERVICE_KEY = "service.key"
+"""Shared by the roles of one machine; `hub.security.gatekeeper` knows it by this name."""
 
 
 def warehouse_app(settings: Settings) -> Any:
@@ -60,7 +65,7 @@ def registry_client(settings: Settings) -> RegistryClient:
 
 def registry_token(settings: Settings) -> str | None:
     """The token of the roles of one machine; a given registry's credentials are in its address."""
-    return None if settings.registry.url is not None else local_secrets(settings.state_dir).ensure("service.key")
+    return None if settings.registry.url is not None else local_secrets(settings.state_dir).ensure(SERVICE_KEY)
 
 
 def pseudonym_key(settings: Settings) -> bytes:
@@ -83,3 +88,17 @@ def connect_worker(settings: Settings) -> ConnectWorker:
         file_roots=(local_secrets(settings.state_dir).directory,),
         registry_token=registry_token(settings),
     )
+
+
+def access(settings: Settings) -> Gatekeeper:
+    """Keys, links and sessions of this state directory."""
+    from hub.security.gatekeeper import build_gatekeeper
+
+    return build_gatekeeper(settings.state_dir.absolute(), utc_now)
+
+
+def registry_app(settings: Settings) -> RegistryApp:
+    """The hub's own registry: its roles come in by the service key, people by theirs."""
+    from hub.registry.app import build_registry
+
+    return build_registry(settings.bootstrap, access(settings).by_service_key)

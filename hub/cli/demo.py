@@ -10,6 +10,7 @@ import typer
 from hub.cli.context import INVOCATION, settings
 from hub.cli.language import t
 from hub.cli.output import Exit, leave, say, show_json
+from hub.cli.stack import show_key
 
 if TYPE_CHECKING:
     from hub.config import Settings
@@ -76,10 +77,10 @@ def demo(
             (0.0 if once else demonstration.DEFAULT_LIVE_RATE) if live_rate is None else live_rate,
         )
         if once:
-            result = run_once(config, options, INVOCATION.flags, timeout, say)
+            result = run_once(config, options, INVOCATION.flags, timeout, say, show_key)
             show_json(result.report)
             raise SystemExit(result.exit_code)
-        run_live(config, options, INVOCATION.flags, say)
+        run_live(config, options, INVOCATION.flags, say, show_key)
     except demonstration.DemoError as error:
         leave(Exit.USAGE, str(error))
     except LaunchError as error:

@@ -8,7 +8,7 @@ import typer
 
 from hub.cli.context import INVOCATION, settings, state_dir
 from hub.cli.language import t
-from hub.cli.output import Exit, leave, say
+from hub.cli.output import Exit, complain, leave, say
 
 READY_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 60.0
@@ -48,7 +48,7 @@ def up(
         if supervised:
             run_supervisor(config, INVOCATION.flags, _line)
             return
-        prepare(config, say)
+        prepare(config, show_key)
         if not wait:
             run_supervisor(config, INVOCATION.flags, say)
             return
@@ -58,6 +58,13 @@ def up(
         say(t(f"Sẵn sàng: {config.api_url}", f"Ready: {config.api_url}"))
     except LaunchError as error:
         leave(Exit.FAILED, str(error))
+
+
+def show_key(key: str) -> None:
+    """Show a new administrator key: said even under `-q`, for it is stored as a hash only."""
+    complain(
+        t(f"Khóa quản trị (chỉ hiện một lần, hãy cất giữ): {key}", f"Administrator key (shown once, keep it): {key}")
+    )
 
 
 def _line(text: str) -> None:

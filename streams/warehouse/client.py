@@ -7,10 +7,14 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import clickhouse_connect
+from clickhouse_connect import common
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
 from urllib3.exceptions import HTTPError
 
 from streams.errors import WarehouseError, WarehouseUnavailableError
+
+# A reader's limits are told by the server to be read-only, and yet it honours them: let it decide, not the client.
+common.set_setting("invalid_setting_action", "send")
 
 INSERT_SETTINGS: dict[str, Any] = {
     # A retry is only recognised as the same block if it is cut in the same way: force one block.

@@ -1,10 +1,10 @@
-"""The roles `ioc api`, `ioc registry` and `ioc hub` (both in one process): parts, their starts and stops."""
+"""The role `ioc api`: its parts, their starts and stops. `ioc hub` serves the registry beside it."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -20,6 +20,7 @@ from connectors.secrets import SecretResolver
 from connectors.status import STATUS_TOPIC, ConnectorStatus
 from hub.api.app import create_api
 from hub.api.deps import ApiDeps
+from hub.clock import utc_now
 from hub.config import Settings
 from hub.declarations import Declarations, load_declarations
 from hub.kafka_watch import KafkaWatch, LagCollector
@@ -35,11 +36,6 @@ from hub.wiring import access, pseudonym_key, registry_client, warehouse_client
 RETRY_S = 0.5
 
 log = structlog.get_logger("ioc.hub")
-
-
-def utc_now() -> datetime:
-    """The clock of the hub."""
-    return datetime.now(UTC)
 
 
 def feed_of(manifest: Manifest) -> Feed:
