@@ -30,13 +30,13 @@ STACK_SCALE = 0.02
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Bootstrap servers of a real Apache Kafka, started once per session."""
-    start = _kafka_container() if CONTAINERS else _kafka_process(tmp_path_factory.mktemp("kafka"))
+    start = _kafka_container() if CONTAINERS else kafka_process(tmp_path_factory.mktemp("kafka"))
     with start as bootstrap:
         yield bootstrap
 
 
 @contextlib.contextmanager
-def _kafka_process(data: Path) -> Iterator[str]:
+def kafka_process(data: Path) -> Iterator[str]:
     broker = Broker(ROOT / "deploy" / "kafka" / "libs", data, free_port(), free_port(), heap_mb=384)
     broker.prepare()
     with (data / "out.log").open("wb") as log:
@@ -60,13 +60,13 @@ def _kafka_container() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a real, empty warehouse with credentials, `http://user:password@host:port/default`."""
-    start = _warehouse_container() if CONTAINERS else _warehouse_process(tmp_path_factory.mktemp("warehouse"))
+    start = _warehouse_container() if CONTAINERS else warehouse_process(tmp_path_factory.mktemp("warehouse"))
     with start as url:
         yield url
 
 
 @contextlib.contextmanager
-def _warehouse_process(state: Path) -> Iterator[str]:
+def warehouse_process(state: Path) -> Iterator[str]:
     port = free_port()
     environment = {**os.environ, "IOC_STATE_DIR": str(state), "IOC_WAREHOUSE__PORT": str(port), "PYTHONPATH": str(ROOT)}
     with (state / "out.log").open("wb") as log:

@@ -82,7 +82,15 @@ def hub_rate(table: Bench, count: int) -> float:
 
 
 def stock_rate(bootstrap: str, topic: str, state: Path) -> float:
-    command = [sys.executable, "-m", "tests.benchmarks.peers", bootstrap, topic, str(STOCK_EVENTS), str(state / "stock")]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.benchmarks.peers",
+        bootstrap,
+        topic,
+        str(STOCK_EVENTS),
+        str(state / "stock"),
+    ]
     (state / "stock").mkdir(exist_ok=True)
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=True)
     return float(done.stdout.strip().splitlines()[-1])
@@ -102,5 +110,7 @@ def measure(bootstrap: str, url: str) -> list[Rates]:
             hub = hub_rate(table, EVENTS)
             stock = stock_rate(bootstrap, table.contract.topic, Path(folder))
         rates.append(Rates(hub, stock, size))
-        print(f"  repeat {repeat + 1}: hub {hub:,.0f}/s, stock Faust {stock:,.0f}/s, ratio {hub / stock:.1f}", flush=True)
+        print(
+            f"  repeat {repeat + 1}: hub {hub:,.0f}/s, stock Faust {stock:,.0f}/s, ratio {hub / stock:.1f}", flush=True
+        )
     return rates
