@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from enum import Enum as Choice
 from typing import Any
 
-from schemas.avro_tree import Container, Enum, Fixed, Node, Primitive, Record, RecordField, Union, parse_schema, show
+from schemas.avro_parser import parse_schema
+from schemas.avro_tree import Container, Enum, Fixed, Node, Primitive, Record, RecordField, Union, show
 from schemas.avro_tree import unqualified as last
 
 PROMOTIONS = frozenset(

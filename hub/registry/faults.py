@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from schemas.avro_tree import InvalidSchemaError
+from schemas.avro_parser import InvalidSchemaError
 from schemas.compatibility import Incompatibility, Level
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import orjson
 
-from schemas.avro_tree import PRIMITIVES, InvalidSchemaError, Node, load_schema, parse_schema
+from schemas.avro_parser import InvalidSchemaError, load_schema, parse_schema
+from schemas.avro_tree import PRIMITIVES, Node
 
 PARSED_LIMIT = 4096
 """Schemas kept parsed: compatibility checks of hot subjects should not parse again."""

@@ -10,7 +10,7 @@ from hub.registry.offer import Offer, offer
 from hub.registry.registrar import Registrar
 from hub.registry.store import DEFAULT_LEVEL, Store, Version
 from hub.security.access import Permission
-from schemas.avro_tree import InvalidSchemaError
+from schemas.avro_parser import InvalidSchemaError
 from schemas.compatibility import Level
 
 LATEST = ("latest", "-1")

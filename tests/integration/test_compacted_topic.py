@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 from kafka import KafkaAdminClient
 
 from connectors.compacted import CompactedTopic, TopicAwayError, TopicMissingError, WriteUncertainError
-from tests.conftest import free_port
+from hub.broker import Broker, wait_for_port
+from tests.conftest import ROOT, free_port
 
 
-@pytest.fixture
-def topic(kafka: str) -> str:
+def make_topic(bootstrap: str) -> str:
     name = f"compacted-{uuid.uuid4().hex}"
-    admin = KafkaAdminClient(bootstrap_servers=kafka)
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
     config = {"num_partitions": 3, "replication_factor": 1, "configs": {"cleanup.policy": "compact"}}
     admin.create_topics({name: config}, wait_for_metadata=True)
     admin.close()
     return name
+
+
+@pytest.fixture
+def topic(kafka: str) -> str:
+    return make_topic(kafka)
 
 
 @pytest.fixture
@@ -106,6 +113,53 @@ async def test_a_broker_that_is_away_is_an_error_of_its_own() -> None:
     away = CompactedTopic(f"127.0.0.1:{free_port()}", "any")
     with pytest.raises(TopicAwayError):
         await away.start()
+
+
+async def test_a_broker_that_restarts_is_waited_out_by_reader_and_writer(tmp_path: Path) -> None:
+    broker = Broker(ROOT / "deploy" / "kafka" / "libs", tmp_path, free_port(), free_port(), heap_mb=256)
+    broker.prepare()
+
+    def begin() -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(broker.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        assert wait_for_port(broker.port, 60, process)
+        return process
+
+    process = await asyncio.to_thread(begin)
+    try:
+        bootstrap = f"127.0.0.1:{broker.port}"
+        table = CompactedTopic(bootstrap, await asyncio.to_thread(make_topic, bootstrap))
+        await table.start()
+        await table.put("before", b"1")
+        process.kill()
+        process.wait(20)
+        with pytest.raises(TopicAwayError):
+            await table.catch_up(timeout_s=1)
+        assert table.get("before") == b"1"
+        writing = asyncio.create_task(table.put("during", b"2"))
+        process = await asyncio.to_thread(begin)
+        try:
+            await writing
+        except WriteUncertainError:  # the broker took longer to come back than a write waits
+            await table.put("during", b"2")
+        await table.put("after", b"3")
+        assert table.items() == {"before": b"1", "during": b"2", "after": b"3"}
+        await table.stop()
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+async def test_a_start_that_failed_can_be_tried_again(kafka: str, topic: str) -> None:
+    late = CompactedTopic(kafka, f"{topic}-late")
+    with pytest.raises(TopicMissingError):
+        await late.start()
+    admin = KafkaAdminClient(bootstrap_servers=kafka)
+    admin.create_topics({late.topic: {"num_partitions": 1, "replication_factor": 1}}, wait_for_metadata=True)
+    admin.close()
+    await late.start()
+    await late.put("a", b"1")
+    assert late.items() == {"a": b"1"}
+    await late.stop()
 
 
 async def test_a_raising_callback_stops_the_following_and_shows(table: CompactedTopic) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from schemas.avro_tree import parse_schema
+from schemas.avro_parser import parse_schema
 from schemas.compatibility import Level, check, incompatibilities
 from schemas.contract import load_contracts
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from schemas.avro_tree import MAX_DEPTH, InvalidSchemaError, load_schema, parse_schema
+from schemas.avro_parser import InvalidSchemaError, load_schema, parse_schema
+from schemas.avro_tree import MAX_DEPTH
 
 
 def record(*fields: Any, **more: Any) -> dict[str, Any]:
