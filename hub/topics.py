@@ -23,6 +23,8 @@ KEPT = {"retention.ms": "-1", "compression.type": "producer"}
 QUARANTINE_RETENTION = {"retention.ms": str(30 * 24 * 3600 * 1000)}
 
 REQUEST_TIMEOUT_MS = 5_000
+BOOTSTRAP_TIMEOUT_MS = 1_500
+"""The client's own patience with a broker that is not there is half a minute; callers here ask again themselves."""
 
 
 class TopicsError(Exception):
@@ -67,7 +69,10 @@ def _admin(bootstrap: str) -> Any:
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     try:
         return KafkaAdminClient(
-            bootstrap_servers=bootstrap.split(","), client_id="ioc-hub", request_timeout_ms=REQUEST_TIMEOUT_MS
+            bootstrap_servers=bootstrap.split(","),
+            client_id="ioc-hub",
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
+            bootstrap_timeout_ms=BOOTSTRAP_TIMEOUT_MS,
         )
     except KafkaError as error:
         raise TopicsError(f"Kafka at {bootstrap} does not answer: {error}") from error
