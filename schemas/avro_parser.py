@@ -23,7 +23,7 @@ from schemas.avro_tree import (
     Record,
     RecordField,
     Union,
-    fits,
+    default_fits,
     show,
     unqualified,
 )
@@ -53,12 +53,16 @@ def load_schema(text: str) -> Any:
 
 def parse_schema(schema: Any) -> Node:
     """The tree of a schema given as decoded JSON. Pure; raises InvalidSchemaError."""
-    return _Parser().node(schema, "", "", 0)
+    parser = _Parser()
+    node = parser.node(schema, "", "", 0)
+    parser.check_defaults()
+    return node
 
 
 class _Parser:
     def __init__(self) -> None:
         self._named: dict[str, Named] = {}
+        self._defaults: list[tuple[str, RecordField]] = []
 
     def node(self, raw: Any, space: str, path: str, depth: int) -> Node:
         if depth > MAX_DEPTH:
@@ -144,10 +148,13 @@ class _Parser:
             node = self.node(_required(item, "type", where), space, where, depth + 1)
             known[name] = RecordField(name, _aliases(item, where), node, "default" in item, item.get("default"))
         record.fields, record.by_name = tuple(known.values()), known
-        # After all fields: a default of a recursive type is judged against the whole record.
-        for made in known.values():
-            if made.has_default and not fits(made.type, made.default):
-                where = f"{path}.{made.name}" if path else made.name
+        self._defaults += [(f"{path}.{made.name}" if path else made.name, made) for made in known.values()]
+
+    def check_defaults(self) -> None:
+        """To be called last: a default of a recursive type is judged against the whole record."""
+        judged: dict[int, bool] = {}
+        for where, made in self._defaults:
+            if made.has_default and not default_fits(made, judged):
                 raise InvalidSchemaError(where, f"the default {_json(made.default)} is no {show(made.type)}")
 
 

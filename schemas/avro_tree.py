@@ -92,31 +92,37 @@ def show(node: Node) -> str:
             return f"{node.kind} {node.full_name}"
 
 
-def fits(node: Node, value: Any, depth: int = 0) -> bool:
-    """Whether a JSON value may be a field's default of this type. Pure."""
-    if depth > MAX_DEPTH:
-        return False
+def default_fits(item: RecordField, judged: dict[int, bool]) -> bool:
+    """Whether a field's default is one of its type, and ends. `judged` remembers the fields of one schema. Pure."""
+    if id(item) not in judged:
+        judged[id(item)] = False  # a default that leads back to itself never ends
+        judged[id(item)] = fits(item.type, item.default, judged)
+    return judged[id(item)]
+
+
+def fits(node: Node, value: Any, judged: dict[int, bool]) -> bool:
+    """Whether a JSON value may stand as a default of this type. Pure."""
     match node:
         case Primitive(kind):
             return _fits_primitive(kind, value)
         case Container(kind="array", inner=inner):
-            return isinstance(value, list) and all(fits(inner, item, depth + 1) for item in value)
+            return isinstance(value, list) and all(fits(inner, item, judged) for item in value)
         case Container(inner=inner):
-            return isinstance(value, dict) and all(fits(inner, item, depth + 1) for item in value.values())
+            return isinstance(value, dict) and all(fits(inner, item, judged) for item in value.values())
         case Union(branches):
-            return any(fits(branch, value, depth + 1) for branch in branches)
+            return any(fits(branch, value, judged) for branch in branches)
         case Fixed():
             return isinstance(value, str) and len(value) == node.size
         case Enum():
             return isinstance(value, str) and value in node.symbols
         case Record():
-            return isinstance(value, dict) and all(_fits_field(item, value, depth) for item in node.fields)
+            return isinstance(value, dict) and all(_fits_field(item, value, judged) for item in node.fields)
 
 
-def _fits_field(item: RecordField, value: dict[str, Any], depth: int) -> bool:
+def _fits_field(item: RecordField, value: dict[str, Any], judged: dict[int, bool]) -> bool:
     if item.name in value:
-        return fits(item.type, value[item.name], depth + 1)
-    return item.has_default
+        return fits(item.type, value[item.name], judged)
+    return item.has_default and default_fits(item, judged)
 
 
 def _fits_primitive(kind: str, value: Any) -> bool:

@@ -5,7 +5,7 @@ The rules are those of Java Avro's `SchemaCompatibility`; each finding names the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum as Choice
 from typing import Any
@@ -108,6 +108,8 @@ class _Comparison:
 
     def __init__(self) -> None:
         self._seen: set[tuple[int, int]] = set()
+        # A failure holds whatever was assumed on the way to it; without this, nested unions take time 2^depth.
+        self._failed: set[tuple[int, int]] = set()
 
     def compare(self, reader: Node, writer: Node, path: str) -> list[_Finding]:
         if isinstance(writer, Union):
@@ -143,21 +145,27 @@ class _Comparison:
                 nearest = found
         return nearest or [_Finding(path, "missing_union_branch", show(reader), show(writer))]
 
-    def _fields(self, reader: Record, writer: Record, path: str) -> Iterator[_Finding]:
+    def _fields(self, reader: Record, writer: Record, path: str) -> list[_Finding]:
         pair = id(reader), id(writer)
         if pair in self._seen:
-            return
+            return []
+        if pair in self._failed:
+            return [_mismatch(reader, writer, path)]
         self._seen.add(pair)
-        for field in reader.fields:
-            where = f"{path}.{field.name}" if path else field.name
-            sources = _sources(field, writer)
-            if len(sources) > 1:
-                names = ", ".join(source.name for source in sources)
-                yield _Finding(where, "ambiguous_alias", show(field.type), names, names)
-            elif sources:
-                yield from self.compare(field.type, sources[0].type, where)
-            elif not field.has_default:
-                yield _Finding(where, "missing_default", show(field.type), "")
+        found = [finding for field in reader.fields for finding in self._field(field, writer, path)]
+        if found:
+            self._failed.add(pair)
+        return found
+
+    def _field(self, field: RecordField, writer: Record, path: str) -> list[_Finding]:
+        where = f"{path}.{field.name}" if path else field.name
+        sources = _sources(field, writer)
+        if len(sources) > 1:
+            names = ", ".join(source.name for source in sources)
+            return [_Finding(where, "ambiguous_alias", show(field.type), names, names)]
+        if sources:
+            return self.compare(field.type, sources[0].type, where)
+        return [] if field.has_default else [_Finding(where, "missing_default", show(field.type), "")]
 
 
 def _sources(field: RecordField, writer: Record) -> list[RecordField]:

@@ -46,6 +46,7 @@ INVALID: list[tuple[str, Any, str]] = [
     ("fraction is no int", record(field("a", "int", default=1.0)), "is no int"),
     ("default of an enum", record(field("e", OP, default="C")), 'e: the default "C" is no enum Op'),
     ("deep", record(field("o", {**record(field("x", "zzz")), "name": "O"})), 'o.x: unknown type "zzz"'),
+    ("endless default", record(field("a", "R", default={})), "a: the default {} is no record R"),
     ("a number", 3, "a type is a name, a list or an object, not 3"),
 ]
 

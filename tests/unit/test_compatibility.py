@@ -157,3 +157,15 @@ def test_every_contract_reads_itself_and_a_version_with_a_nullable_field_more() 
         grown = json.loads(contract.schema_text)
         grown["fields"].append(field("added", ["null", "string"], default=None))
         assert check(Level.FULL_TRANSITIVE, parse_schema(grown), [parse_schema(contract.schema)]) == []
+
+
+def test_deeply_nested_unions_are_judged_in_time() -> None:
+    def nested(leaf: str) -> Any:
+        schema: Any = leaf
+        for level in range(40):
+            branches = [record(field("x", schema), name=f"A{level}")]
+            schema = [*branches, record(field("x", f"A{level}"), name=f"B{level}")]
+        return record(field("a", schema))
+
+    assert incompatibilities(nested("long"), nested("int")) == []
+    assert incompatibilities(nested("int"), nested("string")) != []
