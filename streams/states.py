@@ -25,10 +25,14 @@ def key_hashes(keys: pl.Series) -> Hashes:
 
 
 class KnownKeys:
-    """A set of 64-bit hashes in sorted runs that grow geometrically: 8 bytes a key, cheap to add in batches."""
+    """A set of 64-bit hashes in sorted runs that grow geometrically: 8 bytes a key, cheap to add in batches.
+
+    All partitions of an entity share one. One thread adds; any thread may ask meanwhile, and sees every hash whose
+    `add` has returned: the runs are replaced as a whole, never changed in place.
+    """
 
     def __init__(self) -> None:
-        self._runs: list[Hashes] = []
+        self._runs: tuple[Hashes, ...] = ()
 
     def __len__(self) -> int:
         return sum(len(run) for run in self._runs)
@@ -37,10 +41,11 @@ class KnownKeys:
         """Add hashes; ones already there may be added again at the price of their 8 bytes."""
         if len(hashes) == 0:
             return
+        runs = list(self._runs)
         run: Hashes = np.unique(hashes)
-        while self._runs and len(self._runs[-1]) < 2 * len(run):
-            run = np.unique(np.concatenate((self._runs.pop(), run)))
-        self._runs.append(run)
+        while runs and len(runs[-1]) < 2 * len(run):
+            run = np.unique(np.concatenate((runs.pop(), run)))
+        self._runs = (*runs, run)
 
     def contains(self, hashes: Hashes) -> npt.NDArray[np.bool_]:
         """Mask of the hashes that are in the set."""
