@@ -38,7 +38,7 @@ $(STAMPS)/uv-$(UV_VERSION): $(STAMPS)/venv
 
 $(STAMPS)/python: requirements.lock $(STAMPS)/uv-$(UV_VERSION)
 	@echo "→ [3/5] Python packages of requirements.lock (hashes checked)"
-	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip sync --python $(BIN)/python --require-hashes requirements.lock
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip sync --python $(BIN)/python --require-hashes --compile-bytecode requirements.lock
 	@touch $@
 
 $(STAMPS)/project: pyproject.toml $(STAMPS)/python
