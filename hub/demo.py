@@ -16,6 +16,7 @@ from pathlib import Path
 
 from hub.config import Settings
 from hub.kafka_jars import clone_root
+from hub.language import t
 from hub.local_secrets import local_secrets
 from hub.stack import Stack, accepts, free_port
 from hub.state_dir import StateDir
@@ -29,6 +30,8 @@ SIMULATORS = (PORTAL, FEEDBACK)
 SCALE = "IOC_DEMO_SCALE"
 LIVE_RATE = "IOC_DEMO_LIVE_RATE"
 PORTAL_PORT = "IOC_DEMO_PORTAL_PORT"
+PUSHES = {"IOC_DEMO_EACH": "--each", "IOC_DEMO_SHUFFLE_MINUTES": "--shuffle-minutes"}
+"""How often the 1022 system sends each event, and how far out of order; unset: its own defaults."""
 
 DEFAULT_LIVE_RATE = 2.0
 """Live events per second of each system: tiles move within seconds, and a laptop stays cool."""
@@ -64,7 +67,12 @@ def demo_root() -> Path:
     """The clone that holds the simulators; raises `DemoError` for an installed wheel."""
     root = clone_root()
     if root is None or not (root / "deploy" / "demo" / "portal.py").exists():
-        raise DemoError("ioc demo needs a clone of the repository: the simulated systems are not in the wheel")
+        raise DemoError(
+            t(
+                "ioc demo cần bản sao (clone) của kho mã: gói cài đặt không kèm các hệ thống mô phỏng",
+                "ioc demo needs a clone of the repository: the simulated systems are not in the wheel",
+            )
+        )
     return root
 
 
@@ -86,7 +94,12 @@ def chosen_scale(settings: Settings, asked: float | None) -> float:
     """The asked scale, or the one already begun; raises `DemoError` if they contradict."""
     begun = begun_scale(settings)
     if begun is not None and asked is not None and asked != begun:
-        raise DemoError(f"this state was begun with --scale {begun:g}; keep it, or begin anew with --reset")
+        raise DemoError(
+            t(
+                f"Trạng thái này đã bắt đầu với --scale {begun:g}; giữ nguyên hoặc làm lại bằng --reset",
+                f"This state was begun with --scale {begun:g}; keep it, or begin anew with --reset",
+            )
+        )
     return asked if asked is not None else begun if begun is not None else 1.0
 
 
@@ -94,7 +107,12 @@ def reset(settings: Settings) -> None:
     """Delete the whole state. Raises `DemoError` while a stack runs in it."""
     state = StateDir(settings.state_dir.absolute())
     if state.supervisor() is not None:
-        raise DemoError(f"a stack runs in {state.root}; stop it first with `ioc down`")
+        raise DemoError(
+            t(
+                f"Hệ thống đang chạy trong {state.root}; hãy dừng bằng: ioc down",
+                f"A stack runs in {state.root}; stop it first with: ioc down",
+            )
+        )
     shutil.rmtree(state.root, ignore_errors=True)
 
 
@@ -114,9 +132,10 @@ def demo_units(settings: Settings, stack: Stack, environ: Mapping[str, str] = os
         return Unit(Plan(name), lambda: stack.spawn_program(name, command, extra), ready, grace_s=10)
 
     target = f"{settings.api_url}/v1/ingest/{FEEDBACK}"
+    pushes = [part for name, flag in PUSHES.items() if name in environ for part in (flag, environ[name])]
     return [
         program(PORTAL, "deploy.demo.portal", ["--port", str(port)]),
-        program(FEEDBACK, "deploy.demo.feedback1022", ["--target", target]),
+        program(FEEDBACK, "deploy.demo.feedback1022", ["--target", target, *pushes]),
     ]
 
 

@@ -13,7 +13,6 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from hub.cli.language import t
 from hub.client import Client, ClientError, client
 from hub.config import Settings
 from hub.demo import DemoOptions
@@ -21,6 +20,7 @@ from hub.demo_figures import shown
 from hub.demo_run import Memory, Oracle, load, periods, running
 from hub.demo_run import Progress as Report
 from hub.first_keys import sign_in_link
+from hub.language import t
 from hub.launch import Say, state_of
 
 REFRESH_S = 1.0
@@ -28,12 +28,12 @@ LINE_EVERY_S = 5.0
 LOAD_TIMEOUT_S = 900.0
 
 
-def run_live(settings: Settings, options: DemoOptions, flags: Mapping[str, str], say: Say, show_key: Say) -> None:
+def run_live(settings: Settings, options: DemoOptions, flags: Mapping[str, str], say: Say) -> None:
     """Until Ctrl-C, then everything is stopped. Raises `LaunchError`."""
     console = Console(file=sys.stderr, highlight=False)
     say(t("Khởi động …", "Starting …"))
     try:
-        with running(settings, options, flags, say, show_key):
+        with running(settings, options, flags, say):
             link = sign_in_link(settings)
             say(t("Màn hình điều hành (liên kết đăng nhập dùng một lần):", "Dashboard (sign-in link, works once):"))
             print(link, flush=True)

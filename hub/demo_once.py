@@ -29,13 +29,12 @@ def run_once(
     flags: Mapping[str, str],
     timeout_s: float,
     say: Say,
-    show_key: Say,
     progress: Progress = lambda done, total: None,
 ) -> Outcome:
     """Start, load, compare, stop. Blocks; raises `LaunchError`, and `KeyboardInterrupt` after stopping."""
     begun = time.monotonic()
     memory = Memory(state_of(settings))
-    with running(settings, options, flags, say, show_key):
+    with running(settings, options, flags, say):
         ready_s = time.monotonic() - begun
         oracle = Oracle(settings)
         figures, settled = load(settings, oracle, memory, begun + timeout_s, progress)

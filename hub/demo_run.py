@@ -17,7 +17,8 @@ from hub.client import Client, ClientError, client
 from hub.config import Settings
 from hub.demo import SIMULATORS, DemoOptions, demo_root, demo_state
 from hub.demo_figures import REFERENCE, Expected, OracleError, arrived, differences, expected, shown
-from hub.launch import LaunchError, Say, prepare, start_in_background, state_of, wait_until_ready
+from hub.language import t
+from hub.launch import LaunchError, Say, start_in_background, state_of, wait_until_ready
 from hub.processes import rss_bytes
 from hub.state_dir import StateDir
 
@@ -34,17 +35,20 @@ Progress = Callable[[int, int], None]
 
 
 @contextlib.contextmanager
-def running(
-    settings: Settings, options: DemoOptions, flags: Mapping[str, str], say: Say, show_key: Say
-) -> Iterator[None]:
-    """The stack with its simulators, ready; everything is stopped on the way out. Raises `LaunchError`."""
-    prepare(settings, show_key)
+def running(settings: Settings, options: DemoOptions, flags: Mapping[str, str], say: Say) -> Iterator[None]:
+    """The stack with its simulators, ready; everything is stopped on the way out.
+
+    `launch.prepare` must have passed. Raises `LaunchError`.
+    """
     environment = options.environment(settings)
     with _interrupted_by_sigterm():
         supervisor = start_in_background(settings, flags, environment, outlive=False)
         try:
             if not wait_until_ready(settings, supervisor, READY_TIMEOUT_S, say):
-                raise LaunchError(f"not ready within {READY_TIMEOUT_S:.0f} s; logs: {state_of(settings).root / 'logs'}")
+                logs = state_of(settings).root / "logs"
+                raise LaunchError(
+                    t(f"Chưa sẵn sàng sau {READY_TIMEOUT_S:.0f} giây; nhật ký: {logs}", f"Not ready; logs: {logs}")
+                )
             yield
         finally:
             supervisor.terminate()
@@ -166,7 +170,7 @@ def load(
     while time.monotonic() < deadline:
         memory.sample()
         if oracle.error is not None:
-            raise LaunchError(f"the oracle failed: {oracle.error}")
+            raise LaunchError(t("Không đọc được sổ của nguồn:", "The ledgers cannot be read:") + f" {oracle.error}")
         if oracle.periods is not None:
             total = sum(next(iter(oracle.periods.values())).events.values())
             with contextlib.suppress(ClientError):

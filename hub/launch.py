@@ -15,6 +15,7 @@ from hub.config_sources import as_variable
 from hub.demo import demo_units
 from hub.first_keys import ensure_keys
 from hub.kafka_jars import kafka_jars
+from hub.language import t
 from hub.processes import spawn, tail
 from hub.stack import Stack, accepts, http_ok, listening_ports, role_environment
 from hub.state_dir import StateDir, StateInUseError
@@ -31,6 +32,10 @@ class LaunchError(Exception):
     """The stack cannot be started; the message names the cause and the cure."""
 
 
+class JarsMissingError(LaunchError):
+    """Kafka's jars have to be fetched first."""
+
+
 def prepare(settings: Settings, show_key: Say) -> None:
     """Everything that would stop a start is found here, before anything is started. Raises `LaunchError`.
 
@@ -39,9 +44,12 @@ def prepare(settings: Settings, show_key: Say) -> None:
     state = state_of(settings)
     holder = state.supervisor()
     if holder is not None:
-        raise LaunchError(str(StateInUseError(state.root, holder)))
+        raise LaunchError(_in_use(state, holder))
     if settings.kafka.bootstrap_servers is None and not kafka_jars(settings.kafka.libs).usable():
-        raise LaunchError("Kafka's jars are missing; fetch them with: ioc kafka fetch")
+        raise JarsMissingError(
+            t("Chưa có các tệp jar của Kafka. Tải bằng lệnh:", "Kafka's jars are missing. Fetch them with:")
+            + " ioc kafka fetch"
+        )
     leftovers = [name for name, file in state.pid_files().items() if file.running() is not None]
     if not leftovers:
         _refuse_taken_ports(settings)
@@ -51,8 +59,15 @@ def prepare(settings: Settings, show_key: Say) -> None:
 def _refuse_taken_ports(settings: Settings) -> None:
     taken = {key: port for key, port in listening_ports(settings).items() if accepts(port)}
     if taken:
-        lines = [f"  port {port} is taken; choose another with {as_variable(key)}" for key, port in taken.items()]
-        raise LaunchError("the stack's ports must be free:\n" + "\n".join(lines))
+        heading = t("Các cổng sau đang bị chiếm; đổi bằng biến:", "These ports are taken; choose others with:")
+        raise LaunchError("\n".join([heading, *(f"  {port}  {as_variable(key)}" for key, port in taken.items())]))
+
+
+def _in_use(state: StateDir, pid: int) -> str:
+    return t(
+        f"{state.root} đang được một `ioc up` khác dùng (tiến trình {pid}); dừng bằng: ioc down",
+        f"{state.root} is in use by another `ioc up` (process {pid}); stop it with: ioc down",
+    )
 
 
 def state_of(settings: Settings) -> StateDir:
@@ -69,7 +84,7 @@ def run_supervisor(settings: Settings, flags: Mapping[str, str], say: Say) -> No
             stack = Stack(settings, flags)
             Supervisor([*stack.units(), *demo_units(settings, stack)], state, _stamped(say)).run()
     except StateInUseError as error:
-        raise LaunchError(str(error)) from error
+        raise LaunchError(_in_use(state, error.pid)) from error
 
 
 def _stamped(say: Say) -> Say:
@@ -100,7 +115,11 @@ def wait_until_ready(settings: Settings, supervisor: subprocess.Popen[bytes], ti
     seen: dict[str, str] = {}
     while time.monotonic() < deadline:
         if supervisor.poll() is not None:
-            raise LaunchError("the supervisor ended:\n" + "\n".join(tail(state.log(SUPERVISOR_LOG), 12)))
+            raise LaunchError(
+                t("Bộ giám sát đã dừng:", "The supervisor ended:")
+                + "\n"
+                + "\n".join(tail(state.log(SUPERVISOR_LOG), 12))
+            )
         snapshot = state.read_snapshot()
         for name, unit in snapshot.get("units", {}).items():
             if seen.get(name) != unit["phase"] and unit["phase"] in ("ready", "done", "pausing"):
@@ -119,14 +138,14 @@ def stop_running(state: StateDir, timeout_s: float, say: Say) -> bool:
     """Stop the supervisor that holds `state` and with it all units; True if nothing runs afterwards."""
     pid = state.supervisor()
     if pid is None:
-        say(f"nothing runs in {state.root}")
+        say(t(f"Không có gì đang chạy trong {state.root}", f"Nothing runs in {state.root}"))
         return True
     deadline = time.monotonic() + timeout_s
     if pid:
         os.kill(pid, signal.SIGTERM)
     while time.monotonic() < deadline:
         if state.supervisor() is None and not _running(state):
-            say(f"stopped everything in {state.root}")
+            say(t(f"Đã dừng tất cả trong {state.root}", f"Stopped everything in {state.root}"))
             return True
         time.sleep(POLL_S)
     return False

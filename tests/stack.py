@@ -69,6 +69,10 @@ class RunningStack:
         """The JSON of a reading command."""
         return json.loads(ioc(self.environment, *arguments, "-o", "json").stdout)
 
+    def json_file(self, path: str) -> Any:
+        """The JSON in a file of the state directory."""
+        return json.loads((self.state / path).read_text(encoding="utf-8"))
+
     def wait_until_loaded(self, timeout_s: float = 180) -> None:
         """Until everything the simulated systems have emitted so far is in the warehouse."""
         deadline = time.monotonic() + timeout_s
@@ -91,9 +95,11 @@ class RunningStack:
 
 
 @contextlib.contextmanager
-def start_stack(state: Path, scale: float, live_rate: float = 0.0) -> Iterator[RunningStack]:
+def start_stack(
+    state: Path, scale: float, live_rate: float = 0.0, extra: Mapping[str, str] | None = None
+) -> Iterator[RunningStack]:
     """`ioc up --wait` with both simulated systems at `scale`; stopped by `ioc down`."""
-    environment = stack_environment(state) | simulator_environment(scale, live_rate)
+    environment = stack_environment(state) | simulator_environment(scale, live_rate) | dict(extra or {})
     ioc(environment, "up", "--wait", "--timeout", "120", timeout_s=180)
     try:
         yield RunningStack(environment, state)

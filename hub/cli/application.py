@@ -11,8 +11,8 @@ import typer
 
 from hub.cli import config, demo, doctor, kafka, keys, reading, roles, stack, status, topics
 from hub.cli.context import INVOCATION, add_flag
-from hub.cli.language import t
 from hub.cli.output import STYLE
+from hub.language import t
 
 app = typer.Typer(
     name="ioc",

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from hub.cli.context import loaded
-from hub.cli.language import t
 from hub.cli.output import Format, show_rows
+from hub.language import t
 
 
 def register(app: typer.Typer) -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hub.cli.language import t
 from hub.cli.output import Exit, leave
+from hub.language import t
 
 if TYPE_CHECKING:
     from hub.config import Loaded, Settings

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hub.cli.context import INVOCATION, settings
-from hub.cli.language import t
 from hub.cli.output import Exit, leave, say, show_json
-from hub.cli.stack import show_key
+from hub.cli.stack import make_ready
+from hub.language import t
 
 if TYPE_CHECKING:
     from hub.config import Settings
@@ -76,11 +76,12 @@ def demo(
             demonstration.chosen_scale(config, scale),
             (0.0 if once else demonstration.DEFAULT_LIVE_RATE) if live_rate is None else live_rate,
         )
+        make_ready(config)
         if once:
-            result = run_once(config, options, INVOCATION.flags, timeout, say, show_key)
+            result = run_once(config, options, INVOCATION.flags, timeout, say)
             show_json(result.report)
             raise SystemExit(result.exit_code)
-        run_live(config, options, INVOCATION.flags, say, show_key)
+        run_live(config, options, INVOCATION.flags, say)
     except demonstration.DemoError as error:
         leave(Exit.USAGE, str(error))
     except LaunchError as error:

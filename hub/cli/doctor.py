@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from hub.cli.context import settings
-from hub.cli.language import t
 from hub.cli.output import Exit, Format, show_rows
+from hub.language import t
 
 COLUMNS = (
     ("ok", t("đạt", "ok")),

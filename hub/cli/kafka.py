@@ -5,8 +5,8 @@ from __future__ import annotations
 import typer
 
 from hub.cli.context import settings
-from hub.cli.language import t
 from hub.cli.output import Exit, leave, say
+from hub.language import t
 
 
 def register(app: typer.Typer) -> None:

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from hub.cli.context import settings
-from hub.cli.language import LANGUAGE, t
 from hub.cli.output import Exit, Format, leave, say, show_rows
+from hub.language import LANGUAGE, t
 
 KEY_COLUMNS = (
     ("id", "id"),

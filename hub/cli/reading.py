@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from hub.cli.context import settings
-from hub.cli.language import t
 from hub.cli.output import Exit, Format, leave, show_json, show_rows
+from hub.language import t
 
 Output = Annotated[Format, typer.Option("--output", "-o", help=t("Dạng kết quả.", "Form of the result."))]
 Key = Annotated[

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import typer
 
 from hub.cli.context import settings
-from hub.cli.language import t
+from hub.language import t
 
 
 def register(app: typer.Typer) -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hub.cli.context import INVOCATION, settings, state_dir
-from hub.cli.language import t
 from hub.cli.output import Exit, complain, leave, say
+from hub.language import t
+
+if TYPE_CHECKING:
+    from hub.config import Settings
 
 READY_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 60.0
+
+FETCH_NOW = "Kafka's jars are missing (about 60 MB). Fetch them with Maven now?"
 
 
 def register(app: typer.Typer) -> None:
@@ -41,14 +47,14 @@ def up(
     ] = READY_TIMEOUT_S,
     supervised: Annotated[bool, typer.Option("--supervised", hidden=True)] = False,
 ) -> None:
-    from hub.launch import LaunchError, prepare, run_supervisor, start_in_background, wait_until_ready
+    from hub.launch import LaunchError, run_supervisor, start_in_background, wait_until_ready
 
     config = settings()
     try:
         if supervised:
             run_supervisor(config, INVOCATION.flags, _line)
             return
-        prepare(config, show_key)
+        make_ready(config)
         if not wait:
             run_supervisor(config, INVOCATION.flags, say)
             return
@@ -58,6 +64,23 @@ def up(
         say(t(f"Sẵn sàng: {config.api_url}", f"Ready: {config.api_url}"))
     except LaunchError as error:
         leave(Exit.FAILED, str(error))
+
+
+def make_ready(config: Settings) -> None:
+    """Check what a start needs, offering to fetch Kafka's jars where somebody can answer; raises `LaunchError`."""
+    from hub.cli.kafka import fetch
+    from hub.launch import JarsMissingError, prepare
+
+    try:
+        prepare(config, show_key)
+    except JarsMissingError:
+        if not sys.stdin.isatty():
+            raise
+        question = t("Chưa có các tệp jar của Kafka (khoảng 60 MB). Tải bằng Maven ngay?", FETCH_NOW)
+        if not typer.confirm(question, default=True, err=True):
+            raise
+        fetch()
+        prepare(config, show_key)
 
 
 def show_key(key: str) -> None:

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from hub.cli.context import settings
-from hub.cli.language import t
 from hub.cli.output import Exit, Format, say, show_json, show_rows
+from hub.language import t
 
 UNIT_COLUMNS = (
     ("unit", t("tiến trình", "process")),
