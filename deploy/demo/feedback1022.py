@@ -165,6 +165,12 @@ class System1022:
             self._queue.task_done()
             self._note_progress()
 
+    async def _note_regularly(self) -> None:
+        """The last acceptances before a silence are written too."""
+        while True:
+            await asyncio.sleep(PROGRESS_EVERY_S)
+            self._note_progress()
+
     async def run(self) -> None:
         """Until cancelled; with --once until everything emitted so far is accepted."""
         self._note_progress(at_once=True)
@@ -175,7 +181,7 @@ class System1022:
             if self._options.once:
                 await self._queue.join()
             else:
-                await asyncio.gather(self._pulse.run(), *tasks)
+                await asyncio.gather(self._pulse.run(), self._note_regularly(), *tasks)
         finally:
             for task in tasks:
                 task.cancel()

@@ -1,0 +1,75 @@
+"""Processes that are killed or stopped at any point: afterwards the books are the ledgers', nothing lost or double."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from tests import books
+from tests.books import Books
+from tests.faults import units
+from tests.stack import ioc, start_stack
+
+SCALE = 0.05
+"""About 5,000 dossiers and 30,000 events."""
+LIVE_RATE = 30
+"""Live events per second of each system: there is always a batch on its way."""
+
+ROUNDS = (("stream",), ("warehouse",), ("stream", "connect"), ("hub",), ("stream", "kafka"))
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
+    """A stack that loads its history and gets live events all the time."""
+    with (
+        start_stack(tmp_path_factory.mktemp("killed"), SCALE, LIVE_RATE) as stack,
+        books.opened(stack) as opened,
+    ):
+        yield opened
+
+
+async def settle_and_check(opened: Books) -> None:
+    units.pause_emitting(opened.stack)
+    books.wait_until_settled(opened)
+    await books.check_all(opened)
+
+
+async def test_killed_processes_lose_nothing_and_count_nothing_twice(busy: Books) -> None:
+    for together in ROUNDS:
+        units.kill(busy.stack, *together)
+        units.wait_for_more(busy, 1)
+    await settle_and_check(busy)
+    for unit, state in units.snapshot(busy.stack).items():
+        assert state["deaths"] == sum(unit in together for together in ROUNDS)
+
+
+async def test_a_stack_stopped_and_started_again_goes_on_where_it_was(busy: Books) -> None:
+    units.resume_emitting(busy.stack)
+    units.wait_for_more(busy, 50)
+    ioc(busy.stack.environment, "down")
+    ioc(busy.stack.environment, "up", "--wait", "--timeout", "120", timeout_s=180)
+    units.wait_for_more(busy, 50)
+    await settle_and_check(busy)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1500)
+async def test_a_stream_worker_killed_twenty_times_under_threefold_shuffled_load(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    tricks = {"IOC_DEMO_EACH": "3", "IOC_DEMO_SHUFFLE_MINUTES": "10"}
+    chance = random.Random(20)
+    with (
+        start_stack(tmp_path_factory.mktemp("twenty"), 0.1, LIVE_RATE, tricks) as stack,
+        books.opened(stack) as opened,
+    ):
+        for _ in range(20):
+            units.wait_for_more(opened, chance.randrange(1, 60))
+            units.kill(stack, "stream")
+        await settle_and_check(opened)
+        sent_again = opened.warehouse.rows(
+            f"SELECT count(), uniqExact(event_id) FROM feedback_changes WHERE {books.PRIMARY}"
+        )[0]
+        assert sent_again[0] >= 3 * sent_again[1]
