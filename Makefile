@@ -8,7 +8,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/.setup
 export UV_PYTHON_DOWNLOADS := never
-export UV_NO_PROGRESS ?= $(if $(CI),1,)
+ifdef CI
+export UV_NO_PROGRESS := 1
+endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 PYTEST := $(BIN)/python -m pytest
