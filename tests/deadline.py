@@ -12,6 +12,6 @@ PAUSE_S = 0.02
 async def eventually(holds: Callable[[], bool], within_s: float = 15) -> None:
     """Return as soon as `holds()`; fail after `within_s` seconds."""
     deadline = time.monotonic() + within_s
-    while not holds():  # noqa: ASYNC110 - what is waited for is another process's doing
+    while not holds():
         assert time.monotonic() < deadline, f"not within {within_s} s"
         await asyncio.sleep(PAUSE_S)
