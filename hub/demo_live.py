@@ -37,8 +37,10 @@ def run_live(settings: Settings, options: DemoOptions, flags: Mapping[str, str],
             link = sign_in_link(settings)
             say(t("Màn hình điều hành (liên kết đăng nhập dùng một lần):", "Dashboard (sign-in link, works once):"))
             print(link, flush=True)
+            # Only the reference period stands still while live events arrive.
+            oracle = Oracle(settings, ("reference",))
             with _bar(console) as report:
-                load(settings, Oracle(settings), Memory(state_of(settings)), time.monotonic() + LOAD_TIMEOUT_S, report)
+                load(settings, oracle, Memory(state_of(settings)), time.monotonic() + LOAD_TIMEOUT_S, report)
             api = client(settings)
             for name, (start, end) in periods(settings).items():
                 with contextlib.suppress(ClientError):
@@ -61,12 +63,12 @@ def _bar(console: Console) -> Iterator[Report]:
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task(text, total=None)
 
-        def report(done: int, total: int) -> None:
+        def report(done: int, total: int | None) -> None:
             nonlocal said
             progress.update(task, completed=done, total=total)
             if not console.is_terminal and time.monotonic() - said > LINE_EVERY_S:
                 said = time.monotonic()
-                console.print(f"{text}: {done}/{total}")
+                console.print(f"{text}: {done}/{total or '?'}")
 
         yield report
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -30,8 +30,8 @@ SETTLED_S = 15.0
 
 MIB = 1024 * 1024
 
-Progress = Callable[[int, int], None]
-"""Told how many records of how many are in the warehouse."""
+Progress = Callable[[int, int | None], None]
+"""Told how many records of how many (None: not counted yet) are in the warehouse."""
 
 
 @contextlib.contextmanager
@@ -71,10 +71,11 @@ def _interrupted_by_sigterm() -> Iterator[None]:
 
 
 class Oracle:
-    """Asks the ledgers for both periods in the background; `periods` is None until they have answered."""
+    """Asks the ledgers for some of `periods` in the background; `periods` is None until they have answered."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, names: Sequence[str] = ("reference", "this_year")) -> None:
         self._settings = settings
+        self._names = names
         self.periods: dict[str, Expected] | None = None
         self.error: OracleError | None = None
         self._thread = threading.Thread(target=self._ask, name="oracle", daemon=True)
@@ -83,9 +84,8 @@ class Oracle:
     def _ask(self) -> None:
         root, state = demo_root(), demo_state(self._settings)
         try:
-            self.periods = {
-                name: expected(root, state, start, end) for name, (start, end) in periods(self._settings).items()
-            }
+            known = periods(self._settings)
+            self.periods = {name: expected(root, state, *known[name]) for name in self._names}
         except OracleError as error:
             self.error = error
 
@@ -171,16 +171,18 @@ def load(
         memory.sample()
         if oracle.error is not None:
             raise LaunchError(t("Không đọc được sổ của nguồn:", "The ledgers cannot be read:") + f" {oracle.error}")
-        if oracle.periods is not None:
-            total = sum(next(iter(oracle.periods.values())).events.values())
-            with contextlib.suppress(ClientError):
+        with contextlib.suppress(ClientError):
+            if oracle.periods is None:
+                progress(arrived(shown(api, *REFERENCE)), None)
+            else:
+                total = sum(next(iter(oracle.periods.values())).events.values())
                 figures = look(api, oracle.periods)
                 progress(min(figures.arrived, total), total)
                 if not figures.wrong:
                     return figures, True
                 complete_since = _since(complete_since, figures.arrived >= total)
-            if complete_since is not None and time.monotonic() - complete_since > SETTLED_S:
-                return figures, True
+        if complete_since is not None and time.monotonic() - complete_since > SETTLED_S:
+            return figures, True
         time.sleep(POLL_S)
     return figures, False
 
