@@ -1,0 +1,57 @@
+"""The tree keeps its shape: one home for each client library, modules that stay small, no catch-all names."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("hub", "connectors", "schemas", "streams")
+MODULES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+
+HOMES = {
+    "faust": {"streams/transport.py", "streams/app.py"},
+    "aiokafka": {"connectors/publish.py", "connectors/compacted.py", "streams/replay.py", "streams/transport.py"},
+    "kafka": {"hub/topics.py", "streams/topic_ids.py"},
+    "clickhouse_connect": {"streams/warehouse/client.py"},
+    "chdb": {"streams/warehouse/engine.py"},
+    "fastavro": {"schemas/codec.py"},
+    "httpx2": {"connectors/sources/rest.py", "connectors/oauth.py", "schemas/registry_client.py"},
+    "babel": {"hub/web/formats.py", "hub/locale/catalogue.py"},
+}
+"""Client libraries and the only modules that may import them: where their errors are mapped."""
+
+MOST_LINES = 300
+
+
+def imported(path: Path) -> set[str]:
+    """Top-level packages a module imports anywhere in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("library", sorted(HOMES))
+def test_a_client_library_is_imported_in_its_home_alone(library: str) -> None:
+    users = {path.relative_to(ROOT).as_posix() for path in MODULES if library in imported(path)}
+    assert users == HOMES[library]
+
+
+def test_modules_stay_small() -> None:
+    long = {path.name: path.read_text(encoding="utf-8").count("\n") for path in MODULES}
+    assert {name: lines for name, lines in long.items() if lines > MOST_LINES} == {}
+
+
+def test_no_module_has_a_name_that_says_nothing() -> None:
+    assert {path.stem for path in MODULES} & {"utils", "util", "helpers", "common", "manager", "misc"} == set()
+
+
+def test_every_module_says_what_it_holds() -> None:
+    silent = [path.relative_to(ROOT) for path in MODULES if not ast.get_docstring(ast.parse(path.read_text("utf-8")))]
+    assert silent == []
