@@ -16,6 +16,6 @@ LOST = Counter("ioc_stream_lost_records", "Records that retention took before th
 RECOVERIES = Counter("ioc_stream_recoveries", "Partitions taken over, by how (clean, redo, replay).", ["how"])
 ASSIGNED = Gauge("ioc_stream_assigned_partitions", "Partitions this worker owns now.")
 OWNERSHIP_LOST = Counter("ioc_stream_ownership_lost", "Batches dropped because another worker owns the partition.")
-QUARANTINE = Counter("ioc_quarantine_records", "Records quarantined, by connector.", ["connector"])
-QUARANTINE_FAILURES = Counter("ioc_quarantine_write_failures", "Quarantine messages not accepted.", ["connector"])
+# Not `ioc_quarantine_records`: that counts what connectors put into the topic, this what reached the table.
+QUARANTINE = Counter("ioc_stream_quarantine_rows", "Refused records written to the warehouse.", ["connector"])
 KNOWN_KEYS = Gauge("ioc_stream_known_keys", "Entities the worker knows to exist.", ["entity"])
