@@ -50,10 +50,12 @@ def warehouse_url(settings: Settings, *, read_only: bool) -> str:
 
 
 def warehouse_client(settings: Settings, *, read_only: bool) -> Warehouse:
-    """A client of the warehouse; does not connect yet."""
+    """A client of the warehouse, for a reader with the patience of a screen; does not connect yet."""
+    from hub.kpi.reader import ANSWER_TIMEOUT_S
     from streams.warehouse.client import Warehouse
 
-    return Warehouse(warehouse_url(settings, read_only=read_only))
+    url = warehouse_url(settings, read_only=read_only)
+    return Warehouse(url, ANSWER_TIMEOUT_S) if read_only else Warehouse(url)
 
 
 def registry_client(settings: Settings) -> RegistryClient:

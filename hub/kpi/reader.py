@@ -16,6 +16,9 @@ from streams.errors import WarehouseError, WarehouseUnavailableError
 QUERY_TIMEOUT_S = 5
 """A question of a screen that takes longer is cut off by the warehouse."""
 
+ANSWER_TIMEOUT_S = QUERY_TIMEOUT_S + 1
+"""For the client's connection: a warehouse that stands still cuts nothing off itself."""
+
 RETRY_AFTER = timedelta(milliseconds=500)
 """After a failure the warehouse is left alone for so long: many viewers must not queue for a dead server."""
 
@@ -43,6 +46,7 @@ class Reader:
         self._lock = threading.Lock()
         self._outage: Outage | None = None
         self._failed_at: datetime | None = None
+        self._probing = False
 
     @property
     def outage(self) -> Outage | None:
@@ -51,11 +55,14 @@ class Reader:
 
     def rows(self, statement: Statement) -> Sequence[Sequence[Any]]:
         """All rows of the answer; WarehouseAwayError if there is none within `QUERY_TIMEOUT_S`."""
-        self._fail_fast()
+        probe = self._fail_fast()
         try:
             rows = self._warehouse.rows(statement.sql, dict(statement.parameters), max_execution_time=QUERY_TIMEOUT_S)
         except WarehouseError as error:
             raise self._record(error) from error
+        finally:
+            if probe:
+                self._probing = False
         with self._lock:
             self._outage = self._failed_at = None
         return rows
@@ -64,11 +71,15 @@ class Reader:
         """Ask for nothing; WarehouseAwayError with the cause."""
         self.rows(Statement("SELECT 1", {}))
 
-    def _fail_fast(self) -> None:
+    def _fail_fast(self) -> bool:
+        """Raise at once what is known of an outage, but for one statement at a time, which finds out: then True."""
         with self._lock:
-            outage, failed_at = self._outage, self._failed_at
-        if outage is not None and failed_at is not None and self._clock() - failed_at < RETRY_AFTER:
-            raise WarehouseAwayError(outage.cause)
+            if self._outage is None or self._failed_at is None:
+                return False
+            if self._probing or self._clock() - self._failed_at < RETRY_AFTER:
+                raise WarehouseAwayError(self._outage.cause)
+            self._probing = True
+            return True
 
     def _record(self, error: WarehouseError) -> WarehouseAwayError:
         now = self._clock()

@@ -1,0 +1,109 @@
+"""Warehouse or broker away – standing still, the worst way: everything says so in time, and mends itself after."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+
+import httpx2
+import orjson
+import pytest
+
+from deploy.demo.delivery import JSON, sign
+from deploy.demo.ledger import FEEDBACK, read_progress, read_reports
+from hub.kpi.reader import QUERY_TIMEOUT_S
+from tests import books
+from tests.books import Books
+from tests.faults import units
+from tests.stack import start_stack
+
+SCALE = 0.01
+LIVE_RATE = 10
+OUTAGE_S = 10.0
+ANSWER_S = QUERY_TIMEOUT_S + 3.0
+"""Longest that a reader waits for an answer, on a busy machine."""
+ACKNOWLEDGE_S = 30.0
+"""Longest that a sender waits to hear that the broker is away."""
+NOTICED_S = 25.0
+BACK_S = 30.0
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
+    """A stack with a small history and live events all the time."""
+    with (
+        start_stack(tmp_path_factory.mktemp("outages"), SCALE, LIVE_RATE) as stack,
+        books.opened(stack) as opened,
+    ):
+        stack.wait_until_loaded()
+        yield opened
+
+
+def failing(opened: Books) -> list[str] | None:
+    """What `/readyz` names as failing, empty if it is green; None if it does not answer in time."""
+    try:
+        answer = opened.api.get("/readyz", timeout=ANSWER_S)
+    except httpx2.HTTPError:
+        return None
+    body = answer.json()
+    assert answer.status_code == (503 if body.get("failing") else 200)
+    return list(body["failing"])
+
+
+def tiles(opened: Books) -> tuple[int, int]:
+    """Tiles of the dashboard, and how many of them are marked as stale."""
+    answer = opened.api.get("/", headers={"Accept": "text/html"}, timeout=ANSWER_S)
+    assert answer.status_code == 200
+    return answer.text.count('<article class="tile'), answer.text.count('<article class="tile stale"')
+
+
+async def mends_itself(opened: Books) -> None:
+    """Green again without a restart of anything, tiles fresh, books equal."""
+    units.until(lambda: failing(opened) == [], "/readyz green", BACK_S)
+    units.until(lambda: tiles(opened) == (10, 0), "tiles fresh", BACK_S)
+    units.pause_emitting(opened.stack)
+    books.wait_until_settled(opened)
+    await books.check_all(opened)
+    assert {name: state["deaths"] for name, state in units.snapshot(opened.stack).items() if state["deaths"]} == {}
+    units.resume_emitting(opened.stack)
+
+
+async def test_a_warehouse_that_stands_still_is_named_and_waited_for(busy: Books) -> None:
+    units.until(lambda: tiles(busy) == (10, 0), "live events make every tile fresh", BACK_S)
+    accepted = read_progress(busy.stack.ledgers, FEEDBACK)["live_accepted"]
+    with units.frozen(busy.stack, "warehouse"):
+        begun = time.monotonic()
+        units.until(lambda: "warehouse" in (failing(busy) or ()), "/readyz names the warehouse", NOTICED_S)
+        while time.monotonic() - begun < OUTAGE_S:
+            asked = time.monotonic()
+            answer = busy.api.get("/v1/kpis/dossier.received", timeout=ANSWER_S)
+            assert time.monotonic() - asked < ANSWER_S
+            assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
+            assert answer.json()["type"] == "/problems/warehouse-away"
+            assert tiles(busy) == (10, 10)
+            assert failing(busy) == ["warehouse"]
+            assert busy.api.get("/livez").status_code == 200
+        assert read_progress(busy.stack.ledgers, FEEDBACK)["live_accepted"] > accepted
+    await mends_itself(busy)
+
+
+async def test_a_broker_that_stands_still_refuses_pushes_until_it_is_back(busy: Books) -> None:
+    body = orjson.dumps(read_reports(busy.stack.ledgers)[0])
+    assert push(busy, body).status_code == 202
+    with units.frozen(busy.stack, "kafka"):
+        answer = push(busy, body)
+        assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
+        assert answer.json()["type"] == "/problems/kafka-unavailable"
+        assert int(answer.headers["retry-after"]) > 0
+        units.until(lambda: "kafka" in (failing(busy) or ()), "/readyz names Kafka", NOTICED_S)
+        assert busy.api.get("/v1/kpis/dossier.received", timeout=ANSWER_S).status_code == 200
+    units.until(lambda: push(busy, body).status_code == 202, "pushes accepted again", BACK_S)
+    await mends_itself(busy)
+
+
+def push(opened: Books, body: bytes) -> httpx2.Response:
+    """A signed webhook, as the 1022 system sends it."""
+    key = opened.stack.environment["IOC_SECRET_1022_KEY"]
+    headers = sign(key, body, int(time.time()), os.urandom(16).hex()) | {"Content-Type": JSON}
+    return opened.api.post(f"/v1/ingest/{FEEDBACK}", content=body, headers=headers, timeout=ACKNOWLEDGE_S)
