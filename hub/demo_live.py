@@ -6,7 +6,9 @@ import contextlib
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.live import Live
@@ -20,8 +22,9 @@ from hub.demo_figures import shown
 from hub.demo_run import Memory, Oracle, load, periods, running
 from hub.demo_run import Progress as Report
 from hub.first_keys import sign_in_link
-from hub.language import t
+from hub.language import LANGUAGE, t
 from hub.launch import Say, state_of
+from hub.locale.catalogue import catalogue
 
 REFRESH_S = 1.0
 LINE_EVERY_S = 5.0
@@ -46,7 +49,7 @@ def run_live(settings: Settings, options: DemoOptions, flags: Mapping[str, str],
                 with contextlib.suppress(ClientError):
                     console.print(_kpi_table(_title(name), list(shown(api, start, end).values())))
             say(t("Ctrl-C để dừng; lần sau chạy tiếp từ chỗ này.", "Ctrl-C stops; the next start goes on from here."))
-            _watch(console, api)
+            _watch(console, api, ZoneInfo(settings.timezone))
     except KeyboardInterrupt:
         say(t("Đã dừng, không mất gì.", "Stopped; nothing is lost."))
 
@@ -89,15 +92,15 @@ def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:g}" if value != int(value) else str(int(value))
 
 
-def _watch(console: Console, api: Client) -> None:
+def _watch(console: Console, api: Client, zone: ZoneInfo) -> None:
     """Status of the connectors for ever: a live table on a terminal, else a line every few seconds."""
     if console.is_terminal:
         with Live(console=console, refresh_per_second=4) as live:
             while True:
-                live.update(_connector_table(_connectors(api)))
+                live.update(_connector_table(_connectors(api), zone))
                 time.sleep(REFRESH_S)
     while True:
-        console.print(" · ".join(_line(item) for item in _connectors(api)), soft_wrap=True)
+        console.print(" · ".join(_line(item, zone) for item in _connectors(api)), soft_wrap=True)
         time.sleep(LINE_EVERY_S)
 
 
@@ -109,27 +112,30 @@ def _connectors(api: Client) -> list[dict[str, Any]]:
     return items
 
 
-def _connector_table(items: Sequence[Mapping[str, Any]]) -> Table:
+def _connector_table(items: Sequence[Mapping[str, Any]], zone: ZoneInfo) -> Table:
     table = Table(box=None, pad_edge=False)
     for heading in (t("đầu nối", "connector"), t("trạng thái", "state"), t("sự kiện cuối", "last event")):
         table.add_column(heading)
     for heading in (t("sự kiện/giây", "events/s"), t("tồn", "lag"), t("cách ly", "quarantine")):
         table.add_column(heading, justify="right")
     for item in items:
-        table.add_row(item["name"], item["state"], _moment(item), _rate(item), _or_dash(item["lag"]), _bad(item))
+        table.add_row(item["name"], _state(item), _moment(item, zone), _rate(item), _or_dash(item["lag"]), _bad(item))
     return table
 
 
-def _line(item: Mapping[str, Any]) -> str:
+def _line(item: Mapping[str, Any], zone: ZoneInfo) -> str:
     figures = f"{_rate(item)}/s, {t('tồn', 'lag')} {_or_dash(item['lag'])}, {t('cách ly', 'quarantine')} {_bad(item)}"
-    return f"{item['connector']}: {item['state']}, {_moment(item)}, {figures}"
+    return f"{item['connector']}: {_state(item)}, {_moment(item, zone)}, {figures}"
 
 
-def _moment(item: Mapping[str, Any]) -> str:
-    from datetime import datetime
+def _state(item: Mapping[str, Any]) -> str:
+    """The state in words, the same as on the pages."""
+    return catalogue(LANGUAGE)(f"state.{item['state']}")
 
+
+def _moment(item: Mapping[str, Any], zone: ZoneInfo) -> str:
     text = item["last_event_time"]
-    return f"{datetime.fromisoformat(text).astimezone():%d/%m %H:%M:%S}" if text else "–"
+    return f"{datetime.fromisoformat(text).astimezone(zone):%d/%m %H:%M:%S}" if text else "–"
 
 
 def _rate(item: Mapping[str, Any]) -> str:
