@@ -65,7 +65,6 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
-        consumer._key_deserializer = raw
         return consumer
 
     async def _fetch_records(self, consumer: Any, active_partitions: Any, **limits: Any) -> Any:
