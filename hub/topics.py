@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ KEPT = {"retention.ms": "-1", "compression.type": "producer"}
 QUARANTINE_RETENTION = {"retention.ms": str(30 * 24 * 3600 * 1000)}
 
 REQUEST_TIMEOUT_MS = 5_000
+CONNECT_TIMEOUT_S = 1.5
 BOOTSTRAP_TIMEOUT_MS = 1_500
 """The client's own patience with a broker that is not there is half a minute; callers here ask again themselves."""
 
@@ -67,6 +69,8 @@ def topic_specs(contracts: Iterable[Contract], partitions: int) -> list[TopicSpe
 
 def _admin(bootstrap: str) -> Any:
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    if not any(_answers(server) for server in bootstrap.split(",")):
+        raise TopicsError(f"Kafka at {bootstrap} does not answer: no connection")
     try:
         return KafkaAdminClient(
             bootstrap_servers=bootstrap.split(","),
@@ -76,6 +80,16 @@ def _admin(bootstrap: str) -> Any:
         )
     except KafkaError as error:
         raise TopicsError(f"Kafka at {bootstrap} does not answer: {error}") from error
+
+
+def _answers(server: str) -> bool:
+    """Whether a broker's port takes connections: the client itself is slow to say so, and leaves sockets behind."""
+    host, _, port = server.strip().rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=CONNECT_TIMEOUT_S):
+            return True
+    except (OSError, ValueError):
+        return False
 
 
 def ensure_topics(bootstrap: str, contracts: Iterable[Contract], partitions: int, replication_factor: int) -> None:

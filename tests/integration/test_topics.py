@@ -1,0 +1,65 @@
+"""Topics and lag against a real broker."""
+
+from __future__ import annotations
+
+import time
+import uuid
+
+import pytest
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.structs import OffsetAndMetadata
+
+from hub.topics import GroupLag, PartitionLag, TopicsError, ensure_topics, missing_topics
+from schemas.contract import load_contracts
+from tests.stack import free_port
+
+CONTRACTS = list(load_contracts().values())
+
+
+def read(lag: GroupLag) -> list[PartitionLag]:
+    """A reading, waiting for the group's coordinator of a fresh broker."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return lag.read()
+        except TopicsError:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+
+def test_topics_are_made_once_and_left_alone_afterwards(kafka: str) -> None:
+    ensure_topics(kafka, CONTRACTS, 12, 1)
+    assert missing_topics(kafka, CONTRACTS) == []
+    ensure_topics(kafka, CONTRACTS, 3, 1)
+    lag = GroupLag(kafka, "nobody", [contract.topic for contract in CONTRACTS])
+    partitions = read(lag)
+    lag.close()
+    assert len(partitions) == 12 * len(CONTRACTS)
+    assert {partition.lag for partition in partitions} == {None}
+
+
+def test_lag_is_what_is_written_and_not_committed(kafka: str) -> None:
+    ensure_topics(kafka, CONTRACTS, 12, 1)
+    topic, group = "ioc.quarantine", f"group-{uuid.uuid4().hex}"
+    producer = KafkaProducer(bootstrap_servers=kafka)
+    for number in range(10):
+        producer.send(topic, str(number).encode(), partition=0)
+    producer.flush()
+    producer.close()
+    consumer = KafkaConsumer(bootstrap_servers=kafka, group_id=group, enable_auto_commit=False)
+    partition = TopicPartition(topic, 0)
+    consumer.assign([partition])
+    end = consumer.end_offsets([partition])[partition]
+    consumer.commit({partition: OffsetAndMetadata(end - 4, "", -1)})
+    consumer.close()
+    lag = GroupLag(kafka, group, [topic, "ioc.does.not.exist"])
+    (found,) = read(lag)
+    lag.close()
+    assert (found.committed, found.end, found.lag) == (end - 4, end, 4)
+
+
+def test_an_absent_broker_is_said_within_seconds() -> None:
+    begun = time.monotonic()
+    with pytest.raises(TopicsError, match="does not answer"):
+        ensure_topics(f"127.0.0.1:{free_port()}", CONTRACTS, 1, 1)
+    assert time.monotonic() - begun < 10
