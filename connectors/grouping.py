@@ -94,7 +94,9 @@ class GroupedPublisher:
                         waiting.done.set_result(None)
 
     def _next_group(self) -> list[_Waiting]:
-        """The waiting publications in order, up to GROUP_RECORDS (at least one)."""
+        """The waiting publications in order, up to GROUP_RECORDS (at least one), without those nobody waits for."""
+        self._records -= sum(waiting.records for waiting in self._queue if waiting.done.cancelled())
+        self._queue = [waiting for waiting in self._queue if not waiting.done.cancelled()]
         size = taken = 0
         for waiting in self._queue:
             if taken and size + waiting.records > GROUP_RECORDS:

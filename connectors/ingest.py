@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -34,6 +34,9 @@ from schemas.errors import RegistryError
 PATH = "/v1/ingest/{connector}"
 OPEN_RETRY_S = 1.0
 """Rest between attempts to reach registry and broker at the start."""
+ACKNOWLEDGE_S = 15.0
+"""A sender hears within this time whether Kafka has its records; many give up after half a minute, and the groups
+ahead may each take the producer's whole patience."""
 UNKNOWN = "unknown"
 """Metrics label for connectors that do not exist: a sender must not be able to make labels."""
 
@@ -166,7 +169,7 @@ class WebhookIngest:
         try:
             if self._grouped is None:
                 raise PublishError(Text("Kafka chưa sẵn sàng", "Kafka is not ready"))
-            await self._grouped.publish(prepared)
+            await _in_time(self._grouped.publish(prepared))
         except TooManyWaitingError as error:
             raise RequestRefusedError(ProblemType.OVERLOADED, error.text, retry_after_s=1) from error
         except PublishError as error:
@@ -218,6 +221,20 @@ class WebhookIngest:
                     log.warning("contract_refused", connector=endpoint.manifest.id, reason=str(error))
             if waiting:
                 await asyncio.sleep(OPEN_RETRY_S)
+
+
+async def _in_time(publication: Awaitable[None]) -> None:
+    """Wait for the acknowledgement; PublishError after ACKNOWLEDGE_S, and the records may still arrive."""
+    try:
+        async with asyncio.timeout(ACKNOWLEDGE_S):
+            await publication
+    except TimeoutError as error:
+        raise PublishError(
+            Text(
+                f"Kafka chưa xác nhận trong {ACKNOWLEDGE_S:g} giây; hãy gửi lại",
+                f"Kafka has not acknowledged within {ACKNOWLEDGE_S:g} s; send it again",
+            )
+        ) from error
 
 
 async def _body(request: Request, limit: int) -> bytes:

@@ -10,6 +10,7 @@ import httpx2
 import orjson
 import pytest
 
+from connectors.ingest import ACKNOWLEDGE_S
 from deploy.demo.delivery import JSON, sign
 from deploy.demo.ledger import FEEDBACK, read_progress, read_reports
 from hub.kpi.reader import QUERY_TIMEOUT_S
@@ -23,10 +24,10 @@ LIVE_RATE = 10
 OUTAGE_S = 10.0
 ANSWER_S = QUERY_TIMEOUT_S + 3.0
 """Longest that a reader waits for an answer, on a busy machine."""
-ACKNOWLEDGE_S = 30.0
-"""Longest that a sender waits to hear that the broker is away."""
+REFUSED_S = ACKNOWLEDGE_S + 5.0
+"""Longest that a sender waits to hear that the broker is away, on a busy machine."""
 NOTICED_S = 25.0
-BACK_S = 30.0
+BACK_S = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -58,19 +59,24 @@ def tiles(opened: Books) -> tuple[int, int]:
     return answer.text.count('<article class="tile'), answer.text.count('<article class="tile stale"')
 
 
-async def mends_itself(opened: Books) -> None:
-    """Green again without a restart of anything, tiles fresh, books equal."""
+def pids_of(opened: Books) -> dict[str, int]:
+    return {name: state["pid"] for name, state in units.snapshot(opened.stack).items()}
+
+
+async def mends_itself(opened: Books, pids: dict[str, int]) -> None:
+    """Green again with the processes there were, tiles fresh, books equal."""
     units.until(lambda: failing(opened) == [], "/readyz green", BACK_S)
     units.until(lambda: tiles(opened) == (10, 0), "tiles fresh", BACK_S)
     units.pause_emitting(opened.stack)
     books.wait_until_settled(opened)
     await books.check_all(opened)
-    assert {name: state["deaths"] for name, state in units.snapshot(opened.stack).items() if state["deaths"]} == {}
+    assert pids_of(opened) == pids
     units.resume_emitting(opened.stack)
 
 
 async def test_a_warehouse_that_stands_still_is_named_and_waited_for(busy: Books) -> None:
     units.until(lambda: tiles(busy) == (10, 0), "live events make every tile fresh", BACK_S)
+    pids = pids_of(busy)
     accepted = read_progress(busy.stack.ledgers, FEEDBACK)["live_accepted"]
     with units.frozen(busy.stack, "warehouse"):
         begun = time.monotonic()
@@ -85,10 +91,11 @@ async def test_a_warehouse_that_stands_still_is_named_and_waited_for(busy: Books
             assert failing(busy) == ["warehouse"]
             assert busy.api.get("/livez").status_code == 200
         assert read_progress(busy.stack.ledgers, FEEDBACK)["live_accepted"] > accepted
-    await mends_itself(busy)
+    await mends_itself(busy, pids)
 
 
 async def test_a_broker_that_stands_still_refuses_pushes_until_it_is_back(busy: Books) -> None:
+    pids = pids_of(busy)
     body = orjson.dumps(read_reports(busy.stack.ledgers)[0])
     assert push(busy, body).status_code == 202
     with units.frozen(busy.stack, "kafka"):
@@ -99,11 +106,11 @@ async def test_a_broker_that_stands_still_refuses_pushes_until_it_is_back(busy: 
         units.until(lambda: "kafka" in (failing(busy) or ()), "/readyz names Kafka", NOTICED_S)
         assert busy.api.get("/v1/kpis/dossier.received", timeout=ANSWER_S).status_code == 200
     units.until(lambda: push(busy, body).status_code == 202, "pushes accepted again", BACK_S)
-    await mends_itself(busy)
+    await mends_itself(busy, pids)
 
 
 def push(opened: Books, body: bytes) -> httpx2.Response:
     """A signed webhook, as the 1022 system sends it."""
     key = opened.stack.environment["IOC_SECRET_1022_KEY"]
     headers = sign(key, body, int(time.time()), os.urandom(16).hex()) | {"Content-Type": JSON}
-    return opened.api.post(f"/v1/ingest/{FEEDBACK}", content=body, headers=headers, timeout=ACKNOWLEDGE_S)
+    return opened.api.post(f"/v1/ingest/{FEEDBACK}", content=body, headers=headers, timeout=REFUSED_S)
