@@ -43,7 +43,7 @@ def run_once(
     right = figures is not None and not figures.wrong
     report = {
         "equal": right,
-        "differences": figures.wrong if figures is not None else ["no figures were served"],
+        "differences": figures.wrong if figures is not None else ["not all records arrived in time"],
         "scale": options.scale,
         **_figures(oracle, figures),
         "seconds": {"ready": round(ready_s, 1), "figures_right": round(loaded_s, 1) if right else None},

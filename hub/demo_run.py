@@ -24,7 +24,8 @@ from hub.state_dir import StateDir
 
 READY_TIMEOUT_S = 180.0
 STOP_TIMEOUT_S = 90.0
-POLL_S = 0.5
+POLL_S = 0.3
+LOADING_POLL_S = 1.0
 SETTLED_S = 15.0
 """Everything has arrived this long ago and a figure is still wrong: it will not become right."""
 
@@ -172,19 +173,23 @@ def load(
         if oracle.error is not None:
             raise LaunchError(t("Không đọc được sổ của nguồn:", "The ledgers cannot be read:") + f" {oracle.error}")
         with contextlib.suppress(ClientError):
-            if oracle.periods is None:
-                progress(arrived(shown(api, *REFERENCE)), None)
-            else:
-                total = sum(next(iter(oracle.periods.values())).events.values())
+            total = _total(oracle.periods)
+            done = arrived(shown(api, *REFERENCE))
+            progress(done if total is None else min(done, total), total)
+            complete_since = _since(complete_since, total is not None and done >= total)
+            # The whole comparison costs as much as some thousand records: not while they still come.
+            if oracle.periods is not None and complete_since is not None:
                 figures = look(api, oracle.periods)
-                progress(min(figures.arrived, total), total)
                 if not figures.wrong:
                     return figures, True
-                complete_since = _since(complete_since, figures.arrived >= total)
         if complete_since is not None and time.monotonic() - complete_since > SETTLED_S:
             return figures, True
-        time.sleep(POLL_S)
+        time.sleep(POLL_S if complete_since is not None else LOADING_POLL_S)
     return figures, False
+
+
+def _total(wanted: Mapping[str, Expected] | None) -> int | None:
+    return None if wanted is None else sum(next(iter(wanted.values())).events.values())
 
 
 def _since(before: float | None, holds: bool) -> float | None:
