@@ -181,4 +181,4 @@ class Stack:
 
         kafka = self._settings.kafka
         contracts = load_contracts().values()
-        ensure_topics(self._settings.bootstrap, contracts, kafka.partitions, kafka.replication_factor)
+        ensure_topics(self._settings.bootstrap, contracts, kafka.topic_partitions, kafka.replication_factor)

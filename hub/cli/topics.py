@@ -32,7 +32,7 @@ def topics() -> None:
     config = settings()
     try:
         ensure_topics(
-            config.bootstrap, load_contracts().values(), config.kafka.partitions, config.kafka.replication_factor
+            config.bootstrap, load_contracts().values(), config.kafka.topic_partitions, config.kafka.replication_factor
         )
     except TopicsError as error:
         leave(Exit.FAILED, str(error))

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 Value = TypeVar("Value")
 
-TTL = timedelta(milliseconds=400)
+TTL = timedelta(milliseconds=200)
 """Shorter than the second within which an event has to be visible, longer than a burst of viewers."""
 
 ENTRIES = 256
