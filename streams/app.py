@@ -214,7 +214,7 @@ class StreamWorker:
             Decoder(contract, self._schema_text),
             self._quarantine,
             lambda: self._once("take over", tp.topic, turn, self._take_over),
-            # A worker has about a dozen partitions of an entity; an even share keeps the sum bounded.
+            # A worker has a dozen partitions at most times; an even share keeps the sum bounded.
             max(2_000, self._settings.cached_states // 12),
         )
 
