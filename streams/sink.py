@@ -12,20 +12,17 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import polars as pl
-import structlog
 
-from schemas.codec import ROW, BadRecord, Decoder
+from schemas.codec import ROW, BadRecord, Decoder, empty_frame
 from schemas.contract import Contract
 from streams import metrics
 from streams.block import Bounds, finish, quarantined_rows
-from streams.change import OFFSET, STATE_OFFSET, Changes, compute
+from streams.change import OFFSET, STATE_OFFSET, compute
 from streams.errors import StatesAheadError
 from streams.placement import misplaced
 from streams.quarantine import Quarantine, stream_refusals
 from streams.states import KnownKeys, StateCache, key_hashes
 from streams.store import EntityStore, Fence
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,15 +157,12 @@ class EntitySink:
         with metrics.STAGE.labels("lookup").time():
             states = self._states(placed["entity_key"].unique(maintain_order=True), bounds, redo)
         with metrics.STAGE.labels("change").time():
-            changes = self._changes(placed, states)
+            changes = compute(placed, states, self._contract)
             rows = changes.rows.with_columns(pl.lit("").alias("reason"))
             if bad:
                 refused = quarantined_rows(bad, records.offsets, records.keys, self._contract)
                 rows = pl.concat([rows.select(refused.columns), refused])
             return finish(rows, times, bounds), changes.states, bad
-
-    def _changes(self, placed: pl.DataFrame, states: pl.DataFrame) -> Changes:
-        return compute(placed, states, self._contract)
 
     def _states(self, keys: pl.Series, bounds: Bounds, redo: bool) -> pl.DataFrame:
         if redo:
@@ -188,7 +182,7 @@ class EntitySink:
         return [field.name for field in self._contract.fields] + [STATE_OFFSET, "deleted"]
 
     def _no_states(self) -> pl.DataFrame:
-        empty = self._decoder.decode([], []).frame.drop(ROW)
+        empty = empty_frame(self._contract).drop(ROW)
         return empty.with_columns(pl.lit(0, dtype=pl.Int64).alias(STATE_OFFSET), pl.lit(value=False).alias("deleted"))
 
     def written(self, rows: pl.DataFrame, states: pl.DataFrame | None) -> None:

@@ -9,7 +9,7 @@ sees no acknowledgement and so never commits these topics.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import faust
@@ -220,8 +220,3 @@ class PartitionOwner:
             if code in LOST_OWNERSHIP:
                 raise OwnershipLostError(f"{self._tp.topic}-{self._tp.partition}: {for_code(code).__name__}")
             await asyncio.sleep(COMMIT_RETRY_S)
-
-
-def partitions_of(tps: Iterable[TP], topics: set[str]) -> list[TP]:
-    """The partitions of these topics, in order."""
-    return sorted(tp for tp in tps if tp.topic in topics)

@@ -207,14 +207,14 @@ def load_codes(warehouse: Warehouse, table: CodeTable) -> None:
         writer.write_table(raw)
     engine = "ENGINE = MergeTree ORDER BY code"
     warehouse.command(f"CREATE TABLE IF NOT EXISTS {name} ({columns}) {engine}")
-    for scratch, shape in ((f"{name}_text", [(column, "String") for column in table.columns]),):
-        warehouse.command(f"CREATE OR REPLACE TABLE {scratch} ({_columns(shape)}) ENGINE = MergeTree ORDER BY code")
-        warehouse.insert(scratch, table.columns, sink.getvalue(), None)
-        warehouse.command(f"CREATE OR REPLACE TABLE {name}_next ({columns}) {engine}")
-        warehouse.command(f"INSERT INTO {name}_next SELECT {_code_select(table)} FROM {scratch}")
-        warehouse.command(f"EXCHANGE TABLES {name} AND {name}_next")
-        warehouse.command(f"DROP TABLE {name}_next")
-        warehouse.command(f"DROP TABLE {scratch}")
+    texts = _columns((column, "String") for column in table.columns)
+    warehouse.command(f"CREATE OR REPLACE TABLE {name}_text ({texts}) {engine}")
+    warehouse.insert(f"{name}_text", table.columns, sink.getvalue(), None)
+    warehouse.command(f"CREATE OR REPLACE TABLE {name}_next ({columns}) {engine}")
+    warehouse.command(f"INSERT INTO {name}_next SELECT {_code_select(table)} FROM {name}_text")
+    warehouse.command(f"EXCHANGE TABLES {name} AND {name}_next")
+    warehouse.command(f"DROP TABLE {name}_next")
+    warehouse.command(f"DROP TABLE {name}_text")
 
 
 def migrate(
