@@ -58,7 +58,7 @@ def _blank(field: Field) -> pl.Expr:
 def quarantined_rows(
     bad: Sequence[BadRecord], offsets: Sequence[int], keys: Sequence[bytes | None], contract: Contract
 ) -> pl.DataFrame:
-    """Primary rows of the records that cannot be applied, in the shape of `Changes.rows` and with `reason`."""
+    """Primary rows of the records that cannot be applied, in the shape of `Changes.rows`."""
     frame = pl.DataFrame(
         {
             OFFSET: [offsets[record.row] for record in bad],
@@ -79,7 +79,7 @@ def quarantined_rows(
 
 
 def finish(rows: pl.DataFrame, times: pl.DataFrame, bounds: Bounds) -> pl.DataFrame:
-    """Add the bookkeeping columns. `rows`: as `Changes.rows` plus `reason`; `times`: `offset`, `kafka_time`."""
+    """Add the bookkeeping columns. `rows`: as `Changes.rows`; `times`: `offset`, `kafka_time`."""
     batch_time = times["kafka_time"][0]
     return (
         rows.join(times, on=OFFSET, how="left")

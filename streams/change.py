@@ -24,6 +24,9 @@ DELETED = "deleted"
 NOT_CONTENT = ("event_id", "ingest_time")
 """Fields that differ between two deliveries of one assertion."""
 
+TOOK_BACK = "took_back"
+"""The reason of a primary row that replaced or deleted a state that counted: one row with sign −1 goes with it."""
+
 _SEQ = "__seq"
 _ORDER = "__order"
 _OP_RANK = {op: rank for rank, op in enumerate(OPS)}
@@ -31,7 +34,7 @@ _OP_RANK = {op: rank for rank, op in enumerate(OPS)}
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """`rows`: the contract's columns, offset, kind, sign, state_offset. `states`: the last state of each key
+    """`rows`: the contract's columns, offset, kind, sign, state_offset, reason. `states`: the last state of each key
     of the batch after it, with `state_offset` and `deleted`."""
 
     rows: pl.DataFrame
@@ -80,15 +83,19 @@ def compute(batch: pl.DataFrame, states: pl.DataFrame, contract: Contract) -> Ch
     kinds = np.select(
         [verdict.wins & verdict.deletes, verdict.wins, verdict.same], ["deleted", "applied", "repeat"], "superseded"
     )[known.height :]
+    replacing = _replacing(verdict, known.height)
+    reasons = np.full(primary.height, "", dtype=object)
+    reasons[replacing - known.height] = TOOK_BACK
     rows = primary.select(
         *payload,
         OFFSET,
         pl.Series("kind", kinds.astype(object), dtype=pl.String),
         pl.Series("sign", (kinds == "applied").astype(np.int8)),
         pl.col(OFFSET).alias(STATE_OFFSET),
+        pl.Series("reason", reasons, dtype=pl.String),
     )
     return Changes(
-        rows=pl.concat([rows, _retractions(union, verdict, known.height, payload)]),
+        rows=pl.concat([rows, _retractions(union, verdict, replacing, payload)]),
         states=union[verdict.last[verdict.last >= known.height]].select(
             *payload, pl.col(OFFSET).alias(STATE_OFFSET), DELETED
         ),
@@ -139,12 +146,18 @@ def _judge(union: pl.DataFrame, known: int) -> _Verdict:
     )
 
 
-def _retractions(union: pl.DataFrame, verdict: _Verdict, known: int, payload: list[str]) -> pl.DataFrame:
-    """The states that the batch replaced or deleted, with sign −1, at the offset that replaced them."""
+def _replacing(verdict: _Verdict, known: int) -> npt.NDArray[np.int64]:
+    """Rows of the union that replace or delete a state that counts."""
     replacing = np.flatnonzero(verdict.wins & (verdict.previous >= 0))
     replacing = replacing[replacing >= known]
     # A deleted state counts nothing any more: there is nothing to take back.
-    replacing = replacing[~verdict.deletes[verdict.previous[replacing]]]
+    return replacing[~verdict.deletes[verdict.previous[replacing]]]
+
+
+def _retractions(
+    union: pl.DataFrame, verdict: _Verdict, replacing: npt.NDArray[np.int64], payload: list[str]
+) -> pl.DataFrame:
+    """The states that the batch replaced or deleted, with sign −1, at the offset that replaced them."""
     old = union[verdict.previous[replacing]]
     return old.select(
         *payload,
@@ -152,4 +165,5 @@ def _retractions(union: pl.DataFrame, verdict: _Verdict, known: int, payload: li
         pl.lit("retracted").alias("kind"),
         pl.lit(-1, dtype=pl.Int8).alias("sign"),
         old[OFFSET].alias(STATE_OFFSET),
+        pl.lit("").alias("reason"),
     )

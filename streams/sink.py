@@ -158,7 +158,7 @@ class EntitySink:
             states = self._states(placed["entity_key"].unique(maintain_order=True), bounds, redo)
         with metrics.STAGE.labels("change").time():
             changes = compute(placed, states, self._contract)
-            rows = changes.rows.with_columns(pl.lit("").alias("reason"))
+            rows = changes.rows
             if bad:
                 refused = quarantined_rows(bad, records.offsets, records.keys, self._contract)
                 rows = pl.concat([rows.select(refused.columns), refused])

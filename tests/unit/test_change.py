@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from schemas.codec import dtype
 from schemas.contract import OPS, load_contracts
-from streams.change import DELETED, OFFSET, STATE_OFFSET, compute, content_hash
+from streams.change import DELETED, OFFSET, STATE_OFFSET, TOOK_BACK, compute, content_hash
 
 FEEDBACK = load_contracts()["feedback"]
 AT = datetime(2022, 9, 19, 1, tzinfo=UTC)
@@ -98,6 +98,21 @@ def test_a_deletion_takes_back_and_leaves_a_tombstone() -> None:
     changes = compute(batch([assertion("A", 1), assertion("A", 2, op="DELETE")]), no_states(), FEEDBACK)
     assert [(row[1], row[2]) for row in kinds(changes.rows)] == [("applied", 1), ("deleted", 0), ("retracted", -1)]
     assert changes.states[DELETED].to_list() == [True]
+
+
+def test_a_row_says_if_it_took_back_a_state_that_counted() -> None:
+    sent = [assertion("A", 1), assertion("A", 3), assertion("A", 2), assertion("A", 3), assertion("A", 4, op="DELETE")]
+    sent += [assertion("A", 5), assertion("B", 1, op="DELETE")]
+    rows = compute(batch(sent), no_states(), FEEDBACK).rows.sort(OFFSET, "sign", descending=[False, True])
+    assert [row for row in rows.select(OFFSET, "kind", "reason").rows() if row[1] != "retracted"] == [
+        (0, "applied", ""),
+        (1, "applied", TOOK_BACK),
+        (2, "superseded", ""),
+        (3, "repeat", ""),
+        (4, "deleted", TOOK_BACK),
+        (5, "applied", ""),
+        (6, "deleted", ""),
+    ]
 
 
 def test_a_restore_needs_a_higher_revision_and_counts_again() -> None:
