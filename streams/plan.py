@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from schemas.contract import Contract
+from streams import arrivals
 from streams.errors import PlanError
 
 KINDS = ("flow", "ratio", "stock", "members")
@@ -42,7 +43,8 @@ class Term:
 class Kpi:
     """One KPI. `terms` by kind: flow: value · ratio: numerator, denominator · stock: value, less · members: value.
 
-    Values of ratios and members are percentages (77.08), `target` likewise.
+    Values of ratios and members are percentages (77.08), `target` likewise. `dimensions`: what it may be divided by.
+    `tile`: among the tiles of the dashboard; every KPI is listed.
     """
 
     id: str
@@ -58,6 +60,8 @@ class Kpi:
     member: str | None = None
     codes: str | None = None
     codes_where: str | None = None
+    dimensions: tuple[str, ...] = ()
+    tile: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +132,17 @@ _KPI_KEYS = frozenset(
         "less",
         "member",
         "over",
+        "tile",
     ]
 )
 
 
-def _kpi(raw: dict[str, Any], entity: str, where: str) -> Kpi:
+def dimensions_by(time: str, dimensions: tuple[str, ...]) -> tuple[str, ...]:
+    """Dimensions of the rollup by `time` of an entity with `dimensions`."""
+    return arrivals.DIMENSIONS if time == arrivals.TIME else dimensions
+
+
+def _kpi(raw: dict[str, Any], entity: str, dimensions: tuple[str, ...], where: str) -> Kpi:
     unknown = set(raw) - _KPI_KEYS
     if unknown:
         raise PlanError(f"{where}: unknown key {sorted(unknown)[0]!r}; known: {', '.join(sorted(_KPI_KEYS))}")
@@ -144,6 +154,8 @@ def _kpi(raw: dict[str, Any], entity: str, where: str) -> Kpi:
     if raw["kind"] == "members" and not ("member" in raw and "over" in raw):
         raise PlanError(f"{where}: a members KPI needs 'member' and 'over'")
     over = raw.get("over") or {}
+    terms = _terms(raw, where)
+    rolled_by = [dimensions_by(term.time, dimensions) for term in terms.values()]
     return Kpi(
         id=raw["id"],
         entity=entity,
@@ -153,12 +165,22 @@ def _kpi(raw: dict[str, Any], entity: str, where: str) -> Kpi:
         unit=raw["unit"],
         direction=raw["direction"],
         owner=raw["owner"],
-        terms=_terms(raw, where),
+        terms=terms,
         target={str(key): float(value) for key, value in (raw.get("target") or {}).items()},
         member=raw.get("member"),
         codes=over.get("codes"),
         codes_where=over.get("where"),
+        dimensions=tuple(name for name in rolled_by[0] if all(name in others for others in rolled_by)),
+        tile=bool(raw.get("tile", True)),
     )
+
+
+def _check_time(term: Term, contract: Contract, where: str) -> None:
+    if (term.time == arrivals.TIME) != (term.measure in arrivals.MEASURES):
+        raise PlanError(f"{where}: {' and '.join(arrivals.MEASURES)}, and they alone, have the time {arrivals.TIME!r}")
+    time_field = contract.by_name.get(term.time)
+    if term.time != arrivals.TIME and (time_field is None or time_field.base != "timestamp"):
+        raise PlanError(f"{where}: {term.time!r} is no timestamp of {contract.entity}")
 
 
 def plan_entity(raw: dict[str, Any], contracts: dict[str, Contract], where: str) -> EntityPlan:
@@ -167,6 +189,7 @@ def plan_entity(raw: dict[str, Any], contracts: dict[str, Contract], where: str)
     if entity not in contracts:
         raise PlanError(f"{where}.entity: {entity!r} has no contract; known: {', '.join(sorted(contracts))}")
     contract = contracts[entity]
+    raw = arrivals.declared(raw, where)
     dimensions = tuple(raw.get("dimensions", ()))
     for name in dimensions:
         if name not in contract.by_name:
@@ -175,20 +198,20 @@ def plan_entity(raw: dict[str, Any], contracts: dict[str, Contract], where: str)
         name: Measure(name, body["sql"], body["name"]["vi"], body["name"]["en"])
         for name, body in (raw.get("measures") or {}).items()
     }
-    kpis = tuple(_kpi(item, entity, f"{where}.kpis[{number}]") for number, item in enumerate(raw.get("kpis", ())))
+    kpis = tuple(
+        _kpi(item, entity, dimensions, f"{where}.kpis[{number}]") for number, item in enumerate(raw.get("kpis", ()))
+    )
     needed: dict[str, dict[str, Measure]] = {}
     for kpi in kpis:
         for role, term in kpi.terms.items():
             if term.measure not in measures:
                 raise PlanError(f"{where}: {kpi.id}.{role}.measure: no measure {term.measure!r}")
-            time_field = contract.by_name.get(term.time)
-            if time_field is None or time_field.base != "timestamp":
-                raise PlanError(f"{where}: {kpi.id}.{role}.time: {term.time!r} is no timestamp of {entity}")
+            _check_time(term, contract, f"{where}: {kpi.id}.{role}.time")
             needed.setdefault(term.time, {})[term.measure] = measures[term.measure]
         if kpi.member is not None and kpi.member not in dimensions:
             raise PlanError(f"{where}: {kpi.id}.member: {kpi.member!r} is not a dimension")
     rollups = tuple(
-        Rollup(rollup_table(entity, time), entity, time, dimensions, tuple(needed[time].values()))
+        Rollup(rollup_table(entity, time), entity, time, dimensions_by(time, dimensions), tuple(needed[time].values()))
         for time in sorted(needed)
     )
     return EntityPlan(entity, dimensions, measures, kpis, rollups)

@@ -111,7 +111,7 @@ class KpiService:
 
     def dimensions(self, kpi: Kpi) -> tuple[str, ...]:
         """What `kpi` may be divided by."""
-        return query.allowed_dimensions(kpi, self._plans[kpi.entity].dimensions, self._code_columns)
+        return query.allowed_dimensions(kpi, kpi.dimensions, self._code_columns)
 
     def name_of(self, kpi: Kpi, by: str, key: str) -> str | None:
         """The name of a dimension's value by its code table, or None."""
@@ -128,8 +128,7 @@ class KpiService:
     def rows(self, kpi_id: str, period: Period, by: str, org: str | None = None) -> tuple[Row, ...]:
         """The KPI by a dimension, largest part first; UnknownKpiError, UnknownDimensionError, WarehouseAwayError."""
         kpi = self.kpi(kpi_id)
-        dimensions = self._plans[kpi.entity].dimensions
-        statement, layout = query.breakdown(kpi, period, by, dimensions, self._code_columns, self._within(org))
+        statement, layout = query.breakdown(kpi, period, by, kpi.dimensions, self._code_columns, self._within(org))
         buckets = _by_bucket(self._reader.rows(statement))
         rows = [Row(key, figures_of(kpi, layout.figures(kpi, sums))) for key, sums in buckets.items()]
         return tuple(sorted(rows, key=lambda row: (-(row.figures.denominator or row.figures.value or 0), row.key)))

@@ -78,7 +78,7 @@ async def dashboard(
     return page(
         request,
         "dashboard.html",
-        groups=views.groups(board, reader),
+        groups=views.groups(board, reader, whole=view == "table"),
         outage=board.outage,
         empty=board.outage is None and all(tile.answer.basis.as_of is None for tile in board.tiles),
         chosen=name,

@@ -149,10 +149,10 @@ def tile_view(tile: Tile, reader: Reader) -> TileView:
     )
 
 
-def groups(board: Board, reader: Reader) -> list[tuple[str, list[TileView]]]:
-    """Tiles by entity, in the order of the declarations."""
+def groups(board: Board, reader: Reader, whole: bool = False) -> list[tuple[str, list[TileView]]]:
+    """Tiles by entity, in the order of the declarations; with `whole` also the KPIs that are only listed."""
     found: dict[str, list[TileView]] = {}
-    for tile in board.tiles:
+    for tile in (tile for tile in board.tiles if whole or tile.answer.kpi.tile):
         found.setdefault(tile.answer.kpi.entity, []).append(tile_view(tile, reader))
     return list(found.items())
 

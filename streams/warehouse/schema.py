@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from schemas.codes_table import CodeTable
 from schemas.contract import Contract, Field
+from streams import arrivals
 from streams.plan import EntityPlan, Rollup, expand
 from streams.warehouse.client import Warehouse
 
@@ -112,6 +113,9 @@ def current_table(contract: Contract) -> list[str]:
 
 def rollup_select(rollup: Rollup, timezone: str) -> str:
     """The one definition of a rollup's rows, over `<entity>_changes`."""
+    if rollup.time == arrivals.TIME:
+        sums = {measure.name: measure.sql for measure in rollup.measures}
+        return arrivals.select(f"{rollup.entity}_changes", sums, timezone)
     dimensions = ", ".join(f"`{name}`" for name in rollup.dimensions)
     measures = ", ".join(
         f"sum(sign * toInt64(ifNull({expand(measure.sql, timezone)}, 0))) AS `{measure.name}`"

@@ -97,6 +97,7 @@ def _computed() -> set[str]:
         for name in plan.dimensions:
             keys |= {f"value.{name}.{symbol}" for symbol in contracts[plan.entity].by_name[name].symbols}
         for kpi in plan.kpis:
+            keys |= {f"dimension.{name}" for name in kpi.dimensions}
             if kpi.codes is not None and kpi.codes in (tables := load_code_tables()):
                 keys |= {f"dimension.{name}" for name in tables[kpi.codes].columns if name not in own}
     return keys

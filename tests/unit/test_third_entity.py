@@ -55,7 +55,7 @@ def test_contract_and_kpis_give_topic_tables_and_rollup(declared: Path) -> None:
     meeting = contracts["meeting"]
     assert meeting.topic == "ioc.office.meeting"
     ddl = "\n".join(statements(meeting, plans["meeting"], "Asia/Ho_Chi_Minh"))
-    for table in ("meeting_changes", "meeting_current", "meeting_by_starts_at", "meeting_fence"):
+    for table in ("meeting_changes", "meeting_current", "meeting_by_starts_at", "meeting_by_arrival", "meeting_fence"):
         assert f"CREATE TABLE IF NOT EXISTS {table} " in ddl
 
 
@@ -79,6 +79,11 @@ def test_no_python_outside_the_demonstration_names_an_entity() -> None:
         (("entity: meeting", "entity: meetings"), "'meetings' has no contract"),
         (("owner: VP UBND", "owners: VP UBND"), "unknown key 'owners'"),
         (("[org_code]", "[org]"), "no field 'org'"),
+        (("measure: held, time: starts_at", "measure: late_corrections, time: starts_at"), "have the time 'arrival'"),
+        (("measure: held, time: starts_at", "measure: held, time: arrival"), "have the time 'arrival'"),
+        (("held: {sql", "clock_skew: {sql"), "the name is taken"),
+        (("kpis:", "arrivals: {late_after_hours: soon}\nkpis:"), "'soon' is no number of hours"),
+        (("kpis:", "arrivals: {late_after: 3}\nkpis:"), "write {late_after_hours: NUMBER}"),
     ],
 )
 def test_a_wrong_declaration_is_named_by_file_and_place(declared: Path, change: tuple[str, str], message: str) -> None:
