@@ -19,3 +19,10 @@ OWNERSHIP_LOST = Counter("ioc_stream_ownership_lost", "Batches dropped because a
 # Not `ioc_quarantine_records`: that counts what connectors put into the topic, this what reached the table.
 QUARANTINE = Counter("ioc_stream_quarantine_rows", "Refused records written to the warehouse.", ["connector"])
 KNOWN_KEYS = Gauge("ioc_stream_known_keys", "Entities the worker knows to exist.", ["entity"])
+LATE = Counter("ioc_stream_late", "Records that took back a counted state over 24 h after their event.", ["entity"])
+SUPERSEDED = Counter("ioc_stream_superseded", "Records that arrived after a newer revision of theirs.", ["entity"])
+SKEWED = Counter(
+    "ioc_stream_clock_skew",
+    "Records whose event time is more than 120 s ahead of Kafka's.",
+    ["entity", "source_system"],
+)
