@@ -129,24 +129,35 @@ def plans() -> dict[str, EntityPlan]:
 
 
 def test_a_clock_ahead_is_named_at_once_and_then_not_in_every_batch(table: Core) -> None:
+    batches = [table.feed([aged(n, 1, -1), aged(100 + n, 1, -2)], at=ARRIVED_MS) for n in range(4)]
+    last = table.feed([aged(50, 1, -1)], at=ARRIVED_MS)
     now = [0.0]
-    watch = ArrivalWatch(table.name, lambda: now[0])
+    watch = ArrivalWatch("watched", lambda: now[0])
     with capture_logs() as logs:
-        for batch in range(4):
-            watch.seen(table.feed([aged(batch, 1, -1), aged(100 + batch, 1, -2)], at=ARRIVED_MS))
+        for rows in batches:
+            watch.seen(rows)
         now[0] = TELL_AGAIN_S
-        watch.seen(table.feed([aged(50, 1, -1)], at=ARRIVED_MS))
+        watch.seen(last)
     assert [(line["event"], line["source_system"], line["records"], line["ahead_s"]) for line in logs] == [
         ("clock_skew", "portal", 2, 7200.0),
         ("clock_skew", "portal", 7, 3600.0),
     ]
-    assert metrics.SKEWED.labels(table.name, "portal")._value.get() == 9
+    assert metrics.SKEWED.labels("watched", "portal")._value.get() == 9
 
 
 def test_names_of_sources_are_bounded(table: Core) -> None:
-    watch = ArrivalWatch(table.name)
-    sent = [aged(number, 1, -1, source_system=f"s{number:03d}") for number in range(MOST_SOURCES + 20)]
+    rows = table.feed(
+        [aged(number, 1, -1, source_system=f"s{number:03d}") for number in range(MOST_SOURCES + 20)], at=ARRIVED_MS
+    )
+    watch = ArrivalWatch("bounded")
     with capture_logs() as logs:
-        watch.seen(table.feed(sent, at=ARRIVED_MS))
+        watch.seen(rows)
     assert len({line["source_system"] for line in logs}) == MOST_SOURCES + 1
-    assert metrics.SKEWED.labels(table.name, OTHER)._value.get() == 20
+    assert metrics.SKEWED.labels("bounded", OTHER)._value.get() == 20
+
+
+def test_the_worker_counts_what_it_has_written(table: Core) -> None:
+    table.feed([aged(1, 1, 100)], at=ARRIVED_MS)
+    table.feed([aged(1, 3, 90), aged(1, 2, 95), aged(2, 1, -1)], at=ARRIVED_MS)
+    for metric, labels in ((metrics.LATE, ()), (metrics.SUPERSEDED, ()), (metrics.SKEWED, ("portal",))):
+        assert metric.labels(table.name, *labels)._value.get() == 1
