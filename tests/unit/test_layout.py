@@ -13,7 +13,14 @@ MODULES = [path for package in PACKAGES for path in sorted((ROOT / package).rglo
 
 HOMES = {
     "faust": {"streams/transport.py", "streams/app.py"},
-    "aiokafka": {"connectors/publish.py", "connectors/compacted.py", "streams/replay.py", "streams/transport.py"},
+    "aiokafka": {
+        "connectors/publish.py",
+        "connectors/compacted.py",
+        "streams/fetched.py",
+        "streams/replay.py",
+        "streams/topic_log.py",
+        "streams/transport.py",
+    },
     "kafka": {"hub/topics.py", "streams/topic_ids.py"},
     "clickhouse_connect": {"streams/warehouse/client.py"},
     "chdb": {"streams/warehouse/engine.py"},

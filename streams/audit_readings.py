@@ -1,0 +1,201 @@
+"""The audit's eyes: readings of the warehouse and of Kafka, for `streams.audit` to compare. Blocking calls."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from schemas.contract import Contract
+from streams import audit_sql as sql
+from streams.audit import Key, Reading, Sums, Vector, Verdict, Window, added, settle, spans
+from streams.audit_sql import Cut, Derived
+from streams.warehouse.client import Warehouse
+
+SLICE = 1 << 20
+"""Offsets asked for at once: bounds the memory of a statement, and a statement takes a fraction of a second."""
+
+MOST_BATCHES = 64
+"""Batches in flight that are looked at; when there are more, the audit waits for a calmer moment."""
+
+PAUSE_S = 0.25
+"""Between two readings of one table, so that other batches are in flight."""
+
+Place = tuple[int, int]
+"""A topic partition and its life."""
+
+Progress = Callable[[str, int, int], None]
+"""What is being done, how much of it is done, and out of how much."""
+
+
+class TopicLog(Protocol):
+    """What the audit asks of a topic. Calls block."""
+
+    def committed(self) -> Mapping[int, int]:
+        """Committed offset by partition."""
+
+    def start(self, partition: int) -> int:
+        """The first offset that is kept."""
+
+    def existing(self, partition: int, first: int, last: int) -> list[tuple[int, int]]:
+        """Inclusive ranges of offsets from `first` to `last` that hold a record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Confirmed offsets of one place: `first` to `end` (excluded). `present`: of the topic as it is now."""
+
+    place: Place
+    first: int
+    end: int
+    present: bool
+
+
+class Confirmed:
+    """Sums of one derived table over the confirmed changes, taken up slice by slice."""
+
+    def __init__(self, derived: Derived) -> None:
+        self.derived = derived
+        self.sums: dict[Key, Vector] = {}
+        self._done: dict[Place, int] = {}
+
+    def advance(self, reader: EntityReader, extents: Sequence[Extent], slices: int | None = None) -> bool:
+        """Take up what is confirmed now, at most so many slices; whether nothing is left."""
+        for extent in extents:
+            first = self._done.get(extent.place, extent.first)
+            for low, high in spans(first, extent.end, SLICE):
+                if slices is not None:
+                    if slices == 0:
+                        return False
+                    slices -= 1
+                added(self.sums, reader.changes(self.derived, sql.within(*extent.place, low, high)))
+                self._done[extent.place] = high
+        return True
+
+
+class EntityReader:
+    """Reads one entity's tables and the positions of its topic."""
+
+    def __init__(self, warehouse: Warehouse, contract: Contract, log: TopicLog) -> None:
+        self.contract = contract
+        self.log = log
+        self._warehouse = warehouse
+        self._places: dict[Place, tuple[int, int]] | None = None
+        self.spent_s = 0.0
+        """Time spent in statements, for the budget of whoever asks."""
+
+    def rows(self, statement: str) -> Sequence[Sequence[Any]]:
+        started = time.monotonic()
+        try:
+            return self._warehouse.rows(statement)
+        finally:
+            self.spent_s += time.monotonic() - started
+
+    def seen(self, derived: Derived) -> dict[Key, Vector]:
+        """What a derived table holds."""
+        return dict(_split(row, derived) for row in self.rows(derived.seen_sql()))
+
+    def changes(self, derived: Derived, where: str) -> dict[Key, Vector]:
+        """What it should hold by the changes for which `where` holds."""
+        return dict(_split(row, derived) for row in self.rows(derived.changes_sql(where)))
+
+    def cuts(self) -> dict[int, Cut]:
+        """The confirmed offset of each partition, at this moment."""
+        committed = self.log.committed()
+        lives = self.rows(f"SELECT partition, life FROM {self.contract.fence_table}")
+        return {partition: Cut(partition, life, committed.get(partition, 0)) for partition, life in lives}
+
+    def forget_places(self) -> None:
+        """Look for the lives and first offsets anew at the next `extents`."""
+        self._places = None
+
+    def extents(self, cuts: Mapping[int, Cut], where: str = "1") -> list[Extent]:
+        """What is confirmed, by place: earlier lives whole, the present one up to its cut."""
+        if self._places is None or where != "1":
+            found = {
+                (partition, life): (first, end)
+                for partition, life, first, end in self.rows(
+                    f"SELECT partition, life, min(`offset`), max(`offset`) + 1 FROM {self.contract.changes_table} "
+                    f"WHERE {where} GROUP BY partition, life ORDER BY partition, life"
+                )
+            }
+            if where != "1":
+                return _extents(found, cuts, bounded=True)
+            self._places = found
+        return _extents(self._places, cuts, bounded=False)
+
+    def reading(self, derived: Derived, confirmed: Confirmed) -> Reading | None:
+        """One look at a derived table; None if too many batches are in flight to tell them apart."""
+        cuts = self.cuts()
+        seen = self.seen(derived)
+        batches = self.rows(sql.unconfirmed_batches(self.contract, cuts, MOST_BATCHES + 1))
+        if len(batches) > MOST_BATCHES:
+            return None
+        in_flight = self._in_flight(derived, cuts, batches)
+        confirmed.advance(self, self.extents(cuts))
+        return Reading(seen, dict(confirmed.sums), in_flight)
+
+    def _in_flight(
+        self, derived: Derived, cuts: Mapping[int, Cut], batches: Sequence[Sequence[Any]]
+    ) -> tuple[tuple[Sums, ...], ...]:
+        if not batches:
+            return ()
+        parts = [
+            derived.batch_sql(p, first, f"{sql.within(p, cuts[p].life, first, last + 1)} AND `first` = {first}")
+            for p, first, last in batches
+        ]
+        found: dict[tuple[int, int], dict[Key, Vector]] = {(p, first): {} for p, first, _ in batches}
+        for row in self.rows(" UNION ALL ".join(parts)):
+            key, vector = _split(row[2:], derived)
+            found[row[0], row[1]][key] = vector
+        by_partition: dict[int, list[Sums]] = {}
+        for p, first, _ in batches:
+            by_partition.setdefault(p, []).append(found[p, first])
+        return tuple(tuple(sums) for sums in by_partition.values())
+
+    def verdict(self, derived: Derived, confirmed: Confirmed, attempts: int = 20) -> Verdict:
+        """Read until it is settled; not settled after so many readings at the latest."""
+        readings: list[Reading] = []
+        verdict = Verdict(None)
+        for attempt in range(attempts):
+            if attempt:
+                time.sleep(PAUSE_S)
+            reading = self.reading(derived, confirmed)
+            if reading is None:
+                readings.clear()
+                continue
+            readings.append(reading)
+            verdict = settle(readings)
+            if verdict.settled:
+                break
+        return verdict
+
+    def windows(self, extents: Sequence[Extent]) -> Iterator[tuple[Extent, Window]]:
+        """The confirmed primary rows, slice by slice."""
+        for extent in extents:
+            for low, high in spans(extent.first, extent.end, SLICE):
+                yield extent, self.window(extent.place, low, high)
+
+    def window(self, place: Place, low: int, high: int) -> Window:
+        row = self.rows(sql.window(self.contract, *place, low, high))[0]
+        return Window(place[0], low, high, *(int(value or 0) for value in row))
+
+
+def _split(row: Sequence[Any], derived: Derived) -> tuple[Key, Vector]:
+    count = len(derived.keys)
+    return tuple(row[:count]), tuple(row[count:])
+
+
+def _extents(places: Mapping[Place, tuple[int, int]], cuts: Mapping[int, Cut], *, bounded: bool) -> list[Extent]:
+    out: list[Extent] = []
+    for (partition, life), (first, end) in sorted(places.items()):
+        cut = cuts.get(partition)
+        if cut is None or life < cut.life:
+            out.append(Extent((partition, life), first, end, present=False))
+    for cut in cuts.values():
+        first, end = places.get((cut.partition, cut.life), (0, 0))
+        upper = min(end, cut.offset) if bounded else cut.offset
+        if first < upper:
+            out.append(Extent((cut.partition, cut.life), first, upper, present=True))
+    return out
