@@ -65,6 +65,25 @@ async def test_the_list_holds_every_kpi_of_this_year_by_default(world: ApiWorld)
     assert all(item["value"] is None and item["status"] == "no_data" for item in body["items"])
 
 
+async def test_late_corrections_and_clocks_ahead_are_served_by_unit_and_system_and_listed_but_no_tiles(
+    world: ApiWorld,
+) -> None:
+    world.ledger("dossier", "portal")
+    for day, count in (("2022-03-05", 3), ("2022-10-01", 9)):
+        world.add("dossier_by_arrival", day, org_code="H53.14", source_system="portal", late_corrections=count)
+    body = (await get(world, f"/v1/kpis/dossier.late_corrections?{REFERENCE}&by=source_system")).json()
+    assert (body["value"], body["status"], body["unit"], body["name"]) == (3, "ok", "bản ghi", "Đính chính muộn")
+    assert body["dimensions"] == ["org_code", "source_system"]
+    assert [(row["key"], row["value"]) for row in body["rows"]] == [("portal", 3)]
+    assert body["as_of"] == "2026-11-20T02:59:59.500Z"
+    assert "dossier.clock_skew" in {item["id"] for item in (await get(world, "/v1/kpis")).json()["items"]}
+    pages = [(await get(world, f"/?{REFERENCE}&view={view}")).text for view in ("tiles", "table")]
+    assert ["kpi-dossier.late_corrections" in text for text in pages] == [False, True]
+    one = await get(world, f"/kpi/dossier.late_corrections?{REFERENCE}&by=source_system")
+    assert one.status_code == 200
+    assert "Hệ thống nguồn" in one.text
+
+
 async def test_names_and_problems_follow_the_language_asked_for(world: ApiWorld) -> None:
     vi = (await get(world, "/v1/kpis/feedback.open")).json()
     en = (await get(world, "/v1/kpis/feedback.open", "en")).json()
