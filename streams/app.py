@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,8 +22,9 @@ from streams.errors import OwnershipLostError, StatesAheadError
 from streams.partition import PartitionRunner
 from streams.quarantine import TOPIC as QUARANTINE_TOPIC
 from streams.quarantine import Quarantine, QuarantineSink
+from streams.records import Records
 from streams.replay import ReplayLog
-from streams.sink import EntitySink, Records, Sink, TakeOver
+from streams.sink import EntitySink, Sink, TakeOver
 from streams.states import KnownKeys
 from streams.store import EntityStore, raise_fences
 from streams.topic_ids import TopicIds, TopicUnknownError
@@ -33,8 +35,13 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-MAX_WAITING_RECORDS = 100_000
-"""Records held over all partitions before the fetcher waits: about 60 MB at 250 bytes a record."""
+MAX_WAITING_BYTES = 96 * 1024 * 1024
+"""Of records that wait, over all partitions, before the fetcher waits too: 200,000 events of 250 bytes, four full
+batches."""
+
+GARBAGE_THRESHOLDS = (100_000, 50, 100)
+"""Of Python's collector, for the whole process. It looks for cycles after so many new objects; a batch is tens of
+thousands of objects without any, and the default (700) took 40% of the fetching thread's time."""
 
 RECOVER_AGAIN_S = 1.0
 """Pause before a partition whose states are ahead is recovered anew."""
@@ -111,21 +118,21 @@ class Partitions(PartitionsListener):
 
     async def offer(self, tp: TP, records: Records) -> None:
         """Hand records over; waits while too many are waiting already."""
-        while self._waiting >= MAX_WAITING_RECORDS:
+        while self._waiting >= MAX_WAITING_BYTES:
             self._room.clear()
             await self._room.wait()
         runner = self._runners.get(tp)
         if runner is not None:
-            self._waiting += len(records)
+            self._waiting += records.size
             runner.offer(records)
 
     def of_topic(self, topic: str) -> list[int]:
         """Partitions of a topic that are ours."""
         return sorted(tp.partition for tp in self._runners if tp.topic == topic)
 
-    def released(self, count: int) -> None:
-        """So many records were taken up."""
-        self._waiting = max(0, self._waiting - count)
+    def released(self, size: int) -> None:
+        """Records of so many bytes were taken up."""
+        self._waiting = max(0, self._waiting - size)
         self._room.set()
 
 
@@ -254,6 +261,8 @@ class StreamWorker:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; raises what made a partition fail, after stopping."""
+        gc.freeze()
+        gc.set_threshold(*GARBAGE_THRESHOLDS)
         self.app.consumer.listener = self.partitions
         await self.app.start()
         stopping = asyncio.create_task(stop.wait())

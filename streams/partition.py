@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 import structlog
@@ -24,14 +22,19 @@ from schemas.errors import RegistryUnavailableError
 from streams import metrics
 from streams.errors import WarehouseUnavailableError
 from streams.intent import Commit, Plan, plan_start
-from streams.sink import Block, Records, Sink
+from streams.records import Records, Waiting, from_offset, joined, no_records
+from streams.sink import Block, Sink
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
 
-MAX_BATCH_RECORDS = 20_000
-"""Larger blocks cost the warehouse less per row, and an event longer to become visible under load."""
+MAX_BATCH_RECORDS = 50_000
+"""Only a backlog fills a batch; otherwise it is what arrived meanwhile. Larger blocks cost the warehouse less per
+row: with two rollups 7–9 µs of its CPU a row at 14,000 rows, 5 µs at 50,000."""
+
+MAX_BATCH_BYTES = 32 * 1024 * 1024
+"""Of memory: a block must stay below what the warehouse takes as one (268 MB), and three are in memory at once."""
 
 IDLE_COMMIT_S = 0.2
 """A batch that no other follows is confirmed after this long."""
@@ -67,51 +70,6 @@ class Log(Protocol):
         """Records with offsets from `first` to `last`, at most so many; waits until there is one or none is left."""
 
 
-@dataclass(slots=True)
-class _Pending:
-    """Records that arrived and wait, in order."""
-
-    parts: deque[Records]
-    count: int = 0
-
-    def push(self, records: Records) -> None:
-        self.parts.append(records)
-        self.count += len(records)
-
-    def take(self, limit: int) -> Records:
-        """The oldest records, whole parts while they fit, at least one part (cut to `limit`)."""
-        taken = [self.parts.popleft()]
-        total = len(taken[0])
-        while self.parts and total + len(self.parts[0]) <= limit:
-            taken.append(self.parts.popleft())
-            total += len(taken[-1])
-        whole = joined(taken)
-        if len(whole) > limit:
-            self.parts.appendleft(part(whole, limit, len(whole)))
-            whole = part(whole, 0, limit)
-        self.count -= len(whole)
-        return whole
-
-
-def joined(parts: list[Records]) -> Records:
-    """Consecutive records as one."""
-    if len(parts) == 1:
-        return parts[0]
-    return Records(
-        [offset for records in parts for offset in records.offsets],
-        [at for records in parts for at in records.times],
-        [key for records in parts for key in records.keys],
-        [value for records in parts for value in records.values],
-    )
-
-
-def part(records: Records, start: int, end: int) -> Records:
-    """Records `start` to `end` (excluded), by position."""
-    return Records(
-        records.offsets[start:end], records.times[start:end], records.keys[start:end], records.values[start:end]
-    )
-
-
 class PartitionRunner:
     """Runs one topic partition from its assignment until it is taken away."""
 
@@ -122,17 +80,17 @@ class PartitionRunner:
         source: Log,
         sink: Sink,
         slots: asyncio.Semaphore,
-        released: Callable[[int], None] = lambda count: None,
+        released: Callable[[int], None] = lambda size: None,
     ) -> None:
-        """`slots` bounds the batches that are worked on at once over all partitions; `released(n)` tells that n
-        waiting records were taken, for back-pressure."""
+        """`slots` bounds the batches that are worked on at once over all partitions; `released(n)` tells that
+        waiting records of n bytes were taken, for back-pressure."""
         self.name = name
         self._owner = owner
         self._source = source
         self._sink = sink
         self._slots = slots
         self._released = released
-        self._pending = _Pending(deque())
+        self._pending = Waiting()
         self._arrived = asyncio.Event()
         self._next = -1
         self._topic_id = ""
@@ -159,7 +117,7 @@ class PartitionRunner:
                     await self._process(records)
 
     async def _wait_for_records(self) -> None:
-        while not self._pending.count:
+        while not self._pending:
             self._arrived.clear()
             try:
                 async with asyncio.timeout(RECOMMIT_S if self._confirmed else IDLE_COMMIT_S):
@@ -168,12 +126,9 @@ class PartitionRunner:
                 await self._confirm()
 
     def _take(self) -> Records:
-        records = self._pending.take(MAX_BATCH_RECORDS)
-        self._released(len(records))
-        if records.offsets[0] >= self._next:
-            return records
-        fresh = [position for position, offset in enumerate(records.offsets) if offset >= self._next]
-        return part(records, fresh[0], len(records)) if fresh else part(records, 0, 0)
+        records, size = self._pending.take(MAX_BATCH_RECORDS, MAX_BATCH_BYTES)
+        self._released(size)
+        return from_offset(records, self._next)
 
     async def _confirm(self) -> None:
         await self._owner.commit(Commit(self._next, self._topic_id))
@@ -251,7 +206,7 @@ class PartitionRunner:
         await self._send(block, "redo")
 
     async def _read_all(self, first: int, last: int) -> Records:
-        parts = [part(Records([], [], [], []), 0, 0)]
+        parts = [no_records()]
         while first <= last:
             records = await self._source.read(first, last, MAX_BATCH_RECORDS)
             if not len(records):

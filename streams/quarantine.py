@@ -24,7 +24,8 @@ from streams.errors import WarehouseError
 from streams.warehouse.client import Warehouse
 
 if TYPE_CHECKING:
-    from streams.sink import Block, Records
+    from streams.records import Records
+    from streams.sink import Block
 
 log = structlog.get_logger()
 

@@ -7,7 +7,7 @@ EntitySink  contract → signed changes → `<entity>_changes`
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,26 +16,15 @@ import polars as pl
 from schemas.codec import ROW, BadRecord, Decoder, empty_frame
 from schemas.contract import Contract
 from streams import metrics
+from streams.arrival_watch import ArrivalWatch
 from streams.block import Bounds, finish, quarantined_rows
 from streams.change import OFFSET, STATE_OFFSET, compute
 from streams.errors import StatesAheadError
 from streams.placement import misplaced
 from streams.quarantine import Quarantine, stream_refusals
+from streams.records import Records
 from streams.states import KnownKeys, StateCache, key_hashes
 from streams.store import EntityStore, Fence
-
-
-@dataclass(frozen=True, slots=True)
-class Records:
-    """Consecutive records of one topic partition, in offset order; `times` are Kafka timestamps in ms."""
-
-    offsets: Sequence[int]
-    times: Sequence[int]
-    keys: Sequence[bytes | None]
-    values: Sequence[bytes | None]
-
-    def __len__(self) -> int:
-        return len(self.offsets)
 
 
 class Block(Protocol):
@@ -105,6 +94,7 @@ class EntitySink:
         self._decoder = decoder
         self._quarantine = quarantine
         self._take_over = take_over
+        self._arrivals = ArrivalWatch(contract.entity)
         self._known = KnownKeys()
         self._cache = StateCache(cached_states)
         self._topic_id = ""
@@ -189,6 +179,7 @@ class EntitySink:
         """Count a written batch and remember its states."""
         for kind, count in rows.group_by("kind").len().rows():
             metrics.ROWS.labels(self._contract.entity, kind).inc(count)
+        self._arrivals.seen(rows)
         if states is not None:
             self._cache.put(states.select(self._state_columns()))
             self._known.add(key_hashes(states["entity_key"]))

@@ -20,8 +20,9 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from streams.errors import OwnershipLostError
+from streams.fetched import ColumnarFetches
 from streams.intent import Commit, parse_commit
-from streams.sink import Records
+from streams.records import Records, joined
 
 FETCH_WAIT_MS = 50
 """How long the broker may hold a fetch that finds nothing. The driver's 1,500 ms would delay a record of a
@@ -31,12 +32,6 @@ COMMIT_RETRY_S = 0.2
 
 LOST_OWNERSHIP = frozenset((22, 25, 27, 82))
 """IllegalGeneration, UnknownMemberId, RebalanceInProgress, FencedInstanceId: another member has the partition."""
-
-
-def _as_decoded(_partition: TopicPartition, record: Any) -> Any:
-    """The decoder's own record: it has the offset, timestamp, key and value that a `ConsumerRecord` would have, and
-    making one of those for each record would cost a tenth of the worker's time."""
-    return record
 
 
 class PassThrough(faust.Schema):
@@ -68,10 +63,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         return consumer
 
     async def _fetch_records(self, consumer: Any, active_partitions: Any, **limits: Any) -> Any:
-        for waiting in consumer._fetcher._records.values():
-            unread = getattr(waiting, "_partition_records", None)
-            if unread is not None:
-                unread._consumer_record = _as_decoded
+        fetcher = consumer._fetcher
+        if not isinstance(fetcher._records, ColumnarFetches):
+            fetcher._records = ColumnarFetches(fetcher._records)
         return await super()._fetch_records(consumer, active_partitions, **limits)
 
     def membership(self) -> tuple[int, str]:
@@ -149,16 +143,10 @@ class Consumer(driver.Consumer):
             if batch and (active is None or tp in active):
                 yield tp, self._batch_message(tp, batch, generation)
 
-    def _batch_message(self, tp: TP, batch: list[Any], generation: int) -> ConsumerMessage:
-        last = batch[-1]
-        value = Records(
-            [record.offset for record in batch],
-            [record.timestamp for record in batch],
-            [record.key for record in batch],
-            [record.value for record in batch],
-        )
+    def _batch_message(self, tp: TP, batches: list[Records], generation: int) -> ConsumerMessage:
+        value = joined(batches)
         return ConsumerMessage(
-            *(tp.topic, tp.partition, last.offset, last.timestamp / 1000.0, last.timestamp_type),
+            *(tp.topic, tp.partition, value.offsets[-1], value.times[-1] / 1000.0, 0),
             *((), None, value, None, 0, 0, tp),
             generation_id=generation,
         )

@@ -9,8 +9,8 @@ import pytest
 
 from streams.errors import OwnershipLostError, WarehouseUnavailableError
 from streams.intent import Commit
-from streams.partition import MAX_BATCH_RECORDS, PartitionRunner, joined, part
-from streams.sink import Records
+from streams.partition import MAX_BATCH_RECORDS, PartitionRunner
+from streams.records import Records, joined, part
 
 
 def records(first: int, last: int) -> Records:
