@@ -17,6 +17,7 @@ import yaml
 from schemas.contract import Contract
 from streams import arrivals
 from streams.errors import PlanError
+from streams.measures import MeasureError, check_measure
 
 KINDS = ("flow", "ratio", "stock", "members")
 
@@ -183,6 +184,15 @@ def _check_time(term: Term, contract: Contract, where: str) -> None:
         raise PlanError(f"{where}: {term.time!r} is no timestamp of {contract.entity}")
 
 
+def _check_measure(measure: Measure, contract: Contract, where: str) -> None:
+    """A measure that could throw would stop its entity; PlanError says which piece, and what to write instead."""
+    times = [field.name for field in contract.fields if field.base == "timestamp"]
+    try:
+        check_measure(measure.sql, [*contract.by_name, "kafka_time"], times)
+    except MeasureError as error:
+        raise PlanError(f"{where}: measures.{measure.name}.sql: {measure.sql!r}: {error}") from error
+
+
 def plan_entity(raw: dict[str, Any], contracts: dict[str, Contract], where: str) -> EntityPlan:
     """Check one KPI file against its contract and lay out the rollups it needs."""
     entity = raw.get("entity")
@@ -207,6 +217,7 @@ def plan_entity(raw: dict[str, Any], contracts: dict[str, Contract], where: str)
             if term.measure not in measures:
                 raise PlanError(f"{where}: {kpi.id}.{role}.measure: no measure {term.measure!r}")
             _check_time(term, contract, f"{where}: {kpi.id}.{role}.time")
+            _check_measure(measures[term.measure], contract, f"{where}: {kpi.id}.{role}")
             needed.setdefault(term.time, {})[term.measure] = measures[term.measure]
         if kpi.member is not None and kpi.member not in dimensions:
             raise PlanError(f"{where}: {kpi.id}.member: {kpi.member!r} is not a dimension")

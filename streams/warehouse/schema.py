@@ -14,8 +14,12 @@ import pyarrow as pa
 from schemas.codes_table import CodeTable
 from schemas.contract import Contract, Field
 from streams import arrivals
+from streams.change import TOOK_BACK
+from streams.generations import Definition, definition_of
 from streams.plan import EntityPlan, Rollup, expand
 from streams.warehouse.client import Warehouse
+from streams.warehouse.dry_run import edge_source
+from streams.warehouse.placing import Target, place
 
 UTC_MILLIS = "DateTime64(3, 'UTC')"
 
@@ -95,51 +99,86 @@ def changes_table(contract: Contract) -> str:
     )
 
 
-def current_table(contract: Contract) -> list[str]:
-    """DDL of `<entity>_current` and its view; `version` grows in the order of applying."""
+def current_target(contract: Contract) -> Target:
+    """`<entity>_current` as a derived table; `version` grows in the order of applying."""
     names = ", ".join(f"`{field.name}`" for field in contract.fields)
-    return [
-        f"CREATE TABLE IF NOT EXISTS {contract.current_table} ("
-        f"{_columns(_payload(contract))}, deleted UInt8, version UInt64, state_offset Int64) "
-        "ENGINE = ReplacingMergeTree(version) ORDER BY entity_key "
-        f"SETTINGS non_replicated_deduplication_window = {DEDUPLICATION_WINDOW}, "
-        f"index_granularity = {CURRENT_GRANULARITY}",
-        f"CREATE MATERIALIZED VIEW IF NOT EXISTS view_{contract.current_table} TO {contract.current_table} AS "
-        f"SELECT {names}, toUInt8(kind = 'deleted') AS deleted, "
-        "bitShiftLeft(toUInt64(life), 40) + toUInt64(offset) AS version, offset AS state_offset "
-        f"FROM {contract.changes_table} WHERE kind IN ('applied', 'deleted')",
-    ]
+
+    def create(table: str) -> str:
+        return (
+            f"CREATE TABLE IF NOT EXISTS {table} ("
+            f"{_columns(_payload(contract))}, deleted UInt8, version UInt64, state_offset Int64) "
+            "ENGINE = ReplacingMergeTree(version) ORDER BY entity_key "
+            f"SETTINGS non_replicated_deduplication_window = {DEDUPLICATION_WINDOW}, "
+            f"index_granularity = {CURRENT_GRANULARITY}"
+        )
+
+    def select(source: str) -> str:
+        return (
+            f"SELECT {names}, toUInt8(kind = 'deleted') AS deleted, "
+            "bitShiftLeft(toUInt64(life), 40) + toUInt64(offset) AS version, offset AS state_offset "
+            f"FROM {source} WHERE kind IN ('applied', 'deleted')"
+        )
+
+    name, changes = contract.current_table, contract.changes_table
+    edges = edge_source([*_payload(contract), *BOOKKEEPING], _TRIED, select(changes))
+    return Target(name, contract.entity, changes, Definition(select(changes)), create, select, edges, exchange=True)
 
 
-def rollup_select(rollup: Rollup, timezone: str) -> str:
-    """The one definition of a rollup's rows, over `<entity>_changes`."""
+def current_table(contract: Contract) -> list[str]:
+    """DDL of `<entity>_current` and its view."""
+    target = current_target(contract)
+    return [target.create(target.name), target.view(target.name)]
+
+
+def rollup_select(rollup: Rollup, timezone: str, source: str = "") -> str:
+    """The one definition of a rollup's rows, over `<entity>_changes` or `source`, a sub-query of some of its rows."""
+    source = source or f"{rollup.entity}_changes"
     if rollup.time == arrivals.TIME:
         sums = {measure.name: measure.sql for measure in rollup.measures}
-        return arrivals.select(f"{rollup.entity}_changes", sums, timezone)
-    dimensions = ", ".join(f"`{name}`" for name in rollup.dimensions)
-    measures = ", ".join(
+        return arrivals.select(source, sums, timezone)
+    measures = [
         f"sum(sign * toInt64(ifNull({expand(measure.sql, timezone)}, 0))) AS `{measure.name}`"
         for measure in rollup.measures
-    )
+    ]
+    keys = ["day", *(f"`{name}`" for name in rollup.dimensions)]
     return (
-        f"SELECT toDate(assumeNotNull(`{rollup.time}`), '{timezone}') AS day, {dimensions}, {measures} "
-        f"FROM {rollup.entity}_changes WHERE sign != 0 AND `{rollup.time}` IS NOT NULL "
-        f"GROUP BY day, {dimensions}"
+        f"SELECT toDate(assumeNotNull(`{rollup.time}`), '{timezone}') AS {', '.join([*keys, *measures])} "
+        f"FROM {source} WHERE sign != 0 AND `{rollup.time}` IS NOT NULL GROUP BY {', '.join(keys)}"
     )
 
 
-def rollup_table(rollup: Rollup, contract: Contract, timezone: str) -> list[str]:
-    """DDL of a rollup and its view."""
+def rollup_target(rollup: Rollup, contract: Contract, timezone: str) -> Target:
+    """A rollup as a derived table."""
     dimensions = [(name, column_type(contract.by_name[name])) for name in rollup.dimensions]
     measures = [(measure.name, "Int64") for measure in rollup.measures]
     order = ", ".join(("day", *(f"`{name}`" for name in rollup.dimensions)))
-    return [
-        f"CREATE TABLE IF NOT EXISTS {rollup.table} (day Date, {_columns([*dimensions, *measures])}) "
-        f"ENGINE = SummingMergeTree ORDER BY ({order}) "
-        f"SETTINGS non_replicated_deduplication_window = {DEDUPLICATION_WINDOW}",
-        f"CREATE MATERIALIZED VIEW IF NOT EXISTS view_{rollup.table} TO {rollup.table} AS "
-        f"{rollup_select(rollup, timezone)}",
-    ]
+
+    def create(table: str) -> str:
+        return (
+            f"CREATE TABLE IF NOT EXISTS {table} ({_columns([('day', 'Date'), *dimensions, *measures])}) "
+            f"ENGINE = SummingMergeTree ORDER BY ({order}) "
+            f"SETTINGS non_replicated_deduplication_window = {DEDUPLICATION_WINDOW}"
+        )
+
+    select = rollup_select(rollup, timezone)
+    return Target(
+        rollup.table,
+        contract.entity,
+        contract.changes_table,
+        definition_of(rollup, select, timezone),
+        create,
+        lambda source: rollup_select(rollup, timezone, source),
+        edge_source([*_payload(contract), *BOOKKEEPING], _TRIED, select),
+    )
+
+
+_TRIED = {
+    "kind": ("'applied'", "'deleted'", "'superseded'"),
+    "sign": ("1", "-1"),
+    "reason": (f"'{TOOK_BACK}'", "''"),
+    "heal": ("0",),
+}
+"""Bookkeeping of the rows on which a definition is tried out."""
 
 
 _LEDGER_KINDS = (("applied", "applied"), ("superseded", "superseded"), ("repeats", "repeat"), ("deleted", "deleted"),
@@ -184,8 +223,18 @@ def statements(contract: Contract, plan: EntityPlan, timezone: str) -> list[str]
     """All DDL of one entity, in the order in which it must run."""
     out = [fence_table(contract), changes_table(contract), *current_table(contract)]
     for rollup in plan.rollups:
-        out += rollup_table(rollup, contract, timezone)
+        target = rollup_target(rollup, contract, timezone)
+        out += [target.create(target.name), target.view(target.name)]
     return [*out, ledger_view(contract)]
+
+
+def targets(contracts: dict[str, Contract], plans: dict[str, EntityPlan], timezone: str) -> list[Target]:
+    """All rollups of the plans."""
+    return [
+        rollup_target(rollup, contract, timezone)
+        for entity, contract in contracts.items()
+        for rollup in plans[entity].rollups
+    ]
 
 
 def _code_type(column: str) -> str:
@@ -231,8 +280,9 @@ def migrate(
     """Create what is missing and reload the code tables. Idempotent; blocks; raises `WarehouseError`."""
     for statement in common_tables():
         warehouse.command(statement)
-    for entity, contract in contracts.items():
-        for statement in statements(contract, plans[entity], timezone):
+    for contract in contracts.values():
+        for statement in statements(contract, EntityPlan(contract.entity, (), {}, (), ()), timezone):
             warehouse.command(statement)
+    place(warehouse, targets(contracts, plans, timezone))
     for table in codes:
         load_codes(warehouse, table)
