@@ -88,8 +88,7 @@ class _Parser:
         if not isinstance(kind, str):
             raise InvalidSchemaError(path, '"type" is missing' if kind is None else '"type" of an object is a name')
         if kind in PRIMITIVES:
-            logical = raw.get("logicalType")
-            return Primitive(kind, logical if isinstance(logical, str) else None)
+            return _primitive(kind, raw)
         if kind == "array":
             return Container("array", self.node(_required(raw, "items", path), space, f"{path}[]", depth + 1))
         if kind == "map":
@@ -156,6 +155,18 @@ class _Parser:
         for where, made in self._defaults:
             if made.has_default and not default_fits(made, judged):
                 raise InvalidSchemaError(where, f"the default {_json(made.default)} is no {show(made.type)}")
+
+
+def _primitive(kind: str, raw: dict[str, Any]) -> Primitive:
+    """A decimal that is not one by the specification counts as the bytes it is made of."""
+    logical = raw.get("logicalType")
+    if logical != "decimal":
+        return Primitive(kind, logical if isinstance(logical, str) else None)
+    digits: Any = raw.get("precision")
+    scale: Any = raw.get("scale", 0)
+    if kind != "bytes" or type(digits) is not int or type(scale) is not int or not 0 <= scale <= digits or not digits:
+        return Primitive(kind)
+    return Primitive(kind, logical, digits, scale)
 
 
 def _full_name(raw: dict[str, Any], space: str, path: str) -> str:

@@ -13,8 +13,12 @@ INT_BITS, LONG_BITS = 31, 63
 
 @dataclass(frozen=True, slots=True)
 class Primitive:
+    """`precision` and `scale` are those of a decimal."""
+
     kind: str
     logical: str | None = None
+    precision: int = 0
+    scale: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,6 +84,8 @@ def unqualified(full_name: str) -> str:
 def show(node: Node) -> str:
     """A type in a few words, for messages."""
     match node:
+        case Primitive(_, "decimal"):
+            return f"decimal({node.precision}, {node.scale})"
         case Primitive(kind, logical):
             return f"{kind} ({logical})" if logical else kind
         case Container(kind, inner):

@@ -1,53 +1,34 @@
 """From message values to columns.
 
-Concatenated datums of one writer schema are exactly the payload of a block of an Avro object container, so a
-batch is decoded by one call of a columnar reader. If that call fails, the batch is read record by record, the
-bad ones are named and the good ones kept. The Kafka key is held against `entity_key`, which finds the shifted
+A batch of one writer schema is decoded by one call of a columnar reader and resolved to the contract column by
+column. If that fails, the bad values are found by a walk over all of them at once and the others read as columns
+again, so a few bad records cost a batch little. The Kafka key is held against `entity_key`, which finds the shifted
 rows that a damaged datum could leave behind.
 """
 
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import fastavro
+import numpy as np
 import polars as pl
 
-from schemas.contract import Contract, Field
+from schemas import bad_records
+from schemas.bad_records import BadRecord as BadRecord
+from schemas.contract import Contract
 from schemas.errors import UnknownSchemaError
-from schemas.wire import HEADER_BYTES, schema_id_of
+from schemas.resolution import Column, read, resolve
+from schemas.resolution import dtype as dtype
+from schemas.screen import WHOLE, faults
+from schemas.wire import HEADER_BYTES, MAX_VALUE_BYTES, schema_id_of
+from schemas.writer import COLUMNAR_ERRORS, WIRE, FlatField, Writer
 
 ROW = "__row"
 """Column with the record's position in the batch."""
-
-_SYNC = b"ioc-block-marker"
-_DTYPES: dict[str, pl.DataType] = {
-    "string": pl.String(),
-    "int": pl.Int32(),
-    "long": pl.Int64(),
-    "float": pl.Float32(),
-    "double": pl.Float64(),
-    "boolean": pl.Boolean(),
-    "enum": pl.String(),
-    "timestamp": pl.Datetime("ms", "UTC"),
-}
-
-COLUMNAR_ERRORS: tuple[type[BaseException], ...] = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
-"""What the columnar reader raises on bad bytes; a panic is no `Exception`."""
-
-
-@dataclass(frozen=True, slots=True)
-class BadRecord:
-    """A record that cannot be read: `row` in the batch, a stable `code`, and the reason in both languages."""
-
-    row: int
-    code: str
-    reason: str
-    reason_en: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,61 +39,33 @@ class Decoded:
     bad: tuple[BadRecord, ...]
 
 
-def dtype(field: Field) -> pl.DataType:
-    """Polars type of a contract field once decoded; enums become strings."""
-    return _DTYPES[field.base]
-
-
 def empty_frame(contract: Contract) -> pl.DataFrame:
     """No rows, with the columns of `Decoded.frame`."""
     schema: dict[str, pl.DataType] = {field.name: dtype(field) for field in contract.fields}
     return pl.DataFrame(schema={**schema, ROW: pl.UInt32()})
 
 
-def _varint(number: int) -> bytes:
-    zigzag = (number << 1) ^ (number >> 63)
-    out = bytearray()
-    while zigzag >= 0x80:
-        out.append(zigzag & 0x7F | 0x80)
-        zigzag >>= 7
-    out.append(zigzag)
-    return bytes(out)
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Records of one writer schema: whole values and keys, and their rows in the batch."""
+
+    header: bytes
+    rows: Sequence[int]
+    keys: Sequence[bytes | None]
+    values: Sequence[bytes]
+
+    def part(self, places: Sequence[int]) -> _Group:
+        rows = [self.rows[place] for place in places]
+        return _Group(self.header, rows, [self.keys[p] for p in places], [self.values[p] for p in places])
 
 
-def _bare(schema: Any, named: dict[str, Any]) -> Any:
-    """The schema without documentation and defaults, which the columnar reader refuses, and references inlined."""
-    if isinstance(schema, list):
-        return [_bare(branch, named) for branch in schema]
-    if isinstance(schema, str):
-        return named.get(schema, schema)
-    if schema["type"] == "record":
-        fields = [{"name": field["name"], "type": _bare(field["type"], named)} for field in schema["fields"]]
-        return {"type": "record", "name": schema["name"], "fields": fields}
-    if schema["type"] == "enum":
-        named[schema["name"]] = {"type": "enum", "name": schema["name"], "symbols": schema["symbols"]}
-        return named[schema["name"]]
-    return {key: schema[key] for key in ("type", "logicalType", "name", "size") if key in schema}
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """A writer schema, and how the contract's columns come from its own."""
 
-
-class _Writer:
-    """One writer schema: the container header for the columnar reader and the parsed schema for the other."""
-
-    def __init__(self, text: str) -> None:
-        schema = json.loads(text)
-        bare = json.dumps(_bare(schema, {})).encode()
-        self.header = b"".join(
-            (
-                b"Obj\x01",
-                *(_varint(2), _varint(11), b"avro.schema", _varint(len(bare)), bare),
-                *(_varint(10), b"avro.codec", _varint(4), b"null", _varint(0), _SYNC),
-            )
-        )
-        self.parsed = fastavro.parse_schema(schema)
-
-    def block(self, payloads: Sequence[bytes]) -> pl.DataFrame:
-        body = b"".join(payloads)
-        container = b"".join((self.header, _varint(len(payloads)), _varint(len(body)), body, _SYNC))
-        return pl.read_avro(io.BytesIO(container))
+    writer: Writer
+    columns: tuple[Column, ...]
+    parsed: Any
 
 
 class Decoder:
@@ -122,137 +75,161 @@ class Decoder:
         """`schema_text` gives a schema by id: raises `UnknownSchemaError` or `RegistryUnavailableError`; may block."""
         self._contract = contract
         self._schema_text = schema_text
-        self._writers: dict[int, _Writer] = {}
-        self._reader = fastavro.parse_schema(json.loads(contract.schema_text))
+        self._readers: dict[int, _Reader] = {}
+        self._parsed = fastavro.parse_schema(contract.schema)
 
     def decode(self, keys: Sequence[bytes | None], values: Sequence[bytes | None]) -> Decoded:
         """Decode a batch; raises `RegistryUnavailableError` if a schema is needed and the registry is away."""
-        frames: list[pl.DataFrame] = []
         bad: list[BadRecord] = []
-        for header, rows in self._groups(values, bad).items():
-            schema_id = schema_id_of(header)
-            assert schema_id is not None
+        whole = self._of_one_schema(keys, values)
+        frame = self._at_once(whole) if whole is not None else None
+        if frame is not None:
+            return Decoded(frame, ())
+        frames: list[pl.DataFrame] = []
+        for group in _groups(keys, values, bad):
             try:
-                writer = self._writer(schema_id)
+                reader = self._reader(group.header)
             except UnknownSchemaError:
-                bad += [_unknown_schema(row, schema_id) for row in rows]
+                schema_id = schema_id_of(group.header) or 0
+                bad += [bad_records.unknown_schema(row, schema_id) for row in group.rows]
                 continue
-            payloads = [(values[row] or b"")[HEADER_BYTES:] for row in rows]
-            frames.append(self._group(writer, rows, payloads, keys, bad))
-        frame = pl.concat(frames) if frames else empty_frame(self._contract)
-        return Decoded(frame.sort(ROW) if len(frames) > 1 else frame, tuple(bad))
+            seen = whole is not None and len(group.rows) == len(whole.rows)
+            frames.append(self._group(reader, group, bad, clean=not seen))
+        joined = pl.concat(frames) if frames else empty_frame(self._contract)
+        bad.sort(key=lambda record: record.row)
+        return Decoded(joined.sort(ROW) if len(frames) > 1 else joined, tuple(bad))
 
-    def _groups(self, values: Sequence[bytes | None], bad: list[BadRecord]) -> dict[bytes, list[int]]:
-        groups: dict[bytes, list[int]] = {}
-        for row, value in enumerate(values):
-            if value is None:
-                bad.append(BadRecord(row, "null_value", "Bản tin không có nội dung.", "The message has no value."))
-            elif schema_id_of(value[:HEADER_BYTES]) is None:
-                bad.append(
-                    BadRecord(
-                        row,
-                        "wrong_magic_byte",
-                        "Bản tin không theo định dạng Avro của trục tích hợp.",
-                        "The message does not begin with the wire format's header.",
-                    )
-                )
-            else:
-                groups.setdefault(value[:HEADER_BYTES], []).append(row)
-        return groups
+    def _of_one_schema(self, keys: Sequence[bytes | None], values: Sequence[bytes | None]) -> _Group | None:
+        """The whole batch as one group if that is likely; whether it is one is seen once it is decoded."""
+        first = values[0] if values else None
+        if first is None or schema_id_of(first[:HEADER_BYTES]) is None:
+            return None
+        header = first[:HEADER_BYTES]
+        for value in (values[len(values) // 2], values[-1]):
+            if value is None or not value.startswith(header):
+                return None
+        present = [value for value in values if value is not None]
+        if len(present) < len(values) or max(map(len, present)) > MAX_VALUE_BYTES:
+            return None
+        return _Group(header, range(len(values)), keys, present)
 
-    def _writer(self, schema_id: int) -> _Writer:
-        if schema_id not in self._writers:
-            self._writers[schema_id] = _Writer(self._schema_text(schema_id))
-        return self._writers[schema_id]
+    def _reader(self, header: bytes) -> _Reader:
+        schema_id = schema_id_of(header)
+        assert schema_id is not None
+        if schema_id not in self._readers:
+            writer = Writer(self._schema_text(schema_id))
+            columns = resolve(self._contract, writer) if writer.fields is not None else ()
+            self._readers[schema_id] = _Reader(writer, columns, fastavro.parse_schema(writer.schema))
+        return self._readers[schema_id]
 
-    def _group(
-        self,
-        writer: _Writer,
-        rows: list[int],
-        payloads: list[bytes],
-        keys: Sequence[bytes | None],
-        bad: list[BadRecord],
-    ) -> pl.DataFrame:
-        index = pl.Series(ROW, rows, dtype=pl.UInt32)
+    def _at_once(self, group: _Group) -> pl.DataFrame | None:
+        """The common case: nothing is wrong. None if anything is."""
         try:
-            frame = writer.block(payloads)
-            if frame.height == len(rows):
-                evolved = self._evolved(frame).with_columns(index)
-                wanted = pl.Series("key", [keys[row] or b"" for row in rows], dtype=pl.Binary)
-                if (evolved["entity_key"].cast(pl.Binary) == wanted).all():
-                    return evolved
+            reader = self._reader(group.header)
+        except UnknownSchemaError:
+            return None
+        return self._clean(reader, group) if reader.writer.fields is not None else None
+
+    def _clean(self, reader: _Reader, group: _Group) -> pl.DataFrame | None:
+        try:
+            frame = reader.writer.columns(group.values)
+            if frame.height != len(group.rows) or not (frame[WIRE] == pl.Series([group.header])).all():
+                return None
+            resolved, bad = read(reader.columns, frame)
         except COLUMNAR_ERRORS:
-            pass  # a bad datum fails the whole block: find it below
-        return self._one_by_one(writer, rows, payloads, keys, bad)
+            return None  # a bad datum fails the whole block
+        if bad or not _same_keys(resolved, group.keys).all():
+            return None
+        return resolved.with_columns(_rows(group))
 
-    def _evolved(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Resolve the writer's columns to the contract's: defaults for new ones, promotions, unknown symbols."""
-        columns: list[pl.Expr] = []
-        for field in self._contract.fields:
-            if field.name not in frame.columns:
-                if not field.has_default:
-                    raise pl.exceptions.ColumnNotFoundError(field.name)
-                columns.append(pl.lit(field.default).cast(dtype(field)).alias(field.name))
-                continue
-            column = pl.col(field.name).cast(dtype(field))
-            if field.base == "enum":
-                fallback = field.default if field.default in field.symbols else None
-                known = column.is_in(list(field.symbols)) | column.is_null()
-                column = pl.when(known).then(column).otherwise(pl.lit(fallback, dtype=pl.String)).alias(field.name)
-            columns.append(column)
-        evolved = frame.select(columns)
-        required = [field.name for field in self._contract.fields if not field.nullable]
-        if any(evolved[name].null_count() for name in required):
-            raise pl.exceptions.InvalidOperationError("a required field is null")
-        return evolved
+    def _group(self, reader: _Reader, group: _Group, bad: list[BadRecord], clean: bool) -> pl.DataFrame:
+        """The good records of one schema; `clean` False: something is known to be wrong with one."""
+        if reader.writer.fields is None:
+            return self._one_by_one(reader, group, bad)
+        frame = self._clean(reader, group) if clean else None
+        return frame if frame is not None else self._carefully(reader, reader.writer.fields, group, bad)
 
-    def _one_by_one(
-        self,
-        writer: _Writer,
-        rows: list[int],
-        payloads: list[bytes],
-        keys: Sequence[bytes | None],
-        bad: list[BadRecord],
+    def _carefully(
+        self, reader: _Reader, fields: Sequence[FlatField], group: _Group, bad: list[BadRecord]
     ) -> pl.DataFrame:
+        """Leave out what is no whole datum, read the rest as columns, then leave out what may not be used."""
+        verdicts = faults(fields, group.values)
+        for place in np.flatnonzero(verdicts != WHOLE).tolist():
+            bad.append(_malformed(group.rows[place], fields, int(verdicts[place])))
+        group = group.part(np.flatnonzero(verdicts == WHOLE).tolist())
+        if not group.rows:
+            return empty_frame(self._contract)
+        try:
+            resolved, spoilt = read(reader.columns, reader.writer.columns(group.values, careful=True))
+        except COLUMNAR_ERRORS:
+            return self._one_by_one(reader, group, bad)
+        keep = np.ones(len(group.rows), dtype=np.bool_)
+        for record in spoilt:
+            bad.append(replace(record, row=group.rows[record.row]))
+            keep[record.row] = False
+        for place in np.flatnonzero(keep & ~_same_keys(resolved, group.keys).to_numpy()).tolist():
+            bad.append(bad_records.key_mismatch(group.rows[place]))
+            keep[place] = False
+        return resolved.with_columns(_rows(group)).filter(pl.Series(keep))
+
+    def _one_by_one(self, reader: _Reader, group: _Group, bad: list[BadRecord]) -> pl.DataFrame:
+        """For schemas that the columnar reader does not take."""
         good: list[dict[str, Any]] = []
-        for row, payload in zip(rows, payloads, strict=True):
-            stream = io.BytesIO(payload)
+        for row, key, value in zip(group.rows, group.keys, group.values, strict=True):
+            stream = io.BytesIO(value)
+            stream.seek(HEADER_BYTES)
             try:
-                record: Any = fastavro.schemaless_reader(stream, writer.parsed, self._reader)
+                record: Any = fastavro.schemaless_reader(stream, reader.parsed, self._parsed)
             except Exception as error:  # noqa: BLE001 – the reader raises anything on bad bytes; each record is judged
-                bad.append(_undecodable(row, f"{type(error).__name__}"))
+                bad.append(bad_records.undecodable(row, type(error).__name__, type(error).__name__))
                 continue
-            if stream.tell() != len(payload):
-                bad.append(_undecodable(row, f"{len(payload) - stream.tell()} bytes left over"))
-            elif str(record["entity_key"]).encode() != (keys[row] or b""):
-                bad.append(
-                    BadRecord(
-                        row,
-                        "key_mismatch",
-                        "Khóa Kafka khác với entity_key của bản ghi.",
-                        "The Kafka key differs from the record's entity_key.",
-                    )
-                )
+            if stream.tell() != len(value):
+                bad.append(_left_over(row))
+            elif str(record["entity_key"]).encode() != (key or b""):
+                bad.append(bad_records.key_mismatch(row))
             else:
-                record[ROW] = row
-                good.append(record)
+                good.append({**record, ROW: row})
         schema = empty_frame(self._contract).schema
         return pl.DataFrame(good, schema=schema) if good else empty_frame(self._contract)
 
 
-def _undecodable(row: int, why: str) -> BadRecord:
-    return BadRecord(
-        row,
-        "undecodable",
-        f"Không giải mã được bản ghi Avro ({why}); hãy gửi lại theo đúng lược đồ đã đăng ký.",
-        f"The Avro record cannot be decoded ({why}); send it again by the schema registered.",
-    )
+def _groups(keys: Sequence[bytes | None], values: Sequence[bytes | None], bad: list[BadRecord]) -> list[_Group]:
+    """The records that have a header and are not too large, by header."""
+    places: dict[bytes, list[int]] = {}
+    for row, value in enumerate(values):
+        if value is None:
+            bad.append(bad_records.null_value(row))
+            continue
+        header = value[:HEADER_BYTES]
+        if len(value) > MAX_VALUE_BYTES:
+            bad.append(bad_records.too_large(row, len(value), MAX_VALUE_BYTES))
+        elif header in places:
+            places[header].append(row)
+        elif schema_id_of(header) is None:
+            bad.append(bad_records.wrong_magic_byte(row))
+        else:
+            places[header] = [row]
+    return [
+        _Group(header, rows, [keys[row] for row in rows], [values[row] or b"" for row in rows])
+        for header, rows in places.items()
+    ]
 
 
-def _unknown_schema(row: int, schema_id: int) -> BadRecord:
-    return BadRecord(
-        row,
-        "unknown_schema",
-        f"Không có lược đồ số {schema_id} trong sổ đăng ký.",
-        f"The registry has no schema {schema_id}.",
-    )
+def _rows(group: _Group) -> pl.Series:
+    return pl.Series(ROW, group.rows, dtype=pl.UInt32)
+
+
+def _same_keys(frame: pl.DataFrame, keys: Sequence[bytes | None]) -> pl.Series:
+    wanted = pl.Series("key", keys, dtype=pl.Binary).fill_null(b"")
+    return frame["entity_key"].cast(pl.Binary).fill_null(b"") == wanted
+
+
+def _malformed(row: int, fields: Sequence[FlatField], fault: int) -> BadRecord:
+    if fault == len(fields):
+        return _left_over(row)
+    name = fields[fault].name
+    return bad_records.undecodable(row, f"hỏng từ trường «{name}»", f"broken off or malformed at field '{name}'")
+
+
+def _left_over(row: int) -> BadRecord:
+    return bad_records.undecodable(row, "thừa dữ liệu ở cuối", "bytes are left over at the end")

@@ -1,6 +1,7 @@
 """Avro compatibility: what stands against reading data of one schema with another. Pure.
 
-The rules are those of Java Avro's `SchemaCompatibility`; each finding names the field's path, the rule and both types.
+The rules are those of Java Avro's `SchemaCompatibility`, and beyond them a decimal reads only a decimal of the same
+precision and scale, as the specification has it; each finding names the field's path, the rule and both types.
 """
 
 from __future__ import annotations
@@ -117,8 +118,8 @@ class _Comparison:
         if isinstance(reader, Union):
             return self._reader_union(reader, writer, path)
         match reader, writer:
-            case Primitive(wide), Primitive(narrow):
-                return [] if wide == narrow or (narrow, wide) in PROMOTIONS else [_mismatch(reader, writer, path)]
+            case Primitive(), Primitive():
+                return [] if reads(reader, writer) else [_mismatch(reader, writer, path)]
             case Container(), Container() if reader.kind == writer.kind:
                 return self.compare(reader.inner, writer.inner, path + ("[]" if reader.kind == "array" else "{}"))
             case Fixed(), Fixed():
@@ -166,6 +167,13 @@ class _Comparison:
         if sources:
             return self.compare(field.type, sources[0].type, where)
         return [] if field.has_default else [_Finding(where, "missing_default", show(field.type), "")]
+
+
+def reads(reader: Primitive, writer: Primitive) -> bool:
+    """Whether a reader's primitive also reads the writer's: the same or a promotion; a decimal only its equal."""
+    if "decimal" in (reader.logical, writer.logical):
+        return reader == writer
+    return reader.kind == writer.kind or (writer.kind, reader.kind) in PROMOTIONS
 
 
 def _sources(field: RecordField, writer: Record) -> list[RecordField]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from decimal import Context, Decimal
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -28,10 +29,19 @@ ENVELOPE = (
 OPS = ("UPSERT", "CORRECT", "DELETE")
 """Kinds of assertion, in the order in which they win at the same revision."""
 
+MAX_PRECISION = 38
+"""Most digits of a decimal: what 128 bits hold, on the wire of columns as in the warehouse."""
+
+_EXACT = Context(prec=MAX_PRECISION)
+
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One flat field. `base` is `string|int|long|float|double|boolean|enum|timestamp`."""
+    """One flat field. `base` is `string|int|long|float|double|boolean|enum|timestamp|decimal`.
+
+    A decimal has at most `precision` digits, `scale` of them after the point; its `default` is a `Decimal`.
+    `symbol_default` stands in for an enum's symbols that this version does not know.
+    """
 
     name: str
     base: str
@@ -41,6 +51,9 @@ class Field:
     default: Any = None
     has_default: bool = False
     symbols: tuple[str, ...] = ()
+    symbol_default: str | None = None
+    precision: int = 0
+    scale: int = 0
     pii: str | None = None
     codes: str | None = None
     unit: str | None = None
@@ -105,37 +118,67 @@ def _field(raw: dict[str, Any], where: str) -> Field:
             raise ContractError(f"{where}.{raw['name']}: a union must be null and one type; contracts are flat")
         nullable = True
         kind = branches[0]
-    symbols: tuple[str, ...] = ()
-    if isinstance(kind, dict):
-        if kind.get("logicalType") == "timestamp-millis" and kind.get("type") == "long":
-            base = "timestamp"
-        elif kind.get("type") == "enum":
-            base, symbols = "enum", tuple(kind["symbols"])
-        else:
-            raise ContractError(
-                f"{where}.{raw['name']}: type {json.dumps(kind)} is not flat; "
-                "use a primitive, an enum or timestamp-millis"
-            )
-    elif kind in {"string", "int", "long", "float", "double", "boolean"}:
-        base = kind
-    else:
-        raise ContractError(
-            f"{where}.{raw['name']}: type {kind!r} is not flat; use a primitive, an enum or timestamp-millis"
-        )
+    place = f"{where}.{raw['name']}"
+    base = _base(kind, place)
+    shape = kind if isinstance(kind, dict) else {}
+    precision, scale = _digits(shape, place) if base == "decimal" else (0, 0)
     return Field(
         name=raw["name"],
         base=base,
         nullable=nullable,
         doc_vi=raw.get("doc", ""),
         doc_en=raw.get("doc_en", ""),
-        default=raw.get("default"),
+        default=_default(raw.get("default"), base, precision, scale, place),
         has_default="default" in raw,
-        symbols=symbols,
+        symbols=tuple(shape.get("symbols", ())),
+        symbol_default=shape.get("default"),
+        precision=precision,
+        scale=scale,
         pii=raw.get("pii"),
         codes=raw.get("codes"),
         unit=raw.get("unit"),
         role=raw.get("role"),
     )
+
+
+def _base(kind: Any, place: str) -> str:
+    if isinstance(kind, dict):
+        match kind.get("type"), kind.get("logicalType"):
+            case "long", "timestamp-millis":
+                return "timestamp"
+            case "bytes", "decimal":
+                return "decimal"
+            case "enum", _:
+                return "enum"
+        kind = json.dumps(kind)
+    elif kind in {"string", "int", "long", "float", "double", "boolean"}:
+        return str(kind)
+    raise ContractError(
+        f"{place}: type {kind} is not flat; use a primitive, an enum, timestamp-millis or a decimal in bytes"
+    )
+
+
+def _digits(shape: dict[str, Any], place: str) -> tuple[int, int]:
+    """Precision and scale of a decimal."""
+    precision, scale = shape.get("precision"), shape.get("scale", 0)
+    if type(precision) is not int or not 1 <= precision <= MAX_PRECISION:
+        raise ContractError(f"{place}: precision is {precision!r}; a decimal has 1 to {MAX_PRECISION} digits")
+    if type(scale) is not int or not 0 <= scale <= precision:
+        raise ContractError(f"{place}: scale is {scale!r}; it must be 0 to the precision, {precision}")
+    return precision, scale
+
+
+def _default(value: Any, base: str, precision: int, scale: int, place: str) -> Any:
+    """A decimal's default is written as the characters of its bytes; every other one as itself."""
+    if base != "decimal" or value is None:
+        return value
+    try:
+        number = int.from_bytes(value.encode("latin-1"), "big", signed=True)
+    except (AttributeError, UnicodeEncodeError) as error:
+        raise ContractError(f'{place}: the default {value!r} is no bytes, written as "\\u00ff"') from error
+    if abs(number) >= 10**precision:
+        raise ContractError(f"{place}: the default has more than {precision} digits")
+    return Decimal(number).scaleb(-scale, context=_EXACT)
 
 
 def parse_contract(schema: dict[str, Any], domain: str, entity: str, where: str) -> Contract:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import struct
 
 HEADER_BYTES = 5
+
+MAX_VALUE_BYTES = 1024 * 1024
+"""Longest value that is decoded; a record of a contract has a few hundred bytes. Longer ones are refused unread."""
 _HEADER = struct.Struct(">BI")
 
 
