@@ -92,8 +92,8 @@ def rollup_table(entity: str, time: str) -> str:
 
 
 def expand(sql: str, timezone: str) -> str:
-    """Replace `$day(x)` by the day of `x` in `timezone`."""
-    return re.sub(r"\$day\((\w+)\)", rf"toDate(\1, '{timezone}')", sql)
+    """Replace `$day(x)` by the day of `x` in `timezone`: a Date32, which holds all of 1900–2299."""
+    return re.sub(r"\$day\((\w+)\)", rf"toDate32(\1, '{timezone}')", sql)
 
 
 def _term(raw: Any, where: str, time: str | None = None) -> Term:

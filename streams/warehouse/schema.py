@@ -130,6 +130,13 @@ def current_table(contract: Contract) -> list[str]:
     return [target.create(target.name), target.view(target.name)]
 
 
+def _day(time: str, timezone: str) -> str:
+    """The day of `time` in `timezone` as a Date. A Date holds 1970-01-01 to 2149-06-06 and wraps around beyond: a year
+    mistyped as 2202 would count in 2022. The days beyond are counted at its ends."""
+    day = f"toDate32({time}, '{timezone}')"
+    return f"toDate(least(greatest({day}, toDate32('1970-01-01')), toDate32('2149-06-06')))"
+
+
 def rollup_select(rollup: Rollup, timezone: str, source: str = "") -> str:
     """The one definition of a rollup's rows, over `<entity>_changes` or `source`, a sub-query of some of its rows."""
     source = source or f"{rollup.entity}_changes"
@@ -142,7 +149,7 @@ def rollup_select(rollup: Rollup, timezone: str, source: str = "") -> str:
     ]
     keys = ["day", *(f"`{name}`" for name in rollup.dimensions)]
     return (
-        f"SELECT toDate(assumeNotNull(`{rollup.time}`), '{timezone}') AS {', '.join([*keys, *measures])} "
+        f"SELECT {_day(f'assumeNotNull(`{rollup.time}`)', timezone)} AS {', '.join([*keys, *measures])} "
         f"FROM {source} WHERE sign != 0 AND `{rollup.time}` IS NOT NULL GROUP BY {', '.join(keys)}"
     )
 
