@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
 from kafka import KafkaAdminClient
 from kafka.admin import NewTopic
+from kafka.errors import TopicAlreadyExistsError
 
 from tests.benchmarks.events import PARTITIONS, Message
 
@@ -18,9 +20,18 @@ BATCH_BYTES = 256 * 1024
 
 
 def create(bootstrap: str, topic: str, partitions: int = PARTITIONS) -> None:
+    """Make a topic; raises `TopicAlreadyExistsError`."""
     admin = KafkaAdminClient(bootstrap_servers=bootstrap)
-    admin.create_topics([NewTopic(topic, partitions, 1)])
-    admin.close()
+    try:
+        admin.create_topics([NewTopic(topic, partitions, 1)])
+    finally:
+        admin.close()
+
+
+def ensure(bootstrap: str, topic: str) -> None:
+    """Make a topic of one partition unless it is there."""
+    with contextlib.suppress(TopicAlreadyExistsError):
+        create(bootstrap, topic, 1)
 
 
 def drop(bootstrap: str, *topics: str) -> None:

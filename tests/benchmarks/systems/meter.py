@@ -21,23 +21,25 @@ class Meter:
         self.count, self.skip = count, skip
         self.seen = 0
         self._finished = finished
-        self._from: tuple[float, int] | None = None
-        self.seconds = 0.0
+        self._from: tuple[float, float, int] | None = None
+        self.seconds = self.cpu_seconds = 0.0
         self.events = 0
 
     def saw(self, events: int = 1) -> None:
         """So many more events have been dealt with."""
         before, self.seen = self.seen, self.seen + events
         if self._from is None and self.seen >= self.skip:
-            self._from = (time.monotonic(), self.seen)
+            self._from = (time.monotonic(), time.process_time(), self.seen)
         if before < self.count <= self.seen and self._from is not None:
             self.seconds = time.monotonic() - self._from[0]
-            self.events = self.seen - self._from[1]
+            self.cpu_seconds = time.process_time() - self._from[1]
+            self.events = self.seen - self._from[2]
             self._finished()
 
     def report(self) -> None:
         """Print the one line the runner reads."""
-        print(json.dumps({"events": self.events, "seconds": self.seconds}), flush=True)
+        told = {"events": self.events, "seconds": self.seconds, "cpu_seconds": self.cpu_seconds}
+        print(json.dumps(told), flush=True)
 
 
 def parsed_schema() -> Any:

@@ -1,3 +1,5 @@
+import com.sun.management.OperatingSystemMXBean;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -40,6 +42,10 @@ public final class Peer {
     private long seen;
     private long started;
     private long ended;
+    private long startedCpu;
+    private long endedCpu;
+    private final OperatingSystemMXBean system =
+        (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
 
     private Peer(long count, long skip) {
         this.count = count;
@@ -50,9 +56,11 @@ public final class Peer {
         seen++;
         if (seen == skip) {
             started = System.nanoTime();
+            startedCpu = system.getProcessCpuTime();
         }
         if (seen == count) {
             ended = System.nanoTime();
+            endedCpu = system.getProcessCpuTime();
             done.countDown();
         }
     }
@@ -127,8 +135,8 @@ public final class Peer {
         KafkaStreams streams = new KafkaStreams(builder.build(), settings);
         streams.start();
         peer.done.await();
-        System.out.printf("{\"events\": %d, \"seconds\": %.6f}%n",
-            peer.count - peer.skip, (peer.ended - peer.started) / 1e9);
+        System.out.printf("{\"events\": %d, \"seconds\": %.6f, \"cpu_seconds\": %.6f}%n",
+            peer.count - peer.skip, (peer.ended - peer.started) / 1e9, (peer.endedCpu - peer.startedCpu) / 1e9);
         System.out.flush();
         Runtime.getRuntime().halt(0);
     }
