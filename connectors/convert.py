@@ -9,11 +9,13 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import date
+from decimal import Context, Decimal
 from typing import Any
 
 from connectors.errors import MappingError, Text
 from connectors.memo import Memo
 from connectors.misfit import TYPES, bad_format, out_of_range, wrong_type
+from schemas.contract import MAX_PRECISION
 
 Convert = Callable[[Any], Any]
 
@@ -60,6 +62,32 @@ def decimal(low: float, high: float) -> Convert:
         if math.isfinite(number) and low <= number <= high:
             return number
         raise out_of_range(low, high)
+
+    return convert
+
+
+_FIXED_POINT = re.compile(r"-?\d+(?:\.\d+)?").fullmatch
+_DIGITS = Context(prec=2 * MAX_PRECISION)
+
+
+def fixed_point(precision: int, scale: int, low: float = -math.inf, high: float = math.inf) -> Convert:
+    """A number, or a text such as "1250000.50", as an exact decimal of at most so many digits; never rounded."""
+    most = Decimal(10) ** (precision - scale)
+    step = Decimal(1).scaleb(-scale)
+
+    def convert(value: Any) -> Decimal:
+        if value.__class__ is str:
+            if len(value) > TEXT_CHARACTERS or _FIXED_POINT(value) is None:
+                raise bad_format("-1250000.50")
+        elif value.__class__ is not int and (value.__class__ is not float or not math.isfinite(value)):
+            raise wrong_type(value, TYPES[float])
+        number = Decimal(str(value))
+        if not (abs(number) < most and low <= number <= high):
+            raise out_of_range(max(low, -most), min(high, most))
+        exact = number.quantize(step, context=_DIGITS)
+        if exact != number:
+            raise bad_format(f"{step}")
+        return exact
 
     return convert
 

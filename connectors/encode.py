@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable
+from decimal import Decimal
 from typing import Any
 
 from schemas.contract import Contract, Field
+from schemas.decimals import to_bytes
 from schemas.wire import prefix
 
 MEMO_ENTRIES = 65_536
@@ -58,6 +60,14 @@ def _string(value: str) -> bytes:
     return (_LENGTHS[size] if size < 1024 else zigzag(size)) + raw
 
 
+def _decimal(scale: int) -> Encode:
+    def encode(value: Decimal) -> bytes:
+        octets = to_bytes(value, scale)
+        return _LENGTHS[len(octets)] + octets
+
+    return encode
+
+
 _double = struct.Struct("<d").pack
 _float = struct.Struct("<f").pack
 _BOOLEANS = {False: b"\x00", True: b"\x01"}
@@ -70,6 +80,8 @@ def _plain(field: Field) -> Encode:
         return {symbol: zigzag(index) for index, symbol in enumerate(field.symbols)}.__getitem__
     if field.base == "boolean":
         return _BOOLEANS.__getitem__
+    if field.base == "decimal":
+        return _decimal(field.scale)
     if field.base == "double":
         return _double
     return _float if field.base == "float" else zigzag

@@ -5,6 +5,7 @@ Pure: no clock, no log, no metric. A record that does not fit comes back as a Re
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -169,14 +170,12 @@ def _step(manifest: Manifest, field: Field, pseudonymiser: Pseudonymiser) -> _St
     if rule.ingest_time:
         return _Step(field.name, (), None, False, None, is_ingest_time=True)
     if rule.const is not None:
-        _check_constant(manifest, field, rule.const)
-        return _Step(field.name, (), None, False, rule.const)
-    if rule.default is not None:
-        _check_constant(manifest, field, rule.default)
+        return _Step(field.name, (), None, False, _constant(manifest, field, rule.const))
+    default = None if rule.default is None else _constant(manifest, field, rule.default)
     path = tuple((rule.source or "").split("."))
     required = rule.default is None and not field.nullable
     made = _converter(manifest, field, rule, pseudonymiser)
-    return _Step(field.name, path, made, required, rule.default)
+    return _Step(field.name, path, made, required, default)
 
 
 def _check_personal(manifest: Manifest, field: Field, rule: FieldRule) -> None:
@@ -196,7 +195,13 @@ def _check_personal(manifest: Manifest, field: Field, rule: FieldRule) -> None:
         )
 
 
-def _check_constant(manifest: Manifest, field: Field, value: Any) -> None:
+def _constant(manifest: Manifest, field: Field, value: Any) -> Any:
+    """The constant as the field has it; ManifestError if it does not fit."""
+    if field.base == "decimal":
+        try:
+            return convert.fixed_point(field.precision, field.scale)(value)
+        except MappingError as error:
+            raise _fault(manifest, field.name, error.reason) from error
     wanted = {"string": str, "boolean": bool, "int": int, "long": int, "timestamp": int}.get(field.base)
     fits = value in field.symbols if field.base == "enum" else wanted is None or type(value) is wanted
     if not fits:
@@ -205,13 +210,12 @@ def _check_constant(manifest: Manifest, field: Field, value: Any) -> None:
             field.name,
             Text(f"hằng {value!r} không hợp kiểu {field.base}", f"the constant {value!r} is no {field.base}"),
         )
+    return value
 
 
 def _converter(manifest: Manifest, field: Field, rule: FieldRule, pseudonymiser: Pseudonymiser) -> Convert:
     if rule.codes is not None:
-        for value in rule.codes.values():
-            _check_constant(manifest, field, value)
-        return convert.codes(rule.codes)
+        return convert.codes({code: _constant(manifest, field, value) for code, value in rule.codes.items()})
     if rule.codeset is not None:
         steps = tuple((step.before, step.value) for step in rule.codeset)
         return convert_time.codeset(convert_time.time_by(rule.time or "iso", manifest.zone), steps, manifest.zone)
@@ -249,6 +253,10 @@ def _plain_converter(field: Field, rule: FieldRule) -> Convert:
             low if rule.min is None else max(low, int(rule.min)),
             high if rule.max is None else min(high, int(rule.max)),
         )
+    if field.base == "decimal":
+        least = -math.inf if rule.min is None else rule.min
+        most = math.inf if rule.max is None else rule.max
+        return convert.fixed_point(field.precision, field.scale, least, most)
     return convert.decimal(
         -1e308 if rule.min is None else rule.min,
         1e308 if rule.max is None else rule.max,

@@ -6,6 +6,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import polars as pl
 import pyarrow as pa
@@ -46,6 +47,7 @@ _BLANK: dict[str, object] = {
     "float": 0.0,
     "double": 0.0,
     "boolean": False,
+    "decimal": Decimal(0),
     "timestamp": datetime(1970, 1, 1, tzinfo=UTC),
 }
 

@@ -65,7 +65,10 @@ _LOW_CARDINALITY = frozenset(("org_code", "source_system", "admin_code", "admin_
 
 def column_type(field: Field) -> str:
     """ClickHouse type of a contract field."""
-    base = "LowCardinality(String)" if field.name in _LOW_CARDINALITY else _TYPES[field.base]
+    if field.base == "decimal":
+        base = f"Decimal({field.precision}, {field.scale})"
+    else:
+        base = "LowCardinality(String)" if field.name in _LOW_CARDINALITY else _TYPES[field.base]
     return f"Nullable({base})" if field.nullable else base
 
 
