@@ -19,6 +19,7 @@ from streams import metrics
 from streams.arrival_watch import ArrivalWatch
 from streams.block import Bounds, finish, quarantined_rows
 from streams.change import OFFSET, STATE_OFFSET, compute
+from streams.conflicts import reused_event_ids
 from streams.errors import StatesAheadError
 from streams.placement import misplaced
 from streams.quarantine import Quarantine, stream_refusals
@@ -147,6 +148,10 @@ class EntitySink:
         with metrics.STAGE.labels("lookup").time():
             states = self._states(placed["entity_key"].unique(maintain_order=True), bounds, redo)
         with metrics.STAGE.labels("change").time():
+            reused = reused_event_ids(placed, states, self._contract)
+            if reused:
+                bad = (*bad, *reused)
+                placed = placed.filter(~pl.col(ROW).is_in([record.row for record in reused]))
             changes = compute(placed, states, self._contract)
             rows = changes.rows
             if bad:
