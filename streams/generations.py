@@ -84,7 +84,7 @@ class Definition:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One generation of one derived table, as the catalogue holds it."""
+    """One generation of one derived table, as the catalogue holds it; `seq` is the number of the write."""
 
     rollup: str
     entity: str
@@ -96,6 +96,7 @@ class Entry:
     chunks: tuple[Chunk, ...] = ()
     done: int = 0
     reason: str = ""
+    seq: int = 0
 
 
 def definition_of(rollup: Rollup, select: str, timezone: str) -> Definition:
@@ -237,6 +238,7 @@ def from_row(row: Mapping[str, Any]) -> Entry:
         tuple(Chunk(*item) for item in json.loads(row["chunks"])),
         int(row["done"]),
         row["reason"],
+        int(row["seq"]),
     )
 
 

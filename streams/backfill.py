@@ -1,0 +1,280 @@
+"""A new generation of a derived table while events flow. Numbered steps; each may be interrupted and resumed.
+
+1 try       the definition on edge values and on what is written: what throws is refused, nothing has changed
+2 cut       for each partition an offset that nothing in flight passes; recorded before anything is made
+3 view      table and view with the cut in its SQL; if the flow passed the cut meanwhile, again with a larger margin
+4 pass      wait until all rows up to the cut are written
+5 fill      chunks of `<entity>_changes` up to the cut, recorded before, each under its token `backfill:<table>:<n>`
+6 switch    one write of the catalogue (or one exchange of tables); views and tables before it are dropped
+
+A row of an offset up to the cut comes by the back-fill, a later one by the view, however often its block is sent
+again: the view refuses the first kind by its SQL, and the target's own tokens drop what it has seen of the second.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+import structlog
+
+from streams.errors import StreamError, WarehouseUnavailableError
+from streams.generations import (
+    BUILDING,
+    Cut,
+    Entry,
+    Position,
+    State,
+    beyond,
+    choose_cuts,
+    chunks_of,
+    inside,
+    next_generation,
+    overtaken,
+    serving,
+    table_of,
+    waiting_for,
+)
+from streams.warehouse.catalogue import Catalogue
+from streams.warehouse.client import INSERT_SETTINGS, Warehouse
+from streams.warehouse.placing import Target, try_out
+from streams.warehouse.reach import reached, written_ranges
+
+log = structlog.get_logger()
+
+CHUNK_ROWS = 1_000_000
+"""Rows of `<entity>_changes` per insert: seconds of work, so an interruption costs little."""
+
+SAMPLE_ROWS = 200_000
+"""Rows on which a definition is tried before anything is made; the back-fill itself meets the others."""
+
+MARGIN_FACTOR = 4
+"""A cut that was passed while the view was made is set so many times further ahead."""
+
+CUT_ATTEMPTS = 8
+POLL_S = 0.2
+STALL_S = 5.0
+"""A partition that ends before its cut and does not move is cut again where it stands."""
+
+RETRY_S = 1.0
+
+GRACE_S = 1.0
+"""A reader knows the generation before for as long as its cache lives, 0.2 s, and a moment to ask."""
+
+UNTOKENED: dict[str, object] = {"insert_deduplicate": 0, "async_insert": 0}
+
+EXCHANGED = "exchanged"
+"""Reason of a generation that took the place of the table of its name."""
+
+
+class MeasureThrowsError(StreamError):
+    """The definition throws on some row: mend the KPI file."""
+
+
+class BrokenMeanwhileError(StreamError):
+    """The new view threw on a live row and was dropped: mend the KPI file and start again."""
+
+
+class CutError(StreamError):
+    """No cut could be made: the flow was quicker again and again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How far a back-fill is. `what`: wait, fill, switch or done; `left`: of `wait`, the partitions not there yet."""
+
+    table: str
+    what: str
+    done: int = 0
+    total: int = 0
+    left: tuple[Cut, ...] = ()
+
+
+class Backfill:
+    """Makes new generations of an entity's tables, one after the other. Blocks for as long as it takes."""
+
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        fence_table: str,
+        positions: Callable[[], Mapping[int, Position]],
+        renew: Callable[[], None],
+        report: Callable[[Step], None],
+        chunk_rows: int = CHUNK_ROWS,
+    ) -> None:
+        """`positions`: the group's commits now · `renew`: keeps the lease, called often."""
+        self._warehouse = warehouse
+        self._reached = partial(reached, warehouse, fence_table)
+        self._positions = positions
+        self._renew = renew
+        self._report = report
+        self._chunk_rows = chunk_rows
+        self._catalogue = Catalogue(warehouse)
+
+    def check(self, target: Target) -> None:
+        """Raise `MeasureThrowsError` if the definition throws; changes nothing."""
+        thrown = try_out(self._warehouse, target, SAMPLE_ROWS)
+        if thrown is not None:
+            raise MeasureThrowsError(f"{target.name} cannot be computed, mend its measures: {thrown[:500]}")
+
+    def run(self, target: Target) -> None:
+        """All steps for one table; an interrupted one of the same definition is resumed."""
+        entry = self._interrupted(target)
+        if entry is None:
+            self.check(target)
+            self._discard(target)
+            entry = self._plan_chunks(target, self._cut(target))
+        else:
+            log.info("backfill_resumed", table=entry.table, done=entry.done, chunks=len(entry.chunks))
+        entry = self._fill(target, entry)
+        self._switch(target, entry)
+        self._report(Step(entry.table, "done", len(entry.chunks), len(entry.chunks)))
+
+    def _interrupted(self, target: Target) -> Entry | None:
+        """The generation whose chunks were being filled in, if its view still feeds it."""
+        for entry in self._catalogue.entries():
+            same = entry.rollup == target.name and entry.definition == target.definition
+            if same and entry.state is State.FILLING and self._exists(f"view_{entry.table}"):
+                return entry
+        return None
+
+    def _exists(self, table: str) -> bool:
+        return bool(self._warehouse.rows("EXISTS TABLE " + table)[0][0])
+
+    def _discard(self, target: Target) -> None:
+        """What an earlier attempt left and cannot be resumed."""
+        self._catalogue.change(
+            lambda entries: [
+                replace(e, state=State.RETIRED) for e in entries if e.rollup == target.name and e.state in BUILDING
+            ]
+        )
+        self._catalogue.sweep()
+
+    def _cut(self, target: Target) -> Entry:
+        margins: dict[int, int] = {}
+        for _ in range(CUT_ATTEMPTS):
+            entry = self._make(target, choose_cuts(self._positions(), self._reached(target.changes), margins))
+            late = overtaken(entry.cuts, self._positions(), self._reached(target.changes))
+            stalled = () if late else self._pass(target, entry)
+            if not late and not stalled:
+                return entry
+            log.info("backfill_cut_again", table=entry.table, overtaken=late, stalled=[c.partition for c in stalled])
+            margins = {p: MARGIN_FACTOR * (late.get(p, 0) + margins.get(p, 0)) for p in {*late, *margins}}
+            margins |= {cut.partition: 0 for cut in stalled}
+            self._discard(target)
+        raise CutError(f"{target.name}: the flow passed the cut {CUT_ATTEMPTS} times; try again when it is calmer")
+
+    def _make(self, target: Target, cuts: tuple[Cut, ...]) -> Entry:
+        def begun(entries: list[Entry]) -> list[Entry]:
+            number = next_generation(entries, target.name)
+            table = table_of(target.name, number)
+            return [Entry(target.name, target.entity, number, table, State.CUTTING, target.definition, cuts)]
+
+        entry = self._catalogue.change(begun)[0]
+        self._warehouse.command(target.create(entry.table))
+        if target.exchange:
+            self._warehouse.command(f"ALTER TABLE {entry.table} MODIFY COMMENT '{entry.table}'")
+        self._warehouse.command(target.view(entry.table, cuts))
+        return entry
+
+    def _pass(self, target: Target, entry: Entry) -> tuple[Cut, ...]:
+        """Wait until all rows up to the cut are written; the cuts of partitions that ended before, or nothing."""
+        seen: dict[int, int] = {}
+        moved = time.monotonic()
+        left = entry.cuts
+        while True:
+            positions = self._positions()
+            left = waiting_for(left, positions, self._reached(target.changes, left))
+            if not left:
+                return ()
+            self._renew()
+            self._report(Step(entry.table, "wait", len(entry.cuts) - len(left), len(entry.cuts), left))
+            bounds = {partition: position.bound for partition, position in positions.items()}
+            if bounds != seen:
+                seen, moved = bounds, time.monotonic()
+            short = tuple(cut for cut in left if bounds.get(cut.partition, -1) < cut.offset)
+            if short and time.monotonic() - moved > STALL_S:
+                return short
+            time.sleep(POLL_S)
+
+    def _plan_chunks(self, target: Target, entry: Entry) -> Entry:
+        chunks = chunks_of(written_ranges(self._warehouse, target.changes), entry.cuts, self._chunk_rows)
+        return self._advance(replace(entry, state=State.FILLING, chunks=chunks))
+
+    def _advance(self, entry: Entry) -> Entry:
+        """Record a step; raises `BrokenMeanwhileError` if a worker has dropped the view."""
+
+        def advanced(entries: list[Entry]) -> list[Entry]:
+            known = next(e for e in entries if (e.rollup, e.generation) == (entry.rollup, entry.generation))
+            if known.state not in BUILDING:
+                raise BrokenMeanwhileError(f"{entry.table} is {known.state}: {known.reason}")
+            return [entry]
+
+        return self._catalogue.change(advanced)[0]
+
+    def _fill(self, target: Target, entry: Entry) -> Entry:
+        while entry.done < len(entry.chunks):
+            self._report(Step(entry.table, "fill", entry.done, len(entry.chunks)))
+            self._renew()
+            self._insert(target, entry)
+            entry = self._advance(replace(entry, done=entry.done + 1))
+        return entry
+
+    def _insert(self, target: Target, entry: Entry) -> None:
+        """The next chunk, again and again until the warehouse has taken it: its token makes it once."""
+        source = f"(SELECT * FROM {target.changes} WHERE {inside(entry.chunks[entry.done])})"
+        if target.exchange:
+            # The newest version of a key counts, so a chunk may come twice; without a token it may come in blocks.
+            settings = UNTOKENED
+        else:
+            settings = {**INSERT_SETTINGS, "insert_deduplication_token": f"backfill:{entry.table}:{entry.done}"}
+        while True:
+            try:
+                self._warehouse.command(f"INSERT INTO {entry.table} {target.select(source)}", settings)
+                return
+            except WarehouseUnavailableError as error:
+                log.warning("backfill_waits", table=entry.table, chunk=entry.done, error=str(error)[:300])
+                self._renew_patiently()
+                time.sleep(RETRY_S)
+
+    def _renew_patiently(self) -> None:
+        try:
+            self._renew()
+        except WarehouseUnavailableError as error:
+            log.warning("backfill_waits", error=str(error)[:300])
+
+    def _switch(self, target: Target, entry: Entry) -> None:
+        self._report(Step(entry.table, "switch", len(entry.chunks), len(entry.chunks)))
+        if target.exchange:
+            self._exchange(target, entry)
+            return
+
+        def switched(entries: list[Entry]) -> list[Entry]:
+            before = serving(entries, target.name)
+            retired = [replace(before, state=State.RETIRED)] if before is not None else []
+            return [replace(entry, state=State.LIVE), *retired]
+
+        self._catalogue.change(switched)
+        log.info("rollup_switched", rollup=target.name, table=entry.table)
+        time.sleep(GRACE_S)
+        self._catalogue.sweep()
+
+    def _exchange(self, target: Target, entry: Entry) -> None:
+        """Put the new table under the name; a repeated call does nothing, known by the table's comment.
+
+        A block that is sent at this very moment may reach the old table by both names: what came since the cut is
+        inserted once more, the newest version of a key counts.
+        """
+        database = "database = currentDatabase()"
+        shown = self._warehouse.rows(f"SELECT comment FROM system.tables WHERE {database} AND name = '{target.name}'")
+        if not shown or shown[0][0] != entry.table:
+            self._warehouse.command(f"EXCHANGE TABLES {target.name} AND {entry.table}")
+        now = choose_cuts(self._positions(), self._reached(target.changes), {})
+        self._pass(target, replace(entry, cuts=now))
+        source = f"(SELECT * FROM {target.changes} WHERE {beyond(entry.cuts)} AND NOT ({beyond(now)}))"
+        self._warehouse.command(f"INSERT INTO {target.name} {target.select(source)}", UNTOKENED)
+        log.info("table_exchanged", table=target.name, generation=entry.generation)
+        self._catalogue.change(lambda _: [replace(entry, state=State.RETIRED, reason=EXCHANGED)])
+        self._catalogue.sweep()
