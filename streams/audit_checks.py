@@ -10,8 +10,8 @@ from schemas.contract import Contract
 from streams import audit_sql as sql
 from streams.audit import CLEAN, Finding, Key, Vector, Verdict, Window, missing_ranges, split_at, whole
 from streams.audit_readings import Confirmed, EntityReader, Extent, Place, TopicLog
-from streams.audit_sql import Derived
-from streams.plan import Rollup
+from streams.audit_sql import Derived, LiveRollup
+from streams.warehouse.catalogue import Catalogue
 from streams.warehouse.client import Warehouse
 
 MOST_ENTITIES = 100_000
@@ -67,8 +67,6 @@ class EntityAudit:
         self,
         warehouse: Warehouse,
         contract: Contract,
-        rollups: Sequence[Rollup],
-        timezone: str,
         log: TopicLog,
         days: Days | None = None,
         progress: Progress = quiet,
@@ -76,8 +74,7 @@ class EntityAudit:
         self.contract = contract
         self.reader = EntityReader(warehouse, contract, log)
         self.faults = Faults()
-        self.rollups = tuple(rollups)
-        self._timezone = timezone
+        self._catalogue = Catalogue(warehouse)
         self._days = days or Days()
         self._progress = progress
 
@@ -87,7 +84,7 @@ class EntityAudit:
         self.reader.forget_places()
         found = self.offsets()
         found += self.states()
-        for rollup in self.rollups:
+        for rollup in self.rollups():
             found += self.rollup(rollup)
         return found + self.ledger()
 
@@ -160,9 +157,13 @@ class EntityAudit:
         living, shown = sum(int(row[1]) for row in rows), sum(int(row[2]) for row in rows)
         return [self._finding("states", "differs", table, len(rows), living, shown)] if rows else []
 
-    def rollup(self, rollup: Rollup) -> list[Finding]:
+    def rollups(self) -> tuple[LiveRollup, ...]:
+        """The rollups that are served now."""
+        return sql.live_rollups(self._catalogue.entries(), self.contract)
+
+    def rollup(self, rollup: LiveRollup) -> list[Finding]:
         """A rollup is the signed sums of the changes: by day first, then the rows of the days that differ."""
-        verdict = self._settled(sql.rollup_days(rollup, self._timezone))
+        verdict = self._settled(sql.rollup_days(rollup))
         if verdict.differences is None:
             return [self._finding("rollup", "unsettled", rollup.table, 0)]
         days = sorted(day for day in (_day(key[0]) for key in verdict.differences) if self._days.holds(day))
@@ -170,9 +171,9 @@ class EntityAudit:
             return []
         return self.rollup_rows(rollup, days)
 
-    def rollup_rows(self, rollup: Rollup, days: Sequence[date]) -> list[Finding]:
+    def rollup_rows(self, rollup: LiveRollup, days: Sequence[date]) -> list[Finding]:
         """The rows of some days that differ."""
-        verdict = self._settled(sql.rollup_cells(rollup, self._timezone, [day.isoformat() for day in days]))
+        verdict = self._settled(sql.rollup_cells(rollup, [day.isoformat() for day in days]))
         if verdict.differences is None:
             return [self._finding("rollup", "unsettled", rollup.table, 0)]
         self.faults.rollups[rollup.table] = verdict.differences

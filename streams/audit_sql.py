@@ -1,6 +1,6 @@
 """What the audit asks of the warehouse: pure. Each derived table as sums, and the same sums over `<entity>_changes`.
 
-Rollups are asked with `rollup_select`, the definition their own views run. Besides each sum there is the sum
+A rollup is asked with the definition its own view runs, as the catalogue holds it. Besides each sum there is the sum
 multiplied by a hash of the row's place, so that a few figures a day stand for all rows of the day.
 """
 
@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from schemas.contract import Contract
-from streams.plan import Rollup
-from streams.warehouse.schema import rollup_select
+from streams.generations import Entry, State
 
 PRIMARY = ("applied", "superseded", "repeat", "deleted", "quarantined")
 """Kinds of primary rows, in the order of the ledger's columns."""
@@ -73,39 +72,57 @@ def _hash(names: Iterable[str]) -> str:
     return f"reinterpretAsInt64(sipHash64({parts}))"
 
 
-def definition(rollup: Rollup, timezone: str) -> str:
-    """The rollup's own definition, over the changes for which `{where}` holds."""
-    return rollup_select(rollup, timezone).replace(" WHERE ", " WHERE ({where}) AND ", 1)
+@dataclass(frozen=True, slots=True)
+class LiveRollup:
+    """The generation of a rollup that is read. `select` is its definition over the changes for which `{where}`
+    holds."""
+
+    name: str
+    table: str
+    select: str
+    dimensions: tuple[str, ...]
+    measures: tuple[str, ...]
 
 
-def _totals(rollup: Rollup) -> str:
-    dimensions = ", ".join(f"`{name}`" for name in rollup.dimensions)
-    measures = ", ".join(f"sum(`{measure.name}`) AS `{measure.name}`" for measure in rollup.measures)
-    return f"SELECT day, {dimensions}, {measures} FROM {rollup.table} WHERE 1 GROUP BY day, {dimensions}"
+def live_rollups(entries: Iterable[Entry], contract: Contract) -> tuple[LiveRollup, ...]:
+    """The rollups of an entity that are to be right. One under way or broken is left out: a back-fill repairs it."""
+    source = f"FROM {contract.changes_table} "
+    restricted = f"FROM (SELECT * FROM {contract.changes_table} WHERE {{where}}) "
+    return tuple(
+        LiveRollup(
+            entry.rollup,
+            entry.table,
+            entry.definition.select.replace(source, restricted),
+            entry.definition.dimensions,
+            tuple(name for name, _ in entry.definition.measures),
+        )
+        for entry in sorted(entries, key=lambda entry: entry.table)
+        if entry.entity == contract.entity and entry.state is State.LIVE and entry.definition.measures
+    )
 
 
-def rollup_days(rollup: Rollup, timezone: str) -> Derived:
+def rollup_days(rollup: LiveRollup) -> Derived:
     """A rollup by day."""
     place = _hash(("day", *(f"`{name}`" for name in rollup.dimensions)))
-    values = [f"`{measure.name}`" for measure in rollup.measures]
+    values = [f"`{name}`" for name in rollup.measures]
     return Derived(
         rollup.table,
         ("day",),
         (*values, *(f"{value} * {place}" for value in values)),
         f"SELECT * FROM {rollup.table}",
-        definition(rollup, timezone),
+        rollup.select,
     )
 
 
-def rollup_cells(rollup: Rollup, timezone: str, days: Sequence[str]) -> Derived:
+def rollup_cells(rollup: LiveRollup, days: Sequence[str]) -> Derived:
     """A rollup by day and dimensions, for some days."""
     listed = ", ".join(f"'{day}'" for day in days)
     return Derived(
         rollup.table,
         ("day", *(f"`{name}`" for name in rollup.dimensions)),
-        tuple(f"`{measure.name}`" for measure in rollup.measures),
-        _totals(rollup).replace(" WHERE 1 ", f" WHERE day IN ({listed}) "),
-        f"SELECT * FROM ({definition(rollup, timezone)}) WHERE day IN ({listed})",
+        tuple(f"`{name}`" for name in rollup.measures),
+        f"SELECT * FROM {rollup.table} WHERE day IN ({listed})",
+        f"SELECT * FROM ({rollup.select}) WHERE day IN ({listed})",
     )
 
 
@@ -158,16 +175,20 @@ def unconfirmed_batches(contract: Contract, cuts: Mapping[int, Cut], at_most: in
 
 
 def window(contract: Contract, partition: int, life: int, first: int, end: int) -> str:
-    """`streams.audit.Window` without its place: rows, sum, squares, misplaced."""
+    """`streams.audit.Window` without its place: rows, sum, squares, misplaced.
+
+    Rows that a healing brought back have bounds of their own, which may lie within those of their old batch.
+    """
     return (
-        "SELECT sum(rows), sum(total), sum(squares), sum(outside) + countIf(`first` <= before) FROM ("
-        "SELECT `first`, rows, total, squares, outside, lagInFrame(`last`, 1, -1) OVER "
-        "(ORDER BY `first`, `last` ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS before FROM ("
+        "SELECT sum(rows), sum(total), sum(squares), "
+        "sum(outside) + countIf(number > 1 AND NOT healed AND `first` <= before) FROM ("
+        "SELECT `first`, rows, total, squares, outside, healed, max(if(healed, -1, `last`)) OVER "
+        "(ORDER BY `first`, `last` ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before, "
+        "row_number() OVER (ORDER BY `first`, `last`) AS number FROM ("
         f"SELECT `first`, `last`, sum({PRIMARY_COUNT}) AS rows, sum({PRIMARY_COUNT} * (`offset` - {first})) AS total, "
-        f"sum({PRIMARY_COUNT} * (`offset` - {first}) * (`offset` - {first})) AS squares, "
+        f"sum({PRIMARY_COUNT} * (`offset` - {first}) * (`offset` - {first})) AS squares, min(heal) = 1 AS healed, "
         f"sum({PRIMARY_COUNT} * (`offset` < `first` OR `offset` > `last`)) AS outside "
-        f"FROM {contract.changes_table} WHERE {within(partition, life, first, end)} "
-        "GROUP BY `first`, `last` HAVING rows != 0 OR total != 0))"
+        f"FROM {contract.changes_table} WHERE {within(partition, life, first, end)} GROUP BY `first`, `last`))"
     )
 
 

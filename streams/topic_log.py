@@ -7,13 +7,14 @@ called from another thread and block.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streams.errors import StreamError
+from streams.records import Records
 
 ANSWER_S = 20.0
 """The longest wait for an answer; a broker that restarts is back within it."""
@@ -63,6 +64,10 @@ class KafkaTopicLog:
     def existing(self, partition: int, first: int, last: int) -> list[tuple[int, int]]:
         """Inclusive ranges of offsets from `first` to `last` that hold a record. Reads them."""
         return self._wait(self._existing(partition, first, last), None)
+
+    def records(self, partition: int, first: int, last: int) -> Records:
+        """The records with offsets from `first` to `last` that are kept, all in memory."""
+        return self._wait(self._records(partition, first, last), None)
 
     async def close(self) -> None:
         consumer, self._consumer = self._consumer, None
@@ -124,27 +129,39 @@ class KafkaTopicLog:
         }  # fmt: skip
 
     async def _existing(self, partition: int, first: int, last: int) -> list[tuple[int, int]]:
+        ranges: list[tuple[int, int]] = []
+        async for records in self._read(partition, first, last):
+            for record in records:
+                if ranges and ranges[-1][1] == record.offset - 1:
+                    ranges[-1] = (ranges[-1][0], record.offset)
+                else:
+                    ranges.append((record.offset, record.offset))
+        return ranges
+
+    async def _records(self, partition: int, first: int, last: int) -> Records:
+        found = [record async for records in self._read(partition, first, last) for record in records]
+        return Records(
+            [record.offset for record in found],
+            [record.timestamp for record in found],
+            [record.key for record in found],
+            [record.value for record in found],
+        )
+
+    async def _read(self, partition: int, first: int, last: int) -> AsyncIterator[list[Any]]:
         consumer = await self._started()
         place = TopicPartition(self.topic, partition)
         first = max(first, await self._start(partition))
         last = min(last, (await self._ends())[partition] - 1)
         if first > last:
-            return []
+            return
         consumer.seek(place, first)
         consumer.resume(place)
-        ranges: list[tuple[int, int]] = []
         quiet = 0
         try:
             while quiet < QUIET_POLLS and await consumer.position(place) <= last:
                 fetched = (await consumer.getmany(place, timeout_ms=POLL_MS)).get(place, [])
                 quiet = 0 if fetched else quiet + 1
-                for record in fetched:
-                    if record.offset > last:
-                        return ranges
-                    if ranges and ranges[-1][1] == record.offset - 1:
-                        ranges[-1] = (ranges[-1][0], record.offset)
-                    else:
-                        ranges.append((record.offset, record.offset))
-            return ranges
+                if fetched:
+                    yield [record for record in fetched if record.offset <= last]
         finally:
             consumer.pause(place)
