@@ -8,6 +8,7 @@ ConnectorError
 │   └── SourceRefusedError         asking again unchanged is useless: try rarely, show the cure
 │       └── CredentialsError           it refuses the login
 ├── PublishError               Kafka did not acknowledge: nothing may be taken as delivered, try again
+│   └── PublishRefusedError    the broker refuses, and time alone will not change it: the topic, a right or a limit
 └── MappingError               one record does not fit the contract: quarantine the record
 
 Every error carries its text in Vietnamese and English; none carries a value of a record or a secret.
@@ -84,6 +85,12 @@ class PublishError(ConnectorError):
     """Kafka did not acknowledge all messages of a publication; some may have arrived."""
 
     code = "kafka_unavailable"
+
+
+class PublishRefusedError(PublishError):
+    """The broker refuses: a missing topic, a right or a limit. Somebody has to change something."""
+
+    code = "publish_refused"
 
 
 class MappingError(ConnectorError):

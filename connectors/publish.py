@@ -12,9 +12,20 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import (
+    AuthenticationFailedError,
+    ClusterAuthorizationFailedError,
+    InvalidTopicError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    PolicyViolationError,
+    RecordListTooLargeError,
+    RecordTooLargeError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
 
-from connectors.errors import PublishError, Text
+from connectors.errors import PublishError, PublishRefusedError, Text
 from connectors.partition import partition_of
 
 BATCH_BYTES = 524_288
@@ -27,6 +38,21 @@ STOP_TIMEOUT_S = 5.0
 """A broker that is away must not keep a process from ending; what was not acknowledged is read or sent again."""
 METADATA_TIMEOUT_S = 5.0
 """How long to wait for a topic to be known; topics exist before this role starts."""
+
+ANSWER_TIMEOUT_S = 2.0
+"""How long a broker may take to say that it knows no such topic, before it counts as away."""
+REFUSALS = (
+    AuthenticationFailedError,
+    ClusterAuthorizationFailedError,
+    InvalidTopicError,
+    MessageSizeTooLargeError,
+    PolicyViolationError,
+    RecordListTooLargeError,
+    RecordTooLargeError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
+"""What the broker will answer again until somebody changes the topic, the rights or the message."""
 
 Header = tuple[str, bytes]
 Target = tuple[str, int]
@@ -111,8 +137,19 @@ class Publisher:
         try:
             async with asyncio.timeout(METADATA_TIMEOUT_S):
                 return len(await self._client().partitions_for(topic))
-        except (KafkaError, TimeoutError) as error:
+        except TimeoutError as error:
+            unknown = UnknownTopicOrPartitionError(topic) if await self._answers() else error
+            raise _unacknowledged(unknown) from error
+        except KafkaError as error:
             raise _unacknowledged(error) from error
+
+    async def _answers(self) -> bool:
+        """Whether a broker answers: then a topic that stays unknown does not exist."""
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                return bool(await self._client().client.force_metadata_update())
+        except (KafkaError, TimeoutError):
+            return False
 
     async def _send(self, groups: Groups) -> None:
         try:
@@ -141,6 +178,13 @@ class Publisher:
 
 def _unacknowledged(cause: BaseException | None) -> PublishError:
     name = type(cause).__name__ if cause is not None else "NotStarted"
+    if isinstance(cause, REFUSALS):
+        return PublishRefusedError(
+            Text(
+                f"Kafka từ chối ghi ({name}); kiểm tra chủ đề, quyền và giới hạn kích thước bản tin",
+                f"Kafka refuses to write ({name}); check the topic, its rights and its limit on the size of messages",
+            )
+        )
     return PublishError(
         Text(
             f"Kafka chưa xác nhận đã ghi đủ bản sao ({name}); sẽ gửi lại",

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import TypeVar
 
 import structlog
 
-from connectors.errors import PublishError
-from connectors.publish import Message, Publisher
+from connectors.publish import Publisher
 from hub.config import Settings
 from hub.declarations import Declarations, load_declarations
 from hub.role_face import Probe, create_face
 from hub.serving import Listener, serve
+from hub.stream_quarantine import KafkaQuarantine as KafkaQuarantine
 from hub.topics import STREAM_GROUP, TopicsError, missing_topics
 from hub.wiring import registry_client, warehouse_client
 from streams.app import StreamSettings, StreamWorker
 from streams.errors import WarehouseUnavailableError
-from streams.quarantine import TOPIC as QUARANTINE_TOPIC
-from streams.quarantine import Refusal
 from streams.topic_ids import topic_ids
 from streams.warehouse.client import Warehouse
 from streams.warehouse.schema import migrate
@@ -29,36 +26,6 @@ RETRY_S = 0.5
 log = structlog.get_logger("ioc.stream")
 
 T = TypeVar("T")
-
-
-class KafkaQuarantine:
-    """Publishes refusals; waits while Kafka is away, since a batch may not go on without them."""
-
-    def __init__(self, publisher: Publisher) -> None:
-        self._publisher = publisher
-        self._started = False
-        self._lock = asyncio.Lock()
-
-    async def publish(self, refusals: Sequence[Refusal]) -> None:
-        """Returns when all replicas have them."""
-        messages = [Message(refusal.id.encode(), refusal.body, refusal.headers) for refusal in refusals]
-        while True:
-            try:
-                await self._start()
-                await self._publisher.publish_messages(QUARANTINE_TOPIC, messages)
-                return
-            except PublishError as error:
-                log.warning("quarantine_waits", reason=str(error))
-                await asyncio.sleep(RETRY_S)
-
-    async def _start(self) -> None:
-        async with self._lock:
-            if not self._started:
-                await self._publisher.start()
-                self._started = True
-
-    async def stop(self) -> None:
-        await self._publisher.stop()
 
 
 class StreamRole:

@@ -2,6 +2,7 @@
 
 StreamError
 ├── PlanError              a KPI file is wrong: mend the file
+├── QuarantineUnwritableError   refused records have nowhere to go: stop, never skip
 ├── OwnershipLostError     another worker owns the partition: drop the batch, it will be redone there
 └── WarehouseError         the warehouse refused a statement: stop and say so
     └── WarehouseUnavailableError   it did not answer, or the answer was lost: send the identical block again
@@ -14,6 +15,10 @@ class StreamError(Exception):
 
 class PlanError(StreamError):
     """A KPI declaration is wrong; the message names file, KPI and key."""
+
+
+class QuarantineUnwritableError(StreamError):
+    """The quarantine topic does not take a batch's refused records; going on would lose them."""
 
 
 class OwnershipLostError(StreamError):
