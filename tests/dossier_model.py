@@ -1,0 +1,147 @@
+"""What dossiers' KPIs and states should be after a set of assertions, evaluated slowly and without the product's code.
+
+Only the rank of two contents at one revision and kind is the product's: which of them wins is arbitrary, that it is
+always the same one is not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import polars as pl
+from hypothesis import strategies as st
+
+from schemas.codec import dtype
+from schemas.contract import Contract, load_contracts
+from streams.change import content_hash
+from tests.dossiers import DAY_MS, OPS, dossier
+
+ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DIMENSIONS = ("org_code", "field", "channel", "level", "admin_code", "procedure_code")
+DOSSIER = load_contracts()["dossier"]
+
+Event = dict[str, Any]
+Bucket = tuple[str, date, tuple[Any, ...], str]
+"""Time field, day, dimensions, measure."""
+
+
+def day_of(ms: int) -> date:
+    return (EPOCH + timedelta(milliseconds=ms)).astimezone(ZONE).date()
+
+
+def frame_of(events: Sequence[Event], contract: Contract = DOSSIER) -> pl.DataFrame:
+    """Events as the decoder would give them."""
+    times = [field.name for field in contract.fields if field.base == "timestamp"]
+    schema = {field.name: pl.Int64 if field.name in times else dtype(field) for field in contract.fields}
+    return pl.DataFrame(events, schema=schema).with_columns(pl.col(times).cast(pl.Datetime("ms", "UTC")))
+
+
+def same_content(event: Event) -> str:
+    """A text that is equal for two deliveries of one assertion."""
+    return repr(sorted((name, value) for name, value in event.items() if name not in ("event_id", "ingest_time")))
+
+
+def last_assertions(events: Sequence[Event]) -> dict[str, Event]:
+    """The assertion of each key that wins, deletions included."""
+    hashes = content_hash(frame_of(events), DOSSIER).to_list() if events else []
+    best: dict[str, tuple[Any, Event]] = {}
+    for event, digest in zip(events, hashes, strict=True):
+        order = (event["revision"], OPS.index(event["op"]), digest)
+        if event["entity_key"] not in best or order > best[event["entity_key"]][0]:
+            best[event["entity_key"]] = (order, event)
+    return {key: event for key, (_, event) in best.items()}
+
+
+def measures(state: Event) -> dict[tuple[str, str], int]:
+    """What one state counts, by time field and measure, as `streams/kpis/dossier.yaml` explains it in words."""
+    received = state["status"] not in (1, 3)
+    finished = state["status"] in (9, 10)
+    on_time = (
+        state["ended_at"] is None or state["due_at"] is None or day_of(state["ended_at"]) <= day_of(state["due_at"])
+    )
+    return {
+        ("received_at", "received"): received,
+        ("received_at", "received_online"): received and state["channel"] == "ONLINE",
+        ("ended_at", "finished"): finished,
+        ("ended_at", "finished_on_time"): finished and on_time,
+        ("ended_at", "result_electronic"): finished and state["result_electronic"],
+    }
+
+
+def counted(state: Event, sign: int = 1) -> Counter[Bucket]:
+    """Buckets of one state."""
+    found: Counter[Bucket] = Counter()
+    for (time, measure), holds in measures(state).items():
+        if holds and state[time] is not None:
+            found[time, day_of(state[time]), tuple(state[name] for name in DIMENSIONS), measure] += sign
+    return found
+
+
+def rollups(events: Sequence[Event]) -> dict[Bucket, int]:
+    """Every bucket that is not zero, from the last states."""
+    total: Counter[Bucket] = Counter()
+    for state in last_assertions(events).values():
+        if state["op"] != "DELETE":
+            total.update(counted(state))
+    return dict(total)
+
+
+def summed(rows: Iterable[tuple[Event, int]]) -> dict[Bucket, int]:
+    """Every bucket that is not zero, from signed rows."""
+    total: Counter[Bucket] = Counter()
+    for state, sign in rows:
+        total.update(counted(state, sign))
+    return {bucket: count for bucket, count in total.items() if count}
+
+
+def identified(event: Event) -> Event:
+    """With an event id that no other content has."""
+    return {**event, "event_id": hashlib.blake2b(same_content(event).encode(), digest_size=8).hexdigest()}
+
+
+def _instants() -> list[int]:
+    """On both sides of midnights in the province: of months, years, leap days, and years apart."""
+    days = [(2014, 3, 1), (2016, 2, 29), (2019, 12, 31), (2020, 1, 1), (2022, 10, 1), (2022, 10, 2), (2026, 11, 1)]
+    midnights = [int(datetime(*day, tzinfo=ZONE).timestamp() * 1000) for day in days]
+    return [midnight + shift for midnight in midnights for shift in (-1, 0, 1)]
+
+
+INSTANTS = st.sampled_from(_instants())
+UNITS = st.sampled_from(["H53.01", "H53.14", "H53.14.2"])
+FIELDS = st.sampled_from(["Đất đai", "Hộ tịch"])
+COMMUNES = st.sampled_from(["25459", "25462"])
+STATUSES = st.sampled_from([1, 2, 4, 9, 10])
+
+
+@st.composite
+def states(draw: st.DrawFn) -> dict[str, Any]:
+    """The attributes of a dossier that its KPIs look at."""
+    received = draw(INSTANTS)
+    ended = draw(st.one_of(st.none(), INSTANTS))
+    return {
+        "status": draw(STATUSES),
+        "org_code": draw(UNITS),
+        "field": draw(FIELDS),
+        "admin_code": draw(COMMUNES),
+        "channel": draw(st.sampled_from(["ONLINE", "COUNTER"])),
+        "received_at": draw(st.sampled_from([received, None])),
+        "ended_at": ended,
+        "due_at": draw(st.sampled_from([None, received + 10 * DAY_MS, ended])),
+        "result_electronic": draw(st.booleans()),
+        "event_time": draw(INSTANTS),
+    }
+
+
+@st.composite
+def assertions(draw: st.DrawFn, keys: int = 3, revisions: int = 4) -> Event:
+    """An assertion about one of a few dossiers: any revision, kind and age."""
+    attributes = draw(states())
+    status = attributes.pop("status")
+    number, revision, op = draw(st.integers(0, keys - 1)), draw(st.integers(1, revisions)), draw(st.sampled_from(OPS))
+    return identified(dossier(number, revision, status, op, **attributes))
