@@ -26,3 +26,13 @@ SKEWED = Counter(
     "Records whose event time is more than 120 s ahead of Kafka's.",
     ["entity", "source_system"],
 )
+ROLLUP_BROKEN = Gauge("ioc_rollup_broken", "1 if the rollup's view threw and was dropped.", ["rollup"])
+ROLLUP_DRIFT = Gauge(
+    "ioc_rollup_drift_rows",
+    "Rows of a rollup (or offsets, entities and counts of another table) that differ from the changes; must be 0.",
+    ["rollup"],
+)
+AUDIT_SUCCESS = Gauge(
+    "ioc_audit_last_success_timestamp_seconds", "When a whole audit of an entity last found all right.", ["entity"]
+)
+AUDIT_SECONDS = Counter("ioc_audit_seconds", "Time spent in the statements of the audit beside the flow.", ["entity"])

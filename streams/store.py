@@ -9,7 +9,9 @@ import polars as pl
 
 from schemas.contract import Contract
 from streams.block import Bounds, arrow_stream
+from streams.broken_views import BrokenViews
 from streams.change import DELETED, STATE_OFFSET
+from streams.errors import WarehouseError, WarehouseUnavailableError
 from streams.states import Hashes, key_hashes
 from streams.warehouse.client import Warehouse
 from streams.warehouse.schema import BOOKKEEPING
@@ -63,6 +65,9 @@ class EntityStore:
     def __init__(self, warehouse: Warehouse, contract: Contract) -> None:
         self._warehouse = warehouse
         self._contract = contract
+        self._broken_views = BrokenViews(
+            warehouse, (f"view_{contract.current_table}", f"view_ledger_{contract.entity}")
+        )
         self._payload = ", ".join(f"`{field.name}`" for field in contract.fields)
         self.columns = [field.name for field in contract.fields] + [name for name, _ in BOOKKEEPING]
 
@@ -139,6 +144,18 @@ class EntityStore:
         return frame.with_columns(pl.lit(bounds.epoch, dtype=pl.Int64).alias("epoch"))
 
     def insert(self, rows: pl.DataFrame, bounds: Bounds) -> None:
-        """Insert the block of a batch under its token; the same call may be repeated until it succeeds."""
-        block = rows.select(self.columns)
-        self._warehouse.insert(self._contract.changes_table, self.columns, arrow_stream(block), bounds.token)
+        """Insert the block of a batch under its token; the same call may be repeated until it succeeds.
+
+        A view that throws is dropped, and the call is to be repeated: `WarehouseUnavailableError`.
+        """
+        block = arrow_stream(rows.select(self.columns))
+        try:
+            self._warehouse.insert(self._contract.changes_table, self.columns, block, bounds.token)
+        except WarehouseUnavailableError:
+            raise
+        except WarehouseError as error:
+            if not self._broken_views.drop(error):
+                raise
+            raise WarehouseUnavailableError(
+                f"a view threw and was dropped, the block is sent again: {error}"
+            ) from error

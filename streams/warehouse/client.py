@@ -28,8 +28,9 @@ INSERT_SETTINGS: dict[str, Any] = {
 }
 """Pinned for every insert that carries a token: identical on each retry."""
 
-RETRIABLE_CODES = frozenset((159, 202, 209, 210, 241, 252, 279, 319, 394))
-"""ClickHouse's codes for time-outs, network, memory and too many parts: the same block may be sent again."""
+RETRIABLE_CODES = frozenset((159, 202, 209, 210, 218, 241, 252, 279, 319, 394))
+"""ClickHouse's codes for time-outs, network, memory, too many parts, and a view's table that was dropped while the
+insert began: the same block may be sent again."""
 
 
 class Warehouse:
