@@ -107,10 +107,10 @@ def record(number: int, revision: int = 1) -> dict[str, Any]:
     }
 
 
-def message(number: int, revision: int = 1) -> Message:
-    """The event on the wire."""
+def message(number: int, revision: int = 1, **changed: Any) -> Message:
+    """The event on the wire, with some fields `changed`."""
     sink = io.BytesIO()
-    event = record(number, revision)
+    event = {**record(number, revision), **changed}
     fastavro.schemaless_writer(sink, _parsed(), event)
     return event["entity_key"].encode(), frame(SCHEMA_ID, sink.getvalue())
 

@@ -1,0 +1,175 @@
+"""From the append to Kafka until the rollup shows it, and how long a start and a hand-over take.
+
+latency   20,000 and 10 events a second; the time of a send until a query of the rollup has all events sent by then
+start     a worker's start to its first event processed; a killed worker's partitions until the other shows what was
+          sent after the kill
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks import events, pace, topics
+from tests.benchmarks.case_worker import SESSION_TIMEOUT
+from tests.benchmarks.stand import Stand, Worker, stand
+
+RATES = ((20_000, 20, 100, 500), (10, 30, 250, 250))
+"""Events/s, seconds, and at most so many milliseconds for the median and the 99th of 100."""
+
+WARM_UP_S = 4.0
+"""Left out at first: the worker's first batches compile and fill caches."""
+
+REPEATS = 3
+HANDOVER_RATE = 1_000
+HANDOVER_S = 22.0
+KILL_AFTER_S = 6.0
+HANDOVER_ALLOWED_S = 2.0
+START_ALLOWED_S = 3.0
+SEND_START_S = 60.0
+
+
+def _percentile(ordered: list[float], share: float) -> float:
+    return round(ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1000, 1)
+
+
+def _ready(ready: Stand) -> Worker:
+    """A worker that has processed something."""
+    worker = ready.start()
+    before = ready.processed()
+    asyncio.run(topics.write(ready.bootstrap, ready.contract.topic, _others(400)))
+    ready.wait(lambda: ready.processed() - before >= 400, 60)
+    return worker
+
+
+def _others(count: int, start: int = 50_000_000) -> list[events.Message]:
+    """Entities that no steady sender sends, and that no partition's mark counts."""
+    return list(events.messages(range(start, start + count)))
+
+
+def at_rate(bootstrap: str, url: str, folder: Path, rate: int, seconds: float) -> list[float]:
+    """Seconds from each send to being visible, ascending."""
+    with stand(bootstrap, url, folder) as ready:
+        _ready(ready)
+        watch = pace.Watch(ready)
+        file = folder / f"sent-{ready.name}.json"
+        sender = pace.start(ready, rate, seconds + WARM_UP_S, file)
+        try:
+            watch.start()
+            sender.wait(seconds + WARM_UP_S + SEND_START_S)
+            sent = pace.steps(file)
+            total = sum({partition: count for partition, _, count in sent}.values())
+            ready.wait(lambda: _marked(watch) >= total, 60)
+        finally:
+            watch.ended.set()
+            watch.join()
+            sender.kill()
+            sender.wait()
+        found = pace.delays(sent, watch.seen, sent[0][1] + WARM_UP_S)
+        return sorted(seconds for _, _, seconds in found)
+
+
+def _marked(watch: pace.Watch) -> int:
+    newest = {partition: count for partition, _, count in watch.seen if 0 <= partition < events.PARTITIONS}
+    return sum(newest.values())
+
+
+def latency(bootstrap: str, url: str, folder: Path, repeats: int = REPEATS) -> dict[str, Any]:
+    """The part `latency`."""
+    figures: dict[str, Any] = {}
+    for rate, seconds, p50_most, p99_most in RATES:
+        runs = []
+        for repeat in range(repeats):
+            found = at_rate(bootstrap, url, folder, rate, seconds)
+            runs.append((_percentile(found, 0.5), _percentile(found, 0.99)))
+            print(f"  repeat {repeat + 1}: {rate:,}/s: p50 {runs[-1][0]} ms, p99 {runs[-1][1]} ms", flush=True)
+        figures[f"at_{rate}_per_s"] = {
+            "p50_ms": [p50 for p50, _ in runs],
+            "p99_ms": [p99 for _, p99 in runs],
+            "p50_ms_allowed": p50_most,
+            "p99_ms_allowed": p99_most,
+        }
+    return figures
+
+
+def start_to_first(bootstrap: str, url: str, folder: Path) -> tuple[float, float]:
+    """Seconds from a worker's start to its first event: with nothing before it, and on existing state."""
+    with stand(bootstrap, url, folder) as ready:
+        asyncio.run(topics.write(bootstrap, ready.contract.topic, _others(4_000)))
+        first = _first_event(ready)
+        ready.wait(lambda: ready.processed() >= 4_000, 60)
+        ready.workers[-1].process.send_signal(signal.SIGTERM)
+        ready.workers[-1].process.wait(30)
+        ready.workers.clear()
+        asyncio.run(topics.write(bootstrap, ready.contract.topic, _others(4_000, 60_000_000)))
+        return first, _first_event(ready)
+
+
+def _first_event(ready: Stand) -> float:
+    before = ready.processed()
+    began = time.monotonic()
+    ready.start()
+    ready.wait(lambda: ready.processed() > before, 60)
+    return time.monotonic() - began
+
+
+def hand_over(bootstrap: str, url: str, folder: Path) -> float:
+    """Seconds from a kill until what was sent just after it is visible, for the partition that waits longest."""
+    with stand(bootstrap, url, folder) as ready:
+        doomed = _ready(ready)
+        other = ready.start()
+        ready.wait(lambda: _takes_part(other, ready) and _takes_part(doomed, ready), 60)
+        watch = pace.Watch(ready)
+        file = folder / f"sent-{ready.name}.json"
+        sender = pace.start(ready, HANDOVER_RATE, HANDOVER_S, file)
+        try:
+            watch.start()
+            ready.wait(lambda: _marked(watch) > HANDOVER_RATE * KILL_AFTER_S, SEND_START_S)
+            doomed.kill()
+            killed = time.monotonic()
+            sender.wait(HANDOVER_S + SEND_START_S)
+            sent = pace.steps(file)
+            total = sum({partition: count for partition, _, count in sent}.values())
+            ready.wait(lambda: _marked(watch) >= total, 60)
+        finally:
+            watch.ended.set()
+            watch.join()
+            sender.kill()
+            sender.wait()
+        found = pace.delays(sent, watch.seen, killed)
+        first: dict[int, float] = {}
+        for partition, at, seconds in found:
+            first.setdefault(partition, at + seconds - killed)
+        return max(first.values())
+
+
+def _takes_part(worker: Worker, ready: Stand) -> bool:
+    """Whether it took over a partition of the entity since the group last changed."""
+    return f"{ready.contract.topic}-" in worker.log.read_text(encoding="utf-8")
+
+
+def start(bootstrap: str, url: str, folder: Path, repeats: int = REPEATS) -> dict[str, Any]:
+    """The part `start`."""
+    fresh, existing, handed = [], [], []
+    for repeat in range(repeats):
+        first, again = start_to_first(bootstrap, url, folder)
+        fresh.append(first)
+        existing.append(again)
+        handed.append(hand_over(bootstrap, url, folder))
+        print(
+            f"  repeat {repeat + 1}: first event {first:.1f} s, on existing state {again:.1f} s, "
+            f"hand-over {handed[-1]:.1f} s",
+            flush=True,
+        )
+    return {
+        "first_event_s": [round(seconds, 2) for seconds in fresh],
+        "first_event_on_existing_state_s": [round(seconds, 2) for seconds in existing],
+        "first_event_s_allowed": START_ALLOWED_S,
+        "hand_over_s": [round(seconds, 2) for seconds in handed],
+        "hand_over_s_allowed": SESSION_TIMEOUT.total_seconds() + HANDOVER_ALLOWED_S,
+        "median_hand_over_s": round(statistics.median(handed), 2),
+    }

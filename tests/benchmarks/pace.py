@@ -1,0 +1,123 @@
+"""Events at a steady rate, each marked with its partition, so that a rollup tells how far each partition is visible.
+
+`python -m tests.benchmarks.pace BOOTSTRAP TOPIC RATE SECONDS FILE` makes the events first, then sends them; FILE gets
+one JSON list: [partition, monotonic time just before sending, events sent to that partition by then].
+The mark is the commune's code, which is a dimension of every rollup.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.partitioner import DefaultPartitioner
+
+from tests.benchmarks import events
+from tests.benchmarks.stand import Stand
+
+TICK_S = 0.01
+"""Between two sends at high rates; at low rates an event is sent when it is due."""
+
+Step = tuple[int, float, int]
+"""Partition, monotonic time, events of that partition up to then."""
+
+POLL_S = 0.015
+"""Between two looks: without it the looking itself would take a core."""
+
+
+def mark(partition: int) -> str:
+    return f"{30_000 + partition}"
+
+
+def prepared(count: int) -> dict[int, list[events.Message]]:
+    """So many new entities, by the partition of their key."""
+    partitioner, partitions = DefaultPartitioner(), list(range(events.PARTITIONS))
+    found: dict[int, list[events.Message]] = {partition: [] for partition in partitions}
+    for number in range(count):
+        partition = partitioner(events.entity_key(number).encode(), partitions, partitions)
+        found[partition].append(events.message(number, admin_code=mark(partition)))
+    return found
+
+
+async def send(bootstrap: str, topic: str, rate: float, seconds: float) -> list[Step]:
+    """Send at the rate, the partitions in turn; gives what was sent when."""
+    waiting = prepared(round(rate * seconds * 1.05) + 100)
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all")
+    await producer.start()
+    steps: list[Step] = []
+    sent = dict.fromkeys(waiting, 0)
+    acknowledged = []
+    a_tick = max(1, round(rate * TICK_S / events.PARTITIONS))
+    began, number = time.monotonic(), 0
+    while (due := began + number * a_tick / rate) < began + seconds:
+        await asyncio.sleep(max(0.0, due - time.monotonic()))
+        partition = number % events.PARTITIONS
+        number += 1
+        batch = producer.create_batch()
+        for key, value in waiting[partition][sent[partition] : sent[partition] + a_tick]:
+            batch.append(key=key, value=value, timestamp=None)
+        sent[partition] += batch.record_count()
+        steps.append((partition, time.monotonic(), sent[partition]))
+        acknowledged.append(await producer.send_batch(batch, topic, partition=partition))
+    await asyncio.gather(*acknowledged)
+    await producer.stop()
+    return steps
+
+
+class Watch(threading.Thread):
+    """Looks at a rollup and remembers when each partition's events were first seen."""
+
+    def __init__(self, ready: Stand) -> None:
+        super().__init__(daemon=True)
+        self.seen: list[Step] = []
+        self.ended = threading.Event()
+        self._warehouse = ready.warehouse
+        self._sql = f"SELECT admin_code, sum(received) FROM {ready.name}_by_received_at GROUP BY admin_code"
+
+    def run(self) -> None:
+        while not self.ended.is_set():
+            found = self._warehouse.rows(self._sql)
+            # After the answer: what it holds was visible by then.
+            at = time.monotonic()
+            self.seen += [(int(code) - int(mark(0)), at, int(count)) for code, count in found]
+            self.ended.wait(POLL_S)
+
+
+def delays(sent: list[Step], seen: list[Step], after: float) -> list[tuple[int, float, float]]:
+    """(partition, when sent, seconds until visible) of each send after a time: pure."""
+    out = []
+    for partition in {partition for partition, _, _ in sent}:
+        looks = [(at, count) for p, at, count in seen if p == partition]
+        place = 0
+        for at, count in [(at, count) for p, at, count in sent if p == partition]:
+            while place < len(looks) and looks[place][1] < count:
+                place += 1
+            if place == len(looks):
+                raise AssertionError(f"events of partition {partition} never became visible")
+            if at >= after:
+                out.append((partition, at, max(0.0, looks[place][0] - at)))
+    return out
+
+
+def start(ready: Stand, rate: float, seconds: float, file: Path) -> subprocess.Popen[bytes]:
+    """A process that sends; its steps are in `file` when it has ended."""
+    module = [sys.executable, "-m", "tests.benchmarks.pace", ready.bootstrap, ready.contract.topic]
+    return subprocess.Popen([*module, str(rate), str(seconds), str(file)])
+
+
+def steps(file: Path) -> list[Step]:
+    loaded: list[Any] = json.loads(file.read_text(encoding="utf-8"))
+    return [(int(partition), float(at), int(count)) for partition, at, count in loaded]
+
+
+if __name__ == "__main__":
+    bootstrap, topic, rate, seconds, file = sys.argv[1:]
+    told = asyncio.run(send(bootstrap, topic, float(rate), float(seconds)))
+    Path(file).write_text(json.dumps(told), encoding="utf-8")
