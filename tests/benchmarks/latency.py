@@ -122,7 +122,7 @@ def hand_over(bootstrap: str, url: str, folder: Path) -> float:
     with stand(bootstrap, url, folder) as ready:
         doomed = _ready(ready)
         other = ready.start()
-        ready.wait(lambda: _takes_part(other, ready) and _takes_part(doomed, ready), 60)
+        ready.wait(lambda: other.took_part(ready.contract.topic), 60)
         watch = pace.Watch(ready)
         file = folder / f"sent-{ready.name}.json"
         sender = pace.start(ready, HANDOVER_RATE, HANDOVER_S, file)
@@ -145,11 +145,6 @@ def hand_over(bootstrap: str, url: str, folder: Path) -> float:
         for partition, at, seconds in found:
             first.setdefault(partition, at + seconds - killed)
         return max(first.values())
-
-
-def _takes_part(worker: Worker, ready: Stand) -> bool:
-    """Whether it took over a partition of the entity since the group last changed."""
-    return f"{ready.contract.topic}-" in worker.log.read_text(encoding="utf-8")
 
 
 def start(bootstrap: str, url: str, folder: Path, repeats: int = REPEATS) -> dict[str, Any]:

@@ -36,6 +36,10 @@ class Worker:
         """Resident memory now, in MiB."""
         return psutil.Process(self.process.pid).memory_info().rss / 2**20
 
+    def took_part(self, topic: str) -> bool:
+        """Whether it has taken over a partition of the topic."""
+        return f"partition={topic}-" in self.log.read_text(encoding="utf-8")
+
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
