@@ -8,6 +8,7 @@ from typing import Any
 
 from hub.api.connector_board import ConnectorRow
 from hub.kpi.answer import Basis, Figures, KpiAnswer, Row
+from hub.kpi.rollups import Unserved
 
 
 def time_text(time: datetime | None) -> str | None:
@@ -22,6 +23,13 @@ def figures_json(figures: Figures) -> dict[str, Any]:
         "denominator": figures.denominator,
         "status": figures.status,
     }
+
+
+def unserved_json(unserved: Unserved | None) -> dict[str, Any] | None:
+    """Why there are no figures and what to run; null where there are."""
+    if unserved is None:
+        return None
+    return {"state": unserved.state, "percent": unserved.percent, "reason": unserved.reason, "cure": unserved.cure}
 
 
 def number(value: float | None) -> float | int | None:
@@ -39,6 +47,7 @@ def kpi_json(answer: KpiAnswer, language: str) -> dict[str, Any]:
         "from": answer.period.start.isoformat(),
         "to": answer.period.end.isoformat(),
         **figures_json(answer.figures),
+        "unserved": unserved_json(answer.figures.unserved),
         "unit": kpi.unit[language],
         "target": answer.target,
         "gap": answer.gap,

@@ -15,7 +15,7 @@ from hub.api.connector_board import ConnectorBoard, within
 from hub.api.language import language_of
 from hub.api.problems import Problem
 from hub.api.questions import AskedPeriod, Service, known_parameters
-from hub.api.shapes import connector_json, kpi_json, rows_json
+from hub.api.shapes import connector_json, kpi_json, rows_json, unserved_json
 from hub.api.timing import timed
 from hub.security.access import Permission
 
@@ -83,6 +83,7 @@ async def read_kpi(
     if by is not None:
         rows = await blocking(request, "breakdown", lambda: service.rows(kpi_id, period, by, scope.org))
         body |= rows_json(by, rows, lambda key: service.name_of(answer.kpi, by, key))
+        body["unserved"] = unserved_json(await blocking(request, "catalogue", lambda: service.unserved(kpi_id, by)))
     return JSONResponse(body, headers={"Content-Language": language, "Vary": "Accept-Language"})
 
 

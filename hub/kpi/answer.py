@@ -9,6 +9,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from hub.kpi.freshness import ABNORMAL, Freshness
 from hub.kpi.period import Period
+from hub.kpi.rollups import Unserved
 from streams.plan import Kpi
 
 DECIMALS = Decimal("0.01")
@@ -53,14 +54,21 @@ class Basis:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """A value with its parts. Shares are percentages of two decimals; a zero denominator has no value."""
+    """A value with its parts; `unserved`: why there are none.
+
+    Shares are percentages of two decimals; a zero denominator has no value.
+    """
 
     value: float | None
     numerator: int | None = None
     denominator: int | None = None
+    unserved: Unserved | None = None
 
     @property
     def status(self) -> str:
+        """`ok`, `no_data`, or why nothing was computed."""
+        if self.unserved is not None:
+            return self.unserved.state
         return "ok" if self.value is not None else "no_data"
 
 

@@ -21,6 +21,9 @@ from streams.plan import Kpi, Term, rollup_table
 TOTAL = ""
 """The bucket of a total; in a trend, of what lies before the trend's window."""
 
+NAMESAKES: Mapping[str, str] = {}
+"""No rollup is served by a table of another name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Statement:
@@ -68,6 +71,7 @@ class _Builder:
 
     prefix: str
     within: Within | None = None
+    tables: Mapping[str, str] = field(default_factory=dict)
     selects: list[str] = field(default_factory=list)
     parameters: dict[str, str] = field(default_factory=dict)
     cells: dict[tuple[str, str], Cell] = field(default_factory=dict)
@@ -75,6 +79,11 @@ class _Builder:
     def parameter(self, name: str, value: date) -> str:
         self.parameters[f"{self.prefix}_{name}"] = value.isoformat()
         return f"{{{self.prefix}_{name}:Date}}"
+
+    def table(self, kpi: Kpi, term: Term) -> str:
+        """The physical table of the rollup that holds `term`."""
+        rollup = rollup_table(kpi.entity, term.time)
+        return self.tables.get(rollup, rollup)
 
     @property
     def scope(self) -> str:
@@ -87,14 +96,23 @@ class _Builder:
 
 
 def totals(
-    kpis: Iterable[Kpi], period: Period, within: Within | None = None, prefix: str = "p"
+    kpis: Iterable[Kpi],
+    period: Period,
+    within: Within | None = None,
+    prefix: str = "p",
+    tables: Mapping[str, str] = NAMESAKES,
 ) -> tuple[Statement, Layout]:
-    """The figures of `kpis` over `period`, one bucket `''`."""
-    return _build(tuple(kpis), period, _Builder(prefix, within), f"'{TOTAL}'", None)
+    """The figures of `kpis` over `period`, one bucket `''`; `tables`: the physical table of each rollup."""
+    return _build(tuple(kpis), period, _Builder(prefix, within, tables), f"'{TOTAL}'", None)
 
 
 def trends(
-    kpis: Iterable[Kpi], period: Period, trend: Trend, within: Within | None = None, prefix: str = "t"
+    kpis: Iterable[Kpi],
+    period: Period,
+    trend: Trend,
+    within: Within | None = None,
+    prefix: str = "t",
+    tables: Mapping[str, str] = NAMESAKES,
 ) -> tuple[Statement, Layout]:
     """The figures of `kpis` by bucket of `trend`.
 
@@ -102,7 +120,7 @@ def trends(
     the bucket `''` holding what came before the window.
     """
     cumulative = trend.window.start >= period.start
-    return _build(tuple(kpis), trend.window, _Builder(prefix, within), None, trend, cumulative)
+    return _build(tuple(kpis), trend.window, _Builder(prefix, within, tables), None, trend, cumulative)
 
 
 def breakdown(
@@ -112,6 +130,7 @@ def breakdown(
     dimensions: tuple[str, ...],
     code_columns: Mapping[str, tuple[str, ...]],
     within: Within | None = None,
+    tables: Mapping[str, str] = NAMESAKES,
 ) -> tuple[Statement, Layout]:
     """The figures of `kpi` by the dimension `by`; UnknownDimensionError names the ones that can be had.
 
@@ -120,7 +139,7 @@ def breakdown(
     allowed = allowed_dimensions(kpi, dimensions, code_columns)
     if by not in allowed:
         raise UnknownDimensionError(by, allowed)
-    builder = _Builder("b", within)
+    builder = _Builder("b", within, tables)
     if kpi.kind == "members":
         _members(builder, kpi, period, code_column=by)
         return _statement(builder), Layout(builder.cells)
@@ -162,7 +181,7 @@ def _build(
     groups: dict[tuple[str, bool], list[str]] = {}
     for kpi in kpis:
         for role, term in _roles(kpi).items():
-            group = (rollup_table(kpi.entity, term.time), kpi.kind == "stock")
+            group = (builder.table(kpi, term), kpi.kind == "stock")
             measures = groups.setdefault(group, [])
             if term.measure not in measures:
                 measures.append(term.measure)
@@ -218,7 +237,7 @@ def _members(builder: _Builder, kpi: Kpi, period: Period, code_column: str | Non
     start, end = builder.parameter("from", period.start), builder.parameter("to", period.end)
     source = f"{builder.prefix}:{kpi.id}"
     active = (
-        f"(SELECT {kpi.member} FROM {rollup_table(kpi.entity, term.time)} WHERE day BETWEEN {start} AND {end}"
+        f"(SELECT {kpi.member} FROM {builder.table(kpi, term)} WHERE day BETWEEN {start} AND {end}"
         f"{builder.scope} GROUP BY {kpi.member} HAVING sum({term.measure}) > 0)"
     )
     bucket = "bucket" if code_column else f"'{TOTAL}' AS bucket"
@@ -233,7 +252,7 @@ def _members(builder: _Builder, kpi: Kpi, period: Period, code_column: str | Non
 def _member_trend(builder: _Builder, kpi: Kpi, period: Period, trend: Trend, cumulative: bool) -> None:
     term = kpi.terms["value"]
     start, end = builder.parameter("from", period.start), builder.parameter("to", period.end)
-    table = rollup_table(kpi.entity, term.time)
+    table = builder.table(kpi, term)
     codes = _codes(kpi, builder, period.end)
     by_day = (
         f"SELECT {kpi.member} AS member, day FROM {table} WHERE day BETWEEN {start} AND {end}"

@@ -26,7 +26,9 @@ from hub.kpi.freshness import Feed, Status, Written, freshness, newest
 from hub.kpi.names import Names
 from hub.kpi.period import Period, today, trend_of
 from hub.kpi.reader import Outage, Reader
+from hub.kpi.rollups import CATALOGUE, Served, Unserved, definitions
 from streams.plan import EntityPlan, Kpi
+from streams.warehouse.catalogue import entries_of
 
 KEPT_BOARDS = 16
 """Last boards kept for the time the warehouse is away: as many periods as viewers may have open."""
@@ -87,6 +89,8 @@ class KpiService:
         self._boards: AnswerCache[Board] = AnswerCache(around.clock, ttl)
         self._ledger: AnswerCache[tuple[Written, ...]] = AnswerCache(around.clock, ttl)
         self._quarantined: AnswerCache[dict[str, int]] = AnswerCache(around.clock, ttl)
+        self._served: AnswerCache[Served] = AnswerCache(around.clock, ttl)
+        self._definitions = definitions(plans, around.timezone)
         self._last: dict[tuple[Period, str | None], Board] = {}
 
     @property
@@ -127,11 +131,24 @@ class KpiService:
 
     def rows(self, kpi_id: str, period: Period, by: str, org: str | None = None) -> tuple[Row, ...]:
         """The KPI by a dimension, largest part first; UnknownKpiError, UnknownDimensionError, WarehouseAwayError."""
-        kpi = self.kpi(kpi_id)
-        statement, layout = query.breakdown(kpi, period, by, kpi.dimensions, self._code_columns, self._within(org))
+        kpi, served = self.kpi(kpi_id), self.served()
+        within, tables = self._within(org), served.tables
+        statement, layout = query.breakdown(kpi, period, by, kpi.dimensions, self._code_columns, within, tables)
+        if served.unserved(kpi, by) is not None:
+            return ()
         buckets = _by_bucket(self._reader.rows(statement))
         rows = [Row(key, figures_of(kpi, layout.figures(kpi, sums))) for key, sums in buckets.items()]
         return tuple(sorted(rows, key=lambda row: (-(row.figures.denominator or row.figures.value or 0), row.key)))
+
+    def served(self) -> Served:
+        """Which tables answer, and which KPIs cannot be answered yet; WarehouseAwayError."""
+        return self._served.get(
+            "catalogue", lambda: Served.of(entries_of(self._reader.rows(CATALOGUE)), self._definitions)
+        )
+
+    def unserved(self, kpi_id: str, by: str) -> Unserved | None:
+        """Why the KPI cannot be divided by a dimension; None if it can; WarehouseAwayError."""
+        return self.served().unserved(self.kpi(kpi_id), by)
 
     def written(self) -> tuple[Written, ...]:
         """The ledger's totals by entity and source system; WarehouseAwayError."""
@@ -164,14 +181,32 @@ class KpiService:
         def compute() -> tuple[KpiAnswer, ...]:
             # The ledger first: figures read after it hold at least what it says.
             bases = self._bases(self.written())
-            statement, layout = query.totals(kpis, period, self._within(org))
-            sums = _by_bucket(self._reader.rows(statement)).get(query.TOTAL, {})
-            return tuple(self._one(kpi, period, layout.figures(kpi, sums), bases[kpi.entity]) for kpi in kpis)
+            served = self.served()
+            asked = [kpi for kpi in kpis if served.unserved(kpi) is None]
+            statement, layout = query.totals(asked, period, self._within(org), tables=served.tables)
+            sums = _by_bucket(self._rows(statement)).get(query.TOTAL, {})
+            return tuple(self._one(kpi, period, layout, sums, bases[kpi.entity], served) for kpi in kpis)
 
         return self._answers.get((period, org, tuple(kpi.id for kpi in kpis)), compute)
 
-    def _one(self, kpi: Kpi, period: Period, parts: Mapping[str, int], basis: Basis) -> KpiAnswer:
-        figures = figures_of(kpi, parts, ever_fed=basis.as_of is not None)
+    def _rows(self, statement: query.Statement) -> Sequence[Sequence[Any]]:
+        """No rows of a statement that asks for nothing, since no KPI is served."""
+        return self._reader.rows(statement) if statement.sql else ()
+
+    def _one(
+        self,
+        kpi: Kpi,
+        period: Period,
+        layout: query.Layout,
+        sums: Mapping[str, Sequence[int]],
+        basis: Basis,
+        served: Served,
+    ) -> KpiAnswer:
+        unserved = served.unserved(kpi)
+        if unserved is not None:
+            figures = Figures(None, unserved=unserved)
+        else:
+            figures = figures_of(kpi, layout.figures(kpi, sums), ever_fed=basis.as_of is not None)
         return KpiAnswer(kpi, period, figures, target_of(kpi, period), basis)
 
     def _board(self, period: Period, org: str | None) -> Board:
@@ -180,16 +215,22 @@ class KpiService:
         this_day = today(self._around.clock(), self._around.timezone)
         now = Period(this_day, this_day)
         within = self._within(org)
-        whole, line = query.totals(self.kpis, period, within), query.trends(self.kpis, period, trend, within)
+        served = self.served()
+        asked, tables = [kpi for kpi in self.kpis if served.unserved(kpi) is None], served.tables
+        whole = query.totals(asked, period, within, tables=tables)
+        line = query.trends(asked, period, trend, within, tables=tables)
         parts = [whole, line]
         if this_day in period and period.days > 1:
-            parts.append(query.totals(self.kpis, now, within, "d"))
-        buckets = _by_bucket(self._reader.rows(query.union(*parts)))
+            parts.append(query.totals(asked, now, within, "d", tables))
+        buckets = _by_bucket(self._rows(query.union(*parts)))
         sums = buckets.get(query.TOTAL, {})
         cumulative = trend.window.start >= period.start
         tiles = []
         for kpi in self.kpis:
-            answer = self._one(kpi, period, whole[1].figures(kpi, sums), bases[kpi.entity])
+            answer = self._one(kpi, period, whole[1], sums, bases[kpi.entity], served)
+            if answer.figures.unserved is not None:
+                tiles.append(Tile(answer))
+                continue
             by_bucket = {key: line[1].figures(kpi, values) for key, values in buckets.items()}
             drawn = points(kpi, trend.buckets(), by_bucket, cumulative)
             day = figures_of(kpi, parts[2][1].figures(kpi, sums)) if len(parts) > 2 else None

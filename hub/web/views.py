@@ -10,6 +10,7 @@ from hub.api.connector_board import ConnectorRow
 from hub.kpi.answer import SHARES, Figures, KpiAnswer, Row
 from hub.kpi.freshness import ABNORMAL
 from hub.kpi.period import today
+from hub.kpi.rollups import Unserved
 from hub.kpi.service import Board, Tile
 from hub.locale.catalogue import Catalogue
 from hub.web import formats
@@ -23,6 +24,9 @@ ICONS = {
     "clock_skew": "clock",
     "stuck_stream": "dam",
     "warehouse_away": "plug",
+    "broken": "plug",
+    "not_computed": "hourglass",
+    "computing": "hourglass",
     "late": "hourglass",
     "due_soon": "hourglass",
     "quiet": "ring",
@@ -31,6 +35,8 @@ ICONS = {
 SEVERITIES = {
     "unknown": "muted",
     "paused": "muted",
+    "not_computed": "warn",
+    "computing": "muted",
     "due_soon": "warn",
     "clock_skew": "warn",
     "quiet": "calm",
@@ -197,15 +203,25 @@ def _value_name(by: str, key: str, reader: Reader) -> str:
 
 
 def _value(figures: Figures, percent: bool, reader: Reader) -> str:
+    if figures.unserved is not None:
+        return reader.t(f"state.{figures.unserved.state}")
     if figures.value is None:
         return reader.t("tile.no_data")
     return formats.number_text(figures.value, reader.language, 2 if percent else None)
 
 
 def _parts(figures: Figures, reader: Reader) -> str | None:
+    if figures.unserved is not None:
+        return _cure(figures.unserved, reader)
     if figures.denominator is None:
         return None
     return f"{reader.number(figures.numerator)} / {reader.number(figures.denominator)}"
+
+
+def _cure(unserved: Unserved, reader: Reader) -> str:
+    if unserved.percent is not None:
+        return reader.t("tile.computing", percent=str(unserved.percent))
+    return reader.t("tile.cure", command=unserved.cure)
 
 
 def _today(figures: Figures | None, percent: bool, reader: Reader) -> str | None:
@@ -235,6 +251,8 @@ def _of_scale(value: float | None) -> float | None:
 
 
 def _worst(answer: KpiAnswer) -> str | None:
+    if answer.basis.away_since is None and answer.figures.unserved is not None:
+        return answer.figures.unserved.state
     if answer.basis.stale is not None:
         return answer.basis.stale
     order = list(ICONS)

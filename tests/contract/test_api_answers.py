@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from hub.api.problems import STATUSES
+from streams.generations import State
 from tests.contract.api_world import ApiWorld, api_world
+from tests.unit.kpi_tables import enter
 
 REFERENCE = "from=2022-01-01&to=2022-09-30"
 
@@ -206,3 +208,24 @@ async def test_the_api_describes_itself_without_a_network(world: ApiWorld) -> No
     assert "https://" not in page
     schema = (await get(world, "/openapi.json", key=None)).json()
     assert {"/v1/kpis", "/v1/kpis/{kpi_id}", "/v1/connectors", "/v1/quarantine", "/v1/live"} <= set(schema["paths"])
+
+
+async def test_a_kpi_that_is_not_computed_or_broken_says_so_with_the_cure_everywhere(world: ApiWorld) -> None:
+    world.ledger("feedback", "1022")
+    enter(world.queries, world.plans, state=State.BROKEN, reason="Division by zero")
+    one = await get(world, f"/v1/kpis/feedback.received?{REFERENCE}&by=org_code")
+    assert one.status_code == 200
+    assert (one.json()["value"], one.json()["status"], one.json()["rows"]) == (None, "broken", [])
+    assert one.json()["unserved"] == {
+        "state": "broken",
+        "percent": None,
+        "reason": "Division by zero",
+        "cure": "ioc kpi backfill feedback.received",
+    }
+    enter(world.queries, world.plans, state=State.DROPPED)
+    listed = await get(world, "/v1/kpis")
+    assert {item["status"] for item in listed.json()["items"]} == {"not_computed"}
+    for path in ("/", "/?view=table", "/kpi/feedback.received"):
+        page = await get(world, path)
+        assert page.status_code == 200
+        assert "Chưa tính" in page.text and "ioc kpi backfill feedback.received" in page.text

@@ -184,13 +184,16 @@ async def test_a_rebuild_killed_in_the_middle_is_resumed_and_equals_the_live_fig
         while "by_arrival_g" not in line or "fill 2/" not in line:
             line = await asyncio.to_thread(first.stdout.readline)
             assert line, "it ended before it could be killed"
-        second = command(table, "rebuild", 400)
-        refused, _ = await asyncio.to_thread(second.communicate, None, 30)
-        assert second.returncode != 0 and f"ioc rebuild {table.name} is under way" in refused
         first.kill()
         first.wait()
         first.stdout.close()
-        said = await asyncio.to_thread(finish, command(table, "rebuild", 400))
+        second = command(table, "rebuild", 400)
+        assert second.stdout is not None
+        begun = await asyncio.to_thread(second.stdout.readline)
+        third = command(table, "backfill", 400, NEW)
+        refused, _ = await asyncio.to_thread(third.communicate, None, 30)
+        assert third.returncode != 0 and f"ioc rebuild {table.name} is under way" in refused
+        said = begun + await asyncio.to_thread(finish, second)
         assert "backfill_resumed" in said, said
         assert table.contract.current_table not in said.splitlines()[-1], "what was finished is not made twice"
         count += await flowing
@@ -198,6 +201,37 @@ async def test_a_rebuild_killed_in_the_middle_is_resumed_and_equals_the_live_fig
         table.wait(lambda: not differences(table, {}) and not currents_differ(table), within_s=10)
         left = table.warehouse.rows(f"SELECT count() FROM system.tables WHERE name LIKE '%{table.name}_current_g%'")
         assert left[0][0] == 0
+    finally:
+        worker.kill()
+        worker.wait()
+
+
+async def test_a_view_that_throws_is_dropped_the_flow_goes_on_and_a_back_fill_repairs_it(table: Bench) -> None:
+    rollup = f"{table.name}_by_ended_at"
+    worker = table.start()
+    try:
+        count = await flow(table, 300, 5, 0.2)
+        table.wait(lambda: table.primary_rows() == count)
+        target = next(
+            rollup_target(item, table.contract, ZONE)
+            for item in changed_plan(table.name, {}).rollups
+            if item.table == rollup
+        )
+        table.warehouse.command(f"DROP VIEW view_{rollup}")
+        table.warehouse.command(
+            target.view(rollup).replace("WHERE ", "WHERE throwIf(entity_key = 'H53.14-220101-000400') = 0 AND ")
+        )
+        count += await flow(table, 500, 6, 0.5)
+        table.wait(lambda: table.primary_rows() == count)
+        table.wait(lambda: "view_dropped" in table.log())
+        entry = serving(Catalogue(table.warehouse).entries(), rollup)
+        assert entry is not None and entry.state is State.BROKEN and "throwIf" in entry.reason
+        migrate(table.warehouse, {table.name: table.contract}, {table.name: changed_plan(table.name, {})}, ZONE)
+        assert table.warehouse.rows(f"EXISTS TABLE view_{rollup}")[0][0] == 0, "a start does not bring it back"
+        finish(command(table, "backfill", 1_000))
+        count += await flow(table, 300, 7, 0.2)
+        table.wait(lambda: table.primary_rows() == count)
+        table.wait(lambda: not differences(table, {}) and not currents_differ(table), within_s=10)
     finally:
         worker.kill()
         worker.wait()

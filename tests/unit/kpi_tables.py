@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import clickhouse_connect
 
+from hub.kpi.rollups import definitions
 from schemas.contract import load_contracts
+from streams.generations import Entry, State
 from streams.plan import EntityPlan, load_plans
+from streams.warehouse.catalogue import CREATE, TABLE, Catalogue
 
 LEDGER_COUNTS = ("applied", "superseded", "repeats", "deleted", "quarantined")
 
@@ -25,8 +29,27 @@ class InProcess:
         rows: Sequence[Sequence[Any]] = self.client.query(sql, parameters=parameters, settings=settings).result_rows
         return rows
 
-    def command(self, sql: str) -> None:
-        self.client.command(sql)
+    def command(self, sql: str, settings: dict[str, Any] | None = None) -> None:
+        self.client.command(sql, settings=settings)
+
+
+ZONE = "Asia/Ho_Chi_Minh"
+
+
+def enter(queries: InProcess, plans: dict[str, EntityPlan], **changes: Any) -> None:
+    """Enter the rollups of `plans` into an empty catalogue, live under their own names; `changes` for all of them."""
+    catalogue = Catalogue(queries)  # type: ignore[arg-type]
+    queries.command(CREATE)
+    queries.command(f"TRUNCATE TABLE {TABLE}")
+    catalogue.change(
+        lambda _: [
+            replace(
+                Entry(name, name.partition("_by_")[0], 0, name, State.LIVE, definition),
+                **changes,
+            )
+            for name, definition in definitions(plans, ZONE).items()
+        ]
+    )
 
 
 def create_tables(command: Any, plans: dict[str, EntityPlan]) -> None:
@@ -98,4 +121,5 @@ def tables() -> Iterator[tuple[InProcess, dict[str, EntityPlan]]]:
     rollups = [rollup.table for plan in plans.values() for rollup in plan.rollups]
     for table in (*rollups, "ledger", "quarantine", "code_procedure"):
         queries.command(f"TRUNCATE TABLE {table}")
+    enter(queries, plans)
     yield queries, plans

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -14,9 +15,12 @@ from hub.kpi.freshness import Feed, freshness
 from hub.kpi.period import REFERENCE_2022, Period, preset, trend_of
 from hub.kpi.query import totals, trends, union
 from hub.kpi.reader import Reader
+from hub.kpi.rollups import Unserved
 from hub.kpi.service import KpiService, Surroundings
 from streams.errors import WarehouseUnavailableError
-from tests.unit.kpi_tables import add_ledger, add_row, tables
+from streams.generations import Chunk, Definition, State
+from streams.warehouse.catalogue import Catalogue
+from tests.unit.kpi_tables import ZONE, add_ledger, add_row, enter, tables
 
 NOW = datetime(2026, 11, 20, 3, 0, 0, tzinfo=UTC)
 PROCEDURE_COLUMNS = ("code", "name_vi", "field", "level", "online", "org_code", "valid_from", "valid_to")
@@ -325,3 +329,50 @@ def test_a_department_sees_its_own_unit_and_what_is_below_it_only(world: World) 
     assert sum(point.figures.value or 0 for point in received.trend) == 10
     rows = world.service.rows("dossier.received", REFERENCE_2022, "org_code", "H53.14")
     assert {row.key for row in rows} == {"H53.14", "H53.14.2"}
+
+
+def test_a_kpi_whose_column_is_not_computed_says_so_and_what_to_run_and_the_others_go_on(world: World) -> None:
+    world.ledger()
+    world.add("feedback_by_received_at", "2022-03-05", received=4, processed=3)
+    older = Definition("", ZONE, ("org_code",), (("received", "status NOT IN ('DUPLICATE', 'REJECTED')"),))
+    enter(world.queries, world.plans, definition=older)
+    missing = world.value("feedback.processed_share")
+    assert (missing.value, missing.status) == (None, "not_computed")
+    assert missing.unserved == Unserved("not_computed", "ioc kpi backfill feedback.processed_share")
+    assert world.value("feedback.received").value == 4
+    year = Period(date(2022, 1, 1), date(2022, 12, 31))
+    assert [row.figures.value for row in world.service.rows("feedback.received", year, "org_code")] == [4]
+    assert world.service.rows("feedback.received", year, "urgency") == (), "this dimension is not computed yet"
+    assert world.service.unserved("feedback.received", "urgency") is not None
+
+
+def test_a_new_generation_answers_as_soon_as_the_catalogue_names_it(world: World) -> None:
+    world.ledger()
+    world.add("feedback_by_received_at", "2022-03-05", received=4)
+    world.queries.command("CREATE OR REPLACE TABLE next AS feedback_by_received_at")
+    world.queries.command("INSERT INTO next SELECT * REPLACE (received + 1 AS received) FROM feedback_by_received_at")
+    assert world.value("feedback.received").value == 4
+    Catalogue(world.queries).change(
+        lambda entries: [
+            replace(entry, table="next", generation=1) for entry in entries if entry.rollup == "feedback_by_received_at"
+        ]
+    )
+    assert world.value("feedback.received").value == 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"state": State.BROKEN, "reason": "throwIf"}, ("broken", "throwIf", None)),
+        ({"state": State.FILLING, "chunks": (Chunk(0, 0, 0, 9),) * 4, "done": 1}, ("computing", "", 25)),
+        ({"state": State.CUTTING}, ("computing", "", 0)),
+        ({"state": State.DROPPED}, ("not_computed", "", None)),
+    ],
+)
+def test_no_state_of_a_rollup_makes_a_board_fail(world: World, changes: Any, expected: Any) -> None:
+    world.ledger()
+    enter(world.queries, world.plans, **changes)
+    board = world.service.board(Period(date(2026, 1, 1), date(2026, 12, 31)))
+    found = {tile.answer.figures.unserved for tile in board.tiles}
+    assert {(item.state, item.reason, item.percent) for item in found if item} == {expected}
+    assert None not in found
