@@ -26,6 +26,15 @@ ENVELOPE = (
 )
 """Fields every canonical event begins with."""
 
+KINDS = ("entity", "fact")
+"""An entity lives and changes; a fact happened once, and its time is in its key, such as a station's reading."""
+
+REMEMBER_DAYS = 40
+"""Of facts, keys are remembered for so many days unless the contract says otherwise by `remember_days`: systems that
+were away for a month bring what they missed."""
+
+MOST_REMEMBER_DAYS = 3660
+
 OPS = ("UPSERT", "CORRECT", "DELETE")
 """Kinds of assertion, in the order in which they win at the same revision."""
 
@@ -98,6 +107,11 @@ class Contract:
     @property
     def fence_table(self) -> str:
         return f"{self.entity}_fence"
+
+    @property
+    def remember_days(self) -> int | None:
+        """Days for which the keys of facts are remembered; None: for ever, as those of entities are."""
+        return int(self.schema.get("remember_days", REMEMBER_DAYS)) if self.kind == "fact" else None
 
     @property
     def pii_fields(self) -> tuple[str, ...]:
@@ -196,7 +210,15 @@ def parse_contract(schema: dict[str, Any], domain: str, entity: str, where: str)
     duplicates = {name for name in names if names.count(name) > 1}
     if duplicates:
         raise ContractError(f"{where}: fields appear twice: {', '.join(sorted(duplicates))}")
-    return Contract(domain=domain, entity=entity, kind=schema.get("kind", "entity"), schema=schema, fields=fields)
+    kind = schema.get("kind", "entity")
+    if kind not in KINDS:
+        raise ContractError(f"{where}.kind: {kind!r} is not one of {', '.join(KINDS)}")
+    days = schema.get("remember_days", REMEMBER_DAYS)
+    if "remember_days" in schema and kind != "fact":
+        raise ContractError(f"{where}.remember_days: only the keys of facts are forgotten; this is an {kind}")
+    if type(days) is not int or not 1 <= days <= MOST_REMEMBER_DAYS:
+        raise ContractError(f"{where}.remember_days: {days!r} is no number of days from 1 to {MOST_REMEMBER_DAYS}")
+    return Contract(domain=domain, entity=entity, kind=kind, schema=schema, fields=fields)
 
 
 def load_contracts(root: Path | None = None) -> dict[str, Contract]:
