@@ -9,6 +9,7 @@ import typer
 
 from hub.cli.context import settings
 from hub.cli.output import Exit, Format, leave, show_json, show_rows
+from hub.cli.rebuild import register_kpi
 from hub.language import t
 
 Output = Annotated[Format, typer.Option("--output", "-o", help=t("Dạng kết quả.", "Form of the result."))]
@@ -75,6 +76,7 @@ def register(app: typer.Typer) -> None:
             "One KPI.\n\nExample:  ioc kpi get dossier.on_time_share --from 2022-01-01 --to 2022-09-30 --by org_code",
         ),
     )(kpi_get)
+    register_kpi(kpi)
     app.add_typer(kpi, name="kpi")
     connector = typer.Typer(no_args_is_help=True, help=t("Đầu nối.", "Connectors."))
     connector.command("ls", help=t("Trạng thái các đầu nối.", "State of the connectors."))(connector_ls)
