@@ -9,16 +9,16 @@ from xml.sax.saxutils import escape
 from tests.benchmarks.systems.runner import SYSTEMS
 
 LABELS: dict[str, tuple[str, str]] = {
-    "end_to_end": ("hub", "The hub: exactly once, into the warehouse"),
+    "end_to_end": ("hub", "The hub, exactly once into the warehouse"),
     "bare_limit": ("limits", "Bare limit: fetch, decode, insert"),
     **{system.name: ("hub" if system.group == "like" else system.group, system.label) for system in SYSTEMS},
 }
 """By name: group and label."""
 
 COLOURS = {"hub": "#0b6e4f", "limits": "#8a8f98", "peers": "#2f6db5"}
-GROUP_NAMES = {"hub": "the hub", "limits": "limits: less work than any of them", "peers": "others, writing nowhere"}
+GROUP_NAMES = {"hub": "the hub", "limits": "limits", "peers": "others, writing nowhere"}
 
-WIDTH, LEFT, RIGHT = 960, 330, 150
+WIDTH, LEFT, RIGHT = 980, 350, 150
 ROW, BAR, TOP, BOTTOM = 34, 18, 74, 44
 
 
