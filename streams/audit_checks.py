@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -70,9 +71,10 @@ class EntityAudit:
         log: TopicLog,
         days: Days | None = None,
         progress: Progress = quiet,
+        stopped: threading.Event | None = None,
     ) -> None:
         self.contract = contract
-        self.reader = EntityReader(warehouse, contract, log)
+        self.reader = EntityReader(warehouse, contract, log, stopped)
         self.faults = Faults()
         self._catalogue = Catalogue(warehouse)
         self._days = days or Days()
@@ -142,17 +144,18 @@ class EntityAudit:
 
     def states(self) -> list[Finding]:
         """The living states by the signs are the ones that `<entity>_current` shows."""
-        derived = sql.current(self.contract, deep=True)
-        verdict = self._settled(derived)
+        return self.entities(self._settled(sql.current(self.contract, deep=True)))
+
+    def entities(self, verdict: Verdict) -> list[Finding]:
+        """The entities that differ, given the verdict on their buckets."""
         table = self.contract.current_table
-        if verdict.clean:
-            return []
         if verdict.differences is None:
             return [self._finding("states", "unsettled", table, 0)]
+        if verdict.clean:
+            return []
         buckets = [int(str(key[0])) for key in verdict.differences]
-        rows = self.reader.rows(
-            sql.different_entities(self.contract, buckets, self.reader.cuts(), MOST_ENTITIES)
-        )  # fmt: skip
+        statement = sql.different_entities(self.contract, buckets, self.reader.cuts(), MOST_ENTITIES)
+        rows = self.reader.rows(statement)
         self.faults.entities = [str(row[0]) for row in rows]
         living, shown = sum(int(row[1]) for row in rows), sum(int(row[2]) for row in rows)
         return [self._finding("states", "differs", table, len(rows), living, shown)] if rows else []
@@ -163,13 +166,14 @@ class EntityAudit:
 
     def rollup(self, rollup: LiveRollup) -> list[Finding]:
         """A rollup is the signed sums of the changes: by day first, then the rows of the days that differ."""
-        verdict = self._settled(sql.rollup_days(rollup))
+        return self.days_of(rollup, self._settled(sql.rollup_days(rollup)))
+
+    def days_of(self, rollup: LiveRollup, verdict: Verdict) -> list[Finding]:
+        """The days and rows that differ, given the verdict on the days."""
         if verdict.differences is None:
             return [self._finding("rollup", "unsettled", rollup.table, 0)]
         days = sorted(day for day in (_day(key[0]) for key in verdict.differences) if self._days.holds(day))
-        if not days:
-            return []
-        return self.rollup_rows(rollup, days)
+        return self.rollup_rows(rollup, days) if days else []
 
     def rollup_rows(self, rollup: LiveRollup, days: Sequence[date]) -> list[Finding]:
         """The rows of some days that differ."""
@@ -186,13 +190,16 @@ class EntityAudit:
 
     def ledger(self) -> list[Finding]:
         """The ledger is the counts of the primary rows."""
-        verdict = self._settled(sql.ledger(self.contract))
+        return self.ledger_rows(self._settled(sql.ledger(self.contract)))
+
+    def ledger_rows(self, verdict: Verdict) -> list[Finding]:
+        """The rows of the ledger that differ, given the verdict."""
         if verdict.differences is None:
             return [self._finding("ledger", "unsettled", "ledger", 0)]
         kept = {key: value for key, value in verdict.differences.items() if self._days.holds(_day(key[2]))}
         self.faults.ledger = kept
         return [
-            self._finding("ledger", "differs", f"{source} {_partition(partition)} {day}", sum(map(abs, vector)))
+            self._finding("ledger", "differs", f"{source} p{partition} {day}", sum(map(abs, vector)))
             for (source, partition, day), vector in sorted(kept.items(), key=repr)
         ]
 
@@ -215,10 +222,6 @@ class EntityAudit:
 def _day(value: object) -> date:
     assert isinstance(value, date)
     return value
-
-
-def _partition(value: object) -> str:
-    return f"p{value}"
 
 
 def _at(place: Place, low: int, high: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from schemas.contract import Contract
 from streams import audit_sql as sql
 from streams.audit import Key, Reading, Sums, Vector, Verdict, Window, added, settle, spans
 from streams.audit_sql import Cut, Derived
+from streams.errors import StreamError
 from streams.warehouse.client import Warehouse
 
 SLICE = 1 << 20
@@ -40,6 +42,10 @@ class TopicLog(Protocol):
 
     def existing(self, partition: int, first: int, last: int) -> list[tuple[int, int]]:
         """Inclusive ranges of offsets from `first` to `last` that hold a record."""
+
+
+class AuditStoppedError(StreamError):
+    """The worker stops, and its audit with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +83,14 @@ class Confirmed:
 class EntityReader:
     """Reads one entity's tables and the positions of its topic."""
 
-    def __init__(self, warehouse: Warehouse, contract: Contract, log: TopicLog) -> None:
+    def __init__(
+        self, warehouse: Warehouse, contract: Contract, log: TopicLog, stopped: threading.Event | None = None
+    ) -> None:
+        """With `stopped` statements take one thread each, and are refused once it is set: beside the flow."""
         self.contract = contract
         self.log = log
         self._warehouse = warehouse
+        self._stopped = stopped
         self._places: dict[Place, tuple[int, int]] | None = None
         self.spent_s = 0.0
         """Time spent in statements, for the budget of whoever asks."""
@@ -88,7 +98,11 @@ class EntityReader:
     def rows(self, statement: str) -> Sequence[Sequence[Any]]:
         started = time.monotonic()
         try:
-            return self._warehouse.rows(statement)
+            if self._stopped is None:
+                return self._warehouse.rows(statement)
+            if self._stopped.is_set():
+                raise AuditStoppedError("the worker stops")
+            return self._warehouse.rows(statement, max_threads=1)
         finally:
             self.spent_s += time.monotonic() - started
 

@@ -57,7 +57,8 @@ class Derived:
 
     def batch_sql(self, partition: int, first: int, where: str) -> str:
         """As `changes_sql`, with the batch's partition and first offset in front."""
-        return f"SELECT {partition}, {first}, * FROM ({self.changes_sql(where)})"
+        place = f"toInt32({partition}) AS batch_partition, toInt64({first}) AS batch_first"
+        return f"SELECT {place}, * FROM ({self.changes_sql(where)})"
 
     def _summed(self, source: str) -> str:
         keys = ", ".join(f"{key} AS key{i}" for i, key in enumerate(self.keys))

@@ -12,14 +12,18 @@ from schemas.contract import Contract
 from streams.audit_readings import Place
 from streams.block import Bounds, finish, quarantined_rows
 from streams.change import OFFSET
+from streams.conflicts import reused_event_ids
 from streams.heal_changes import LostRecords
 from streams.placement import misplaced
 from streams.quarantine import Refusal, stream_refusals
 from streams.records import Records
 
+StatesBefore = Callable[[list[str], Bounds], pl.DataFrame]
+"""States of entities as they were before a batch (`EntityStore.states_before`)."""
+
 
 def lost_rows(
-    records: Records, decoder: Decoder, contract: Contract, bounds: Bounds
+    records: Records, decoder: Decoder, contract: Contract, bounds: Bounds, states_before: StatesBefore
 ) -> tuple[LostRecords, tuple[BadRecord, ...]]:
     """The records of `bounds`, at least one, and those among them that belong into the quarantine.
 
@@ -34,8 +38,11 @@ def lost_rows(
         times[OFFSET].gather(decoded.frame[ROW]), times["kafka_time"].gather(decoded.frame[ROW])
     )
     late = misplaced(placed, contract)
-    bad = (*decoded.bad, *late)
     kept = placed.filter(~pl.col(ROW).is_in([record.row for record in late]))
+    keys = kept["entity_key"].unique(maintain_order=True).to_list()
+    reused = reused_event_ids(kept, states_before(keys, bounds), contract) if keys else ()
+    kept = kept.filter(~pl.col(ROW).is_in([record.row for record in reused]))
+    bad = (*decoded.bad, *late, *reused)
     good = kept.select(
         *(field.name for field in contract.fields),
         OFFSET,
@@ -62,6 +69,7 @@ class LostReader:
         contract: Contract,
         log: RecordLog,
         decoder: Decoder,
+        states_before: StatesBefore,
         topic_id: Callable[[int], str],
         quarantine: Callable[[Sequence[Refusal]], None],
     ) -> None:
@@ -69,6 +77,7 @@ class LostReader:
         self._contract = contract
         self._log = log
         self._decoder = decoder
+        self._states_before = states_before
         self._topic_id = topic_id
         self._quarantine = quarantine
 
@@ -79,7 +88,7 @@ class LostReader:
         if not len(records):
             return None
         bounds = Bounds(self._contract.topic, self._topic_id(partition), life, partition, first, last, 0)
-        rows, bad = lost_rows(records, self._decoder, self._contract, bounds)
+        rows, bad = lost_rows(records, self._decoder, self._contract, bounds, self._states_before)
         if bad:
             self._quarantine(stream_refusals(bad, records, bounds, self._contract))
         return rows
