@@ -18,6 +18,7 @@ from faust.types import TP
 from schemas.codec import Decoder
 from schemas.contract import Contract
 from streams import metrics
+from streams.audit_idle import IdleAudit
 from streams.errors import OwnershipLostError, StatesAheadError
 from streams.partition import PartitionRunner
 from streams.quarantine import TOPIC as QUARANTINE_TOPIC
@@ -60,6 +61,8 @@ class StreamSettings:
     group: str = "ioc-stream"
     session_timeout: timedelta = timedelta(seconds=6)
     cached_states: int = 200_000
+    audit: bool = True
+    """Whether the figures are audited beside the flow."""
     max_fetch_bytes: int = 4 * 1024 * 1024
 
 
@@ -259,6 +262,17 @@ class StreamWorker:
             known.add(hashes)
         return TakeOver(fences, known)
 
+    async def _audit(self) -> None:
+        """Watch the figures beside the flow: the worker that has partition 0 of a topic audits its entity."""
+        if self._settings.audit:
+            await IdleAudit(
+                self._warehouse,
+                self._contracts.values(),
+                self._settings.bootstrap,
+                self._settings.group,
+                lambda topic: 0 in self.partitions.of_topic(topic),
+            ).run()
+
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; raises what made a partition fail, after stopping."""
         gc.freeze()
@@ -267,12 +281,15 @@ class StreamWorker:
         await self.app.start()
         stopping = asyncio.create_task(stop.wait())
         crashed = asyncio.create_task(self.app._crashed.wait())
+        audit = asyncio.create_task(self._audit(), name="audit")
         try:
             await asyncio.wait({stopping, crashed, self.partitions.failed}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stopping.cancel()
             crashed.cancel()
+            audit.cancel()
             self.partitions.revoked(set())
+            await asyncio.wait({audit})
             await self.app.stop()
         if self.partitions.failed.done():
             raise self.partitions.failed.result()
