@@ -1,6 +1,6 @@
 """Where a worker's time goes: py-spy beside one worker under load, end to end.
 
-py-spy looks at the worker's threads a hundred times a second and leaves out those that wait. What runs outside
+py-spy looks at the worker's threads a hundred times a second; those that wait are left out. What runs outside
 Python (columns, compression, the network) is laid to the Python function that called it.
 """
 
@@ -39,6 +39,12 @@ STAGES: tuple[tuple[str, str], ...] = (
 """A stack belongs to the first of these that one of its frames matches, looked at from the innermost frame."""
 
 
+WAITING = re.compile(
+    r"_worker \(concurrent/futures/thread|select \(selectors|readinto \(socket|wait \(threading|accept \(socket"
+)
+"""Innermost frames that wait for work or for an answer; py-spy takes some of them for busy."""
+
+
 def stage_of(stack: list[str]) -> str:
     """The stage a stack of frames (outermost first) belongs to: pure."""
     for frame in reversed(stack):
@@ -56,6 +62,8 @@ def summary(raw: str) -> dict[str, Any]:
     for line in raw.splitlines():
         folded, _, count = line.rpartition(" ")
         stack = folded.split(";")
+        if WAITING.search(stack[-1]):
+            continue
         stages[stage_of(stack)] += int(count)
         innermost[stack[-1]] += int(count)
         for frame in {frame for frame in stack if re.search(r"\((streams|schemas)/", frame)}:
@@ -83,7 +91,16 @@ def measure(bootstrap: str, url: str, folder: Path, count: int = COUNT) -> dict[
         worker = ready.start()
         ready.wait(lambda: ready.processed() > 0, START_S)
         before = ready.processed()
-        options = ["--duration", str(SECONDS), "--rate", str(SAMPLES_A_SECOND), "--format", "raw", "--threads"]
+        options = [
+            "--duration",
+            str(SECONDS),
+            "--rate",
+            str(SAMPLES_A_SECOND),
+            "--format",
+            "raw",
+            "--threads",
+            "--function",
+        ]
         done = subprocess.run(
             [str(command), "record", "--pid", str(worker.process.pid), *options, "--output", str(kept)],
             capture_output=True, text=True, timeout=SECONDS + 60, check=False,
