@@ -131,16 +131,19 @@ def _schema_text(schema_id: int) -> str:
     return load_contracts()["dossier"].schema_text
 
 
-async def _work(bootstrap: str, url: str, name: str, state: str) -> None:
+async def work(
+    bootstrap: str, url: str, name: str, state: str, contract: Contract, schema_text: Callable[[int], str]
+) -> None:
+    """Run a worker of this contract until the process is asked to stop."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     quarantine = KafkaQuarantine(Publisher(bootstrap, client_id="test-quarantine"))
     worker = StreamWorker(
         StreamSettings(bootstrap, Path(state) / "faust", group=name, session_timeout=SESSION_TIMEOUT),
-        [private_contract(name)],
+        [contract],
         Warehouse(url),
-        _schema_text,
+        schema_text,
         quarantine,
         topic_ids(bootstrap),
     )
@@ -151,4 +154,4 @@ async def _work(bootstrap: str, url: str, name: str, state: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_work(*sys.argv[1:5]))
+    asyncio.run(work(*sys.argv[1:5], private_contract(sys.argv[3]), _schema_text))
