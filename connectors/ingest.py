@@ -165,7 +165,8 @@ class WebhookIngest:
         return counts
 
     async def _deliver(self, endpoint: Endpoint, intake: Intake, records: list[Any]) -> tuple[int, int]:
-        prepared = intake(records, now_ms())
+        ingest_ms = now_ms()
+        prepared = intake(records, ingest_ms)
         try:
             if self._grouped is None:
                 raise PublishError(Text("Kafka chưa sẵn sàng", "Kafka is not ready"))
@@ -178,7 +179,7 @@ class WebhookIngest:
                 metrics.QUARANTINE_FAILURES.labels(endpoint.manifest.id).inc()
             raise RequestRefusedError(ProblemType.KAFKA_AWAY, error.text, retry_after_s=2) from error
         accepted, quarantined = len(prepared.messages), len(prepared.quarantined)
-        endpoint.tally.delivered(len(records), accepted, quarantined, prepared.newest_ms)
+        endpoint.tally.delivered(len(records), accepted, quarantined, prepared.newest_ms, ingest_ms)
         endpoint.tally.succeeded()
         return accepted, quarantined
 

@@ -149,7 +149,7 @@ class ConnectorRunner:
                 raise
         if messages:
             await self._publisher.publish(intake.topic, messages)
-        self.tally.delivered(len(page.records), len(messages), len(quarantined), page.newest_ms)
+        self.tally.delivered(len(page.records), len(messages), len(quarantined), page.newest_ms, ingest_ms)
 
 
 def _back_off_s(failures: int) -> float:

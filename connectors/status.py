@@ -7,7 +7,8 @@ import contextlib
 import dataclasses
 import traceback
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -25,6 +26,9 @@ WRITE_INTERVAL_S = 1.0
 FINISH_S = 3.0
 HEARTBEAT_MS = 10_000
 """How often an unchanged one is: readers take silence for a dead worker."""
+
+DAYS_KEPT = 62
+"""Days of which the published records are told apart: for control totals against the topic and the warehouse."""
 
 State = Literal["running", "paused", "failed"]
 STATES: tuple[State, ...] = ("running", "paused", "failed")
@@ -68,6 +72,9 @@ class ConnectorStatus:
     source_lag_s: float | None
     worker: str
     at: int
+    published_by_day: dict[str, int] = field(default_factory=dict)
+    counted_since: int | None = None
+    """From when on `published_by_day` counts every record; None before there was such a count."""
 
     def to_json(self) -> bytes:
         return orjson.dumps(dataclasses.asdict(self))
@@ -97,6 +104,8 @@ class Tally:
         self.received = self.published = self.quarantined = self.errors = 0
         self.last_error: LastError | None = None
         self.source_lag_s: float | None = None
+        self.published_by_day: dict[str, int] = {}
+        self.counted_since = now_ms()
         for counter in (metrics.POLLED, metrics.WRITTEN, metrics.QUARANTINED):
             counter.labels(self._label)
         self.enter("running")
@@ -111,17 +120,21 @@ class Tally:
         self.last_ingest, self.source_lag_s = before.last_ingest, before.source_lag_s
         self.received, self.published = before.received, before.published
         self.quarantined, self.errors, self.last_error = before.quarantined, before.errors, before.last_error
+        if before.counted_since is not None:
+            self.published_by_day, self.counted_since = dict(before.published_by_day), before.counted_since
 
     def enter(self, state: State) -> None:
         self.state = state
         for name in STATES:
             metrics.STATUS.labels(self._label, name).set(1 if name == state else 0)
 
-    def delivered(self, received: int, published: int, quarantined: int, newest_ms: int | None) -> None:
-        """A delivery was acknowledged. `newest_ms`: newest change time in it."""
+    def delivered(self, received: int, published: int, quarantined: int, newest_ms: int | None, ingest_ms: int) -> None:
+        """A delivery was acknowledged. `newest_ms`: newest change time in it; `ingest_ms`: its records' ingest time."""
         now = now_ms()
         self.received += received
         self.published += published
+        if published:
+            self._count(datetime.fromtimestamp(ingest_ms / 1000, UTC).date().isoformat(), published)
         self.quarantined += quarantined
         metrics.POLLED.labels(self._label).inc(received)
         metrics.WRITTEN.labels(self._label).inc(published)
@@ -133,6 +146,11 @@ class Tally:
             self.last_event_time = max(newest_ms, self.last_event_time or newest_ms)
             self.source_lag_s = max(0.0, (now - newest_ms) / 1000)
             metrics.SOURCE_LAG.labels(self._label).set(self.source_lag_s)
+
+    def _count(self, day: str, published: int) -> None:
+        self.published_by_day[day] = self.published_by_day.get(day, 0) + published
+        for old in sorted(self.published_by_day)[:-DAYS_KEPT]:
+            del self.published_by_day[old]
 
     def succeeded(self) -> None:
         """The source was read to its end, or a push was accepted."""
@@ -173,6 +191,8 @@ class Tally:
             source_lag_s=self.source_lag_s,
             worker=self._worker,
             at=at,
+            published_by_day=dict(self.published_by_day),
+            counted_since=self.counted_since,
         )
 
 
