@@ -16,6 +16,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,17 @@ from tests.conftest import ROOT, kafka_process, warehouse_process
 Figures = dict[str, Any]
 
 SUBTITLE = "16-field events of 246 bytes, 4 partitions, {cores} shared cores; median and range of {repeats} repeats"
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is measured: `scale` of the full numbers of events, so many times."""
+
+    scale: float
+    repeats: int
+
+    def of(self, count: int) -> int:
+        return max(1, round(count * self.scale))
 
 
 @contextlib.contextmanager
@@ -38,11 +50,11 @@ def place() -> Iterator[tuple[str, str, Path]]:
             yield bootstrap, url, there
 
 
-def stream_core() -> Figures:
+def stream_core(_: Size) -> Figures:
     """Kafka → visible rows, current and rollups; beside stock Faust, interleaved."""
     from tests.benchmarks import core
 
-    with place() as (bootstrap, url, _):
+    with place() as (bootstrap, url, _folder):
         rates = core.measure(bootstrap, url)
     return {
         "hub_events_per_s": [round(rate.hub) for rate in rates],
@@ -52,96 +64,102 @@ def stream_core() -> Figures:
     }
 
 
-def comparison(groups: Sequence[str]) -> Figures:
+def comparison(groups: Sequence[str], size: Size) -> Figures:
     """The hub, its peers and the limits on one topic, interleaved; table and chart."""
     from tests.benchmarks import compare, core, present
+    from tests.benchmarks.systems.runner import LARGEST
 
     # The whole path belongs into the same repeats.
     whole_path = [core.repeat] if "whole" in groups and hasattr(core, "repeat") else []
     with place() as (bootstrap, url, _):
-        figures = compare.measure(bootstrap, url, groups, whole_path)
+        figures = compare.measure(bootstrap, url, groups, whole_path, size.repeats, size.of(LARGEST))
     (BENCH / "core.md").write_text(present.markdown(figures), encoding="utf-8")
-    subtitle = SUBTITLE.format(cores=os.cpu_count(), repeats=compare.REPEATS)
+    subtitle = SUBTITLE.format(cores=os.cpu_count(), repeats=size.repeats)
     (BENCH / "core.svg").write_text(present.chart(figures["events_per_s"], subtitle), encoding="utf-8")
     print(present.markdown(figures), flush=True)
     return figures
 
 
-def workers() -> Figures:
+def workers(size: Size) -> Figures:
     """One and two workers, decoding and computing changes without the warehouse."""
     from tests.benchmarks import workers as measured
 
     with place() as (bootstrap, _, folder):
-        return measured.measure(bootstrap, folder)
+        return measured.measure(bootstrap, folder, size.repeats, size.of(2_000_000))
 
 
-def updates() -> Figures:
+def updates(size: Size) -> Figures:
     """Updates of known entities, in the worker's cache and mostly not in it."""
     from tests.benchmarks import known
 
     with place() as (bootstrap, url, folder):
-        return known.updates(bootstrap, url, folder, 200_000, 10_000_000, 200_000)
+        return known.updates(
+            bootstrap, url, folder, size.repeats, size.of(200_000), size.of(10_000_000), size.of(200_000)
+        )
 
 
-def entities() -> Figures:
+def entities(size: Size) -> Figures:
     """New entities beside 1M and 10M known ones; the worker's memory."""
     from tests.benchmarks import known
 
     with place() as (bootstrap, url, folder):
-        return known.entities(bootstrap, url, folder, 1_000_000, 10_000_000, 400_000)
+        return known.entities(
+            bootstrap, url, folder, size.repeats, size.of(1_000_000), size.of(10_000_000), size.of(400_000)
+        )
 
 
-def latency() -> Figures:
+def latency(size: Size) -> Figures:
     """From the append to Kafka until the rollup shows it, at 20,000 and 10 events a second."""
     from tests.benchmarks import latency as measured
 
     with place() as (bootstrap, url, folder):
-        return measured.latency(bootstrap, url, folder)
+        return measured.latency(bootstrap, url, folder, size.repeats)
 
 
-def start() -> Figures:
+def start(size: Size) -> Figures:
     """A worker's start to its first event; the hand-over after a kill."""
     from tests.benchmarks import latency as measured
 
     with place() as (bootstrap, url, folder):
-        return measured.start(bootstrap, url, folder)
+        return measured.start(bootstrap, url, folder, size.repeats)
 
 
-def rollups() -> Figures:
+def rollups(size: Size) -> Figures:
     """A rollup's query at 1M, 10M and 50M change rows."""
     from tests.benchmarks import rollups as measured
 
+    sizes = (size.of(1_000_000), size.of(10_000_000), size.of(50_000_000))
     with place() as (bootstrap, url, folder):
-        return measured.measure(bootstrap, url, folder)
+        return measured.measure(bootstrap, url, folder, sizes)
 
 
-def rebuild() -> Figures:
+def rebuild(size: Size) -> Figures:
     """Rebuild of one entity from 10M changes."""
     from tests.benchmarks import rebuilding
 
     with place() as (bootstrap, url, folder):
-        return rebuilding.measure(bootstrap, url, folder)
+        return rebuilding.measure(bootstrap, url, folder, size.of(10_000_000))
 
 
-def cores() -> Figures:
+def cores(size: Size) -> Figures:
     """End to end with one and two workers: whose processor time it was."""
     from tests.benchmarks import cores as measured
 
     with place() as (bootstrap, url, folder):
-        return measured.measure(bootstrap, url, folder)
+        return measured.measure(bootstrap, url, folder, size.repeats, size.of(1_500_000))
 
 
-def profile() -> Figures:
+def profile(size: Size) -> Figures:
     """Where a worker's time goes, by py-spy."""
     from tests.benchmarks import profile as measured
 
     with place() as (bootstrap, url, folder):
-        figures = measured.measure(bootstrap, url, folder)
+        figures = measured.measure(bootstrap, url, folder, size.of(2_000_000))
     (BENCH / "profile.md").write_text(measured.text(figures), encoding="utf-8")
     return figures
 
 
-def demo() -> Figures:
+def demo(_: Size) -> Figures:
     """The reference history through REST and webhook, from nothing to right figures."""
     from tests.stack import stack_environment
 
@@ -154,7 +172,7 @@ def demo() -> Figures:
     return {"exit_code": done.returncode, **{key: report[key] for key in ("seconds", "in_warehouse", "rss_mib")}}
 
 
-def live_latency() -> Figures:
+def live_latency(_: Size) -> Figures:
     """A webhook's 202 to the KPI that counts it, and the start on existing state."""
     from tests.benchmarks import live
 
@@ -162,7 +180,7 @@ def live_latency() -> Figures:
         return dataclasses.asdict(live.measure(Path(folder)))
 
 
-def connectors() -> Figures:
+def connectors(_: Size) -> Figures:
     """Mapping, publishing, polling and pushing."""
     from hub.topics import ensure_topics
     from schemas.contract import load_contracts
@@ -176,7 +194,7 @@ def connectors() -> Figures:
 COMPARED = ("whole", "peers", "limits", "like")
 """Parts of one comparison: those asked for run in the same interleaved repeats. `whole`: Kafka to the warehouse."""
 
-PARTS: dict[str, Callable[[], Figures]] = {
+PARTS: dict[str, Callable[[Size], Figures]] = {
     "core": stream_core,
     "workers": workers,
     "cores": cores,
@@ -193,15 +211,17 @@ PARTS: dict[str, Callable[[], Figures]] = {
 }
 
 
-def measure(name: str, part: Callable[[], Figures]) -> bool:
+def measure(name: str, part: Callable[[Size], Figures], size: Size) -> bool:
     """Measure one part, print its figures and keep them; False if it failed."""
     print(f"→ {name}: {(part.__doc__ or '').strip()}", flush=True)
     began = time.monotonic()
     try:
-        figures = part()
+        figures = part(size)
     except Exception:  # noqa: BLE001 – the other parts are still worth measuring; the exit code tells
         traceback.print_exc()
         return False
+    if size.scale != 1:
+        figures["scale"] = size.scale
     figures["took_s"] = round(time.monotonic() - began, 1)
     figures["load_of_the_machine"] = [round(load, 1) for load in os.getloadavg()]
     (BENCH / f"{name}.json").write_text(json.dumps(figures, indent=1, ensure_ascii=False), encoding="utf-8")
@@ -213,7 +233,11 @@ def main() -> None:
     known = [*COMPARED, *PARTS]
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", help=f"which ones (default: all): {', '.join(known)}")
-    chosen = parser.parse_args().parts or known
+    parser.add_argument("--scale", type=float, default=1.0, help="share of the full numbers of events, for a trial")
+    parser.add_argument("--repeats", type=int, default=3)
+    arguments = parser.parse_args()
+    size = Size(arguments.scale, arguments.repeats)
+    chosen = arguments.parts or known
     unknown = [name for name in chosen if name not in known]
     if unknown:
         parser.error(f"no part {unknown[0]!r}; there are {', '.join(known)}")
@@ -225,12 +249,12 @@ def main() -> None:
     results: list[bool] = []
     if groups:
 
-        def compared() -> Figures:
-            return comparison(groups)
+        def compared(size: Size) -> Figures:
+            return comparison(groups, size)
 
         compared.__doc__ = comparison.__doc__
-        results.append(measure("compare", compared))
-    results += [measure(name, PARTS[name]) for name in PARTS if name in chosen]
+        results.append(measure("compare", compared, size))
+    results += [measure(name, PARTS[name], size) for name in PARTS if name in chosen]
     sys.exit(0 if all(results) else 1)
 
 

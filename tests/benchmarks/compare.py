@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.benchmarks import events, topics
-from tests.benchmarks.systems.runner import LARGEST, SYSTEMS, Run, SystemFailedError, run
+from tests.benchmarks.systems.runner import SYSTEMS, Run, SystemFailedError, run
 
-REPEATS = 3
 TOPIC = "ioc.comparison.comparison"
 
 Extra = Callable[[str, str, str, int], dict[str, float]]
@@ -49,11 +48,11 @@ class Ratio:
 
 
 def measure(
-    bootstrap: str, url: str, groups: Sequence[str], extra: Sequence[Extra] = (), at_most: int = LARGEST
+    bootstrap: str, url: str, groups: Sequence[str], extra: Sequence[Extra], repeats: int, at_most: int
 ) -> dict[str, Any]:
-    """Fill the topic, run everything `REPEATS` times in turn, and give rates, cores and ratios."""
+    """Fill the topic, run everything `repeats` times in turn, and give rates, cores and ratios."""
     systems = [system for system in SYSTEMS if system.group in groups]
-    count = min(at_most, max((system.events for system in systems), default=LARGEST))
+    count = min(at_most, max((system.events for system in systems), default=at_most))
     topics.fill(bootstrap, TOPIC, events.messages(range(count)))
     rates: dict[str, list[float]] = {}
     cores: dict[str, list[float]] = {}
@@ -63,7 +62,7 @@ def measure(
         rates.setdefault(name, []).append(measured.rate)
         cores.setdefault(name, []).append(measured.cores)
 
-    for repeat in range(REPEATS):
+    for repeat in range(repeats):
         for system in systems:
             try:
                 measured = run(system, bootstrap, TOPIC, count)

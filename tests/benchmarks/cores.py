@@ -17,8 +17,6 @@ import psutil
 from tests.benchmarks import events, topics
 from tests.benchmarks.stand import stand
 
-COUNT = 1_500_000
-REPEATS = 3
 RUN_S = 300
 
 
@@ -54,11 +52,11 @@ def _run(bootstrap: str, url: str, folder: Path, workers: int, count: int) -> di
         return {"events_per_s": (last - first) / seconds, **used}
 
 
-def measure(bootstrap: str, url: str, folder: Path, count: int = COUNT) -> dict[str, Any]:
+def measure(bootstrap: str, url: str, folder: Path, repeats: int, count: int) -> dict[str, Any]:
     """The part `cores`."""
     figures: dict[str, Any] = {}
     runs: dict[int, list[dict[str, float]]] = {1: [], 2: []}
-    for repeat in range(REPEATS):
+    for repeat in range(repeats):
         for workers, found in runs.items():
             found.append(_run(bootstrap, url, folder, workers, count))
             print(f"  repeat {repeat + 1}: {workers} worker(s): {_rounded(found[-1])}", flush=True)

@@ -19,7 +19,6 @@ from typing import Any
 from tests.benchmarks import events, seeding, topics
 from tests.benchmarks.stand import Stand, Worker, rate_between, stand
 
-REPEATS = 3
 RUN_S = 300
 CACHE_OF_ALL = 12
 """A partition's cache holds a twelfth of `cached_states`: this times the entities keeps all of them."""
@@ -71,10 +70,12 @@ def random_updates(bootstrap: str, url: str, folder: Path, known: int, count: in
         return _middle(told, 0, count)
 
 
-def updates(bootstrap: str, url: str, folder: Path, entities: int, known: int, random_count: int) -> dict[str, Any]:
+def updates(
+    bootstrap: str, url: str, folder: Path, repeats: int, entities: int, known: int, random_count: int
+) -> dict[str, Any]:
     """The part `updates`."""
     inserted, updated, at_random = [], [], []
-    for repeat in range(REPEATS):
+    for repeat in range(repeats):
         new, again = cached_updates(bootstrap, url, folder, entities)
         inserted.append(new)
         updated.append(again)
@@ -122,11 +123,11 @@ def _memory(worker: Worker) -> float:
     return worker.rss_mib() if worker.process.poll() is None else 0.0
 
 
-def entities(bootstrap: str, url: str, folder: Path, few: int, many: int, count: int) -> dict[str, Any]:
+def entities(bootstrap: str, url: str, folder: Path, repeats: int, few: int, many: int, count: int) -> dict[str, Any]:
     """The part `entities`."""
     rates: dict[int, list[float]] = {few: [], many: []}
     memory: dict[int, list[float]] = {few: [], many: []}
-    for repeat in range(REPEATS):
+    for repeat in range(repeats):
         for known in (few, many):
             rate, mib = new_beside_known(bootstrap, url, folder, known, count)
             rates[known].append(rate)

@@ -24,7 +24,6 @@ RATES = ((20_000, 20, 100, 500), (10, 30, 250, 250))
 WARM_UP_S = 4.0
 """Left out at first: the worker's first batches compile and fill caches."""
 
-REPEATS = 3
 HANDOVER_RATE = 1_000
 HANDOVER_S = 22.0
 KILL_AFTER_S = 6.0
@@ -78,7 +77,7 @@ def _marked(watch: pace.Watch) -> int:
     return sum(newest.values())
 
 
-def latency(bootstrap: str, url: str, folder: Path, repeats: int = REPEATS) -> dict[str, Any]:
+def latency(bootstrap: str, url: str, folder: Path, repeats: int) -> dict[str, Any]:
     """The part `latency`."""
     figures: dict[str, Any] = {}
     for rate, seconds, p50_most, p99_most in RATES:
@@ -147,7 +146,7 @@ def hand_over(bootstrap: str, url: str, folder: Path) -> float:
         return max(first.values())
 
 
-def start(bootstrap: str, url: str, folder: Path, repeats: int = REPEATS) -> dict[str, Any]:
+def start(bootstrap: str, url: str, folder: Path, repeats: int) -> dict[str, Any]:
     """The part `start`."""
     fresh, existing, handed = [], [], []
     for repeat in range(repeats):

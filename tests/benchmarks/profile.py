@@ -18,7 +18,6 @@ from tests.benchmarks import events, topics
 from tests.benchmarks.stand import stand
 from tests.benchmarks.systems import environment
 
-COUNT = 2_000_000
 SECONDS = 12
 SAMPLES_A_SECOND = 100
 START_S = 120
@@ -27,7 +26,7 @@ SHOWN = 25
 STAGES: tuple[tuple[str, str], ...] = (
     (r"\bgetmany|_fetch_records|fetcher\.py|fetched\.py|aiokafka/record", "fetch from Kafka"),
     (r"codec\.py|resolution\.py|screen\.py", "decode to columns"),
-    (r"current_states|states_before|_states \(|known|KnownKeys|StateCache", "look up states"),
+    (r"current_states|states_before|_states \(|known|KnownKeys|StateCache", "states: look up and remember"),
     (r"change\.py", "compute changes"),
     (r"arrow_stream", "encode the block"),
     (r"finish \(", "finish the block"),
@@ -82,7 +81,7 @@ def summary(raw: str) -> dict[str, Any]:
     }
 
 
-def measure(bootstrap: str, url: str, folder: Path, count: int = COUNT) -> dict[str, Any]:
+def measure(bootstrap: str, url: str, folder: Path, count: int) -> dict[str, Any]:
     """The part `profile`; the folded stacks stay in `.bench/profile.txt`, for a flame graph."""
     command = environment.profiler()
     kept = environment.BENCH / "profile.txt"

@@ -13,13 +13,12 @@ from streams.rebuild import rebuild, targets_of
 from tests.benchmarks import events, seeding, topics
 from tests.benchmarks.stand import TIMEZONE, stand
 
-CHANGES = 10_000_000
 LIVE = 2_000
 WANTED_A_MINUTE = 10_000_000
 START_S = 60
 
 
-def measure(bootstrap: str, url: str, folder: Path, changes: int = CHANGES) -> dict[str, Any]:
+def measure(bootstrap: str, url: str, folder: Path, changes: int) -> dict[str, Any]:
     """The part `rebuild`; the changes are written by SQL (`seeding`), the figures are compared afterwards."""
     seconds: dict[str, float] = {}
     with stand(bootstrap, url, folder) as ready:

@@ -15,7 +15,6 @@ from typing import Any
 from tests.benchmarks import seeding
 from tests.benchmarks.stand import Stand, stand
 
-SIZES = (1_000_000, 10_000_000, 50_000_000)
 DAYS = 365
 QUERIES = 40
 WANTED = 1.3
@@ -50,7 +49,7 @@ def settle(ready: Stand) -> None:
         time.sleep(0.5)
 
 
-def measure(bootstrap: str, url: str, folder: Path, sizes: tuple[int, ...] = SIZES) -> dict[str, Any]:
+def measure(bootstrap: str, url: str, folder: Path, sizes: tuple[int, ...]) -> dict[str, Any]:
     """The part `rollups`."""
     figures: dict[str, dict[str, float]] = {}
     seconds: dict[str, float] = {}

@@ -22,8 +22,6 @@ from typing import Any
 
 from tests.benchmarks import events, topics
 
-COUNT = 2_000_000
-REPEATS = 3
 JOIN_S = 60
 RUN_S = 180
 CASES = (("one_pinned", 1, True), ("two_pinned", 2, True), ("one", 1, False), ("two", 2, False))
@@ -125,12 +123,12 @@ def rate(count: int, pinned: bool, bootstrap: str, topic: str, folder: Path, rec
         return together([member.progress for member in started], records)
 
 
-def measure(bootstrap: str, folder: Path, count: int = COUNT) -> dict[str, Any]:
+def measure(bootstrap: str, folder: Path, repeats: int, count: int) -> dict[str, Any]:
     """Rates of every case, interleaved, and how two workers compare with one."""
     topic = "ioc.workers.workers"
     topics.fill(bootstrap, topic, events.messages(range(count)))
     rates: dict[str, list[float]] = {name: [] for name, _, _ in CASES}
-    for repeat in range(REPEATS):
+    for repeat in range(repeats):
         for name, workers, pinned in CASES:
             rates[name].append(rate(workers, pinned, bootstrap, topic, folder, count))
             print(f"  repeat {repeat + 1}: {name}: {rates[name][-1]:,.0f}/s", flush=True)
