@@ -18,6 +18,7 @@ from faust.types import TP
 from schemas.codec import Decoder
 from schemas.contract import Contract
 from streams import metrics
+from streams import faultpoints
 from streams.audit_idle import IdleAudit
 from streams.errors import OwnershipLostError, StatesAheadError
 from streams.partition import PartitionRunner
@@ -275,6 +276,7 @@ class StreamWorker:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; raises what made a partition fail, after stopping."""
+        faultpoints.arm()
         gc.freeze()
         gc.set_threshold(*GARBAGE_THRESHOLDS)
         self.app.consumer.listener = self.partitions

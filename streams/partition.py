@@ -19,7 +19,7 @@ from typing import Protocol, TypeVar
 import structlog
 
 from schemas.errors import RegistryUnavailableError
-from streams import metrics
+from streams import faultpoints, metrics
 from streams.errors import WarehouseUnavailableError
 from streams.intent import Commit, Plan, plan_start
 from streams.records import Records, Waiting, from_offset, joined, no_records
@@ -133,6 +133,7 @@ class PartitionRunner:
     async def _confirm(self) -> None:
         await self._owner.commit(Commit(self._next, self._topic_id))
         self._confirmed = True
+        faultpoints.reach("after_commit")
 
     async def _process(self, records: Records) -> None:
         first, last = records.offsets[0], records.offsets[-1]
@@ -140,15 +141,19 @@ class PartitionRunner:
         with metrics.STAGE.labels("intent").time():
             await self._owner.commit(Commit(first, self._topic_id, last))
         self._confirmed = False
+        faultpoints.reach("after_intent")
         block = await self._patiently(lambda: self._sink.prepare(records, first, last))
         await self._send(block, "ok")
         self._next = last + 1
+        faultpoints.reach("before_next_commit")
         metrics.END_TO_END.observe(max(0.0, time.time() - records.times[-1] / 1000))
 
     async def _send(self, block: Block, result: str) -> None:
         self._owner.check()
+        faultpoints.reach("before_insert" if result == "ok" else "recovery_before_redo")
         with metrics.STAGE.labels("insert").time():
             await self._patiently(block.send)
+        faultpoints.reach("after_insert" if result == "ok" else "recovery_after_redo")
         self._owner.check()
         block.done()
         metrics.SINK_BATCHES.labels(self.name.rsplit("-", 1)[0], result).inc()
@@ -171,7 +176,9 @@ class PartitionRunner:
         started = time.monotonic()
         self._topic_id = await self._source.topic_id()
         written_last = await self._patiently(lambda: self._sink.open(self._topic_id))
+        faultpoints.reach("recovery_after_fence")
         commit = await self._owner.fetch_commit()
+        faultpoints.reach("recovery_after_commit_read")
         log_start, log_end = await self._source.bounds()
         plan = plan_start(commit, self._topic_id, written_last, log_start, log_end)
         self._owner.check()

@@ -15,7 +15,7 @@ import polars as pl
 
 from schemas.codec import ROW, BadRecord, Decoder, empty_frame
 from schemas.contract import Contract
-from streams import metrics
+from streams import faultpoints, metrics
 from streams.arrival_watch import ArrivalWatch
 from streams.block import Bounds, finish, quarantined_rows
 from streams.change import OFFSET, STATE_OFFSET, compute
@@ -145,6 +145,7 @@ class EntitySink:
             bad = (*decoded.bad, *late)
             if late:
                 placed = placed.filter(~pl.col(ROW).is_in([record.row for record in late]))
+        faultpoints.reach("after_decode")
         with metrics.STAGE.labels("lookup").time():
             states = self._states(placed["entity_key"].unique(maintain_order=True), bounds, redo)
         with metrics.STAGE.labels("change").time():

@@ -25,6 +25,7 @@ import lz4.frame
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 
+from streams import faultpoints
 from streams.warehouse.engine import Engine, EngineError, is_insert
 
 Scope = dict[str, Any]
@@ -195,7 +196,10 @@ class WarehouseApp:
                 spooled = engine.spool / f"{next(self._numbers)}.body"
                 try:
                     spooled.write_bytes(body)
+                    _reach("warehouse_body_received", settings)
+                    _reach("warehouse_inserting", settings)
                     answer = engine.insert(sql, spooled, settings)
+                    _reach("warehouse_inserted", settings)
                 finally:
                     spooled.unlink(missing_ok=True)
             else:
@@ -217,6 +221,12 @@ class WarehouseApp:
         if credential is None or not hmac.compare_digest(credential.password.encode(), password.encode()):
             return None
         return credential
+
+
+def _reach(name: str, settings: dict[str, str]) -> None:
+    """A fault point of inserts that carry a token: those of the stream's batches."""
+    if "insert_deduplication_token" in settings:
+        faultpoints.reach(name)
 
 
 async def _body(receive: Receive) -> bytes:
@@ -267,6 +277,7 @@ async def _respond(send: Send, status: int, body: bytes, headers: list[tuple[byt
 
 def create_app(data: Path, credentials: dict[str, Credential] | None = None) -> WarehouseApp:
     """The application over the directory `data`, with its insert bodies on a memory disk where there is one."""
+    faultpoints.arm()
     memory = Path("/dev/shm")
     spool = (memory if memory.is_dir() else data.parent) / f"ioc-spool-{os.getpid()}"
     return WarehouseApp(lambda: Engine(data, spool), credentials)
