@@ -35,7 +35,7 @@ partitions are 6,561."""
 READINGS = 3
 """Readings that must agree on a difference before it is one."""
 
-NOTED = frozenset(("gone", "untraced"))
+NOTED = frozenset(("gone", "untraced", "equal", "surplus", "waiting"))
 """Findings that are told and not held against the figures: nothing can or need be done now."""
 
 

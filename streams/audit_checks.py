@@ -76,6 +76,8 @@ class EntityAudit:
         self.contract = contract
         self.reader = EntityReader(warehouse, contract, log, stopped)
         self.faults = Faults()
+        self.gaps: list[tuple[Place, int, int]] = []
+        """Inclusive ranges of offsets that Kafka has no record for (compaction, transactions), as last seen."""
         self._catalogue = Catalogue(warehouse)
         self._days = days or Days()
         self._progress = progress
@@ -83,6 +85,7 @@ class EntityAudit:
     def run(self) -> list[Finding]:
         """All checks; the order is that of healing: first the changes, then what is derived from them."""
         self.faults = Faults()
+        self.gaps = []
         self.reader.forget_places()
         found = self.offsets()
         found += self.states()
@@ -137,10 +140,16 @@ class EntityAudit:
         gone, kept = split_at(ranges, log.start(place[0])) if ranges else ([], [])
         found = [self._finding("offsets", "gone", _at(place, low, high), high - low + 1) for low, high in gone]
         for low, high in kept:
-            for first, last in log.existing(place[0], low, high):
+            existing = log.existing(place[0], low, high)
+            self.gaps += [(place, first, last) for first, last in missing_ranges(existing, low, high + 1)]
+            for first, last in existing:
                 self.faults.missing.append((place, first, last))
                 found.append(self._finding("offsets", "missing", _at(place, first, last), last - first + 1))
         return found
+
+    def gaps_within(self, place: Place, low: int, high: int) -> int:
+        """How many of the offsets from `low` to `high` (excluded) Kafka has no record for."""
+        return sum(max(0, min(high, last + 1) - max(low, first)) for at, first, last in self.gaps if at == place)
 
     def states(self) -> list[Finding]:
         """The living states by the signs are the ones that `<entity>_current` shows."""

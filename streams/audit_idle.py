@@ -83,7 +83,7 @@ class Watch:
 def one_round(watch: Watch) -> Generator[None, None, bool]:
     """Every check once; whether all is right."""
     audit, contract = watch.audit, watch.audit.contract
-    audit.faults = Faults()
+    audit.faults, audit.gaps = Faults(), []
     audit.reader.forget_places()
     good = yield from _offsets(watch)
     verdict = yield from _verdict(watch, sql.current(contract, deep=False))
