@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -17,36 +16,28 @@ from faust.types import TP
 
 from schemas.codec import Decoder
 from schemas.contract import Contract
-from streams import metrics
 from streams import faultpoints
 from streams.audit_idle import IdleAudit
-from streams.errors import OwnershipLostError, StatesAheadError
+from streams.fences import raise_fences
+from streams.ownership import Partitions
 from streams.partition import PartitionRunner
 from streams.quarantine import TOPIC as QUARANTINE_TOPIC
 from streams.quarantine import Quarantine, QuarantineSink
-from streams.records import Records
 from streams.replay import ReplayLog
 from streams.sink import EntitySink, Sink, TakeOver
 from streams.states import KnownKeys
-from streams.store import EntityStore, raise_fences
+from streams.store import EntityStore
 from streams.topic_ids import TopicIds, TopicUnknownError
-from streams.transport import Consumer, PartitionOwner, PartitionsListener, PassThrough, Transport
+from streams.transport import Consumer, PartitionOwner, PassThrough, Transport
 from streams.warehouse.client import Warehouse
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
 
-MAX_WAITING_BYTES = 96 * 1024 * 1024
-"""Of records that wait, over all partitions, before the fetcher waits too: 200,000 events of 250 bytes, four full
-batches."""
-
 GARBAGE_THRESHOLDS = (100_000, 50, 100)
 """Of Python's collector, for the whole process. It looks for cycles after so many new objects; a batch is tens of
 thousands of objects without any, and the default (700) took 40% of the fetching thread's time."""
-
-RECOVER_AGAIN_S = 1.0
-"""Pause before a partition whose states are ahead is recovered anew."""
 
 BATCHES_AT_ONCE = 3
 """Batches worked on at once: one decodes while the warehouse inserts the others."""
@@ -65,79 +56,6 @@ class StreamSettings:
     audit: bool = True
     """Whether the figures are audited beside the flow."""
     max_fetch_bytes: int = 4 * 1024 * 1024
-
-
-class Partitions(PartitionsListener):
-    """The runners of the partitions this worker owns now."""
-
-    def __init__(self, start: Callable[[TP, int], PartitionRunner], close: Callable[[TP], Any]) -> None:
-        self.turn = 0
-        self._start = start
-        self._close = close
-        self._runners: dict[TP, PartitionRunner] = {}
-        self._tasks: dict[TP, asyncio.Task[None]] = {}
-        self._waiting = 0
-        self._room = asyncio.Event()
-        self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
-
-    def revoked(self, partitions: set[TP]) -> None:
-        self.turn += 1
-        for task in self._tasks.values():
-            task.cancel()
-        self._runners.clear()
-        self._tasks.clear()
-        self._waiting = 0
-        self._room.set()
-        metrics.ASSIGNED.set(0)
-
-    def assigned(self, partitions: set[TP]) -> None:
-        self.revoked(partitions)
-        self._runners = {tp: self._start(tp, self.turn) for tp in sorted(partitions)}
-        for tp, runner in self._runners.items():
-            self._tasks[tp] = asyncio.create_task(self._run(tp, runner), name=f"partition {tp.topic}-{tp.partition}")
-        metrics.ASSIGNED.set(len(partitions))
-
-    async def _run(self, tp: TP, runner: PartitionRunner) -> None:
-        turn = self.turn
-        try:
-            while self.turn == turn:
-                try:
-                    await runner.run()
-                except StatesAheadError as error:
-                    log.warning("states_ahead", partition=runner.name, reason=str(error))
-                    await asyncio.sleep(RECOVER_AGAIN_S)
-                except OwnershipLostError as error:
-                    metrics.OWNERSHIP_LOST.inc()
-                    log.warning("ownership_lost", partition=runner.name, reason=str(error))
-                    return
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:
-            log.exception("partition_failed", partition=runner.name)
-            if not self.failed.done():
-                self.failed.set_result(error)
-        finally:
-            with contextlib.suppress(Exception):
-                await self._close(tp)
-
-    async def offer(self, tp: TP, records: Records) -> None:
-        """Hand records over; waits while too many are waiting already."""
-        while self._waiting >= MAX_WAITING_BYTES:
-            self._room.clear()
-            await self._room.wait()
-        runner = self._runners.get(tp)
-        if runner is not None:
-            self._waiting += records.size
-            runner.offer(records)
-
-    def of_topic(self, topic: str) -> list[int]:
-        """Partitions of a topic that are ours."""
-        return sorted(tp.partition for tp in self._runners if tp.topic == topic)
-
-    def released(self, size: int) -> None:
-        """Records of so many bytes were taken up."""
-        self._waiting = max(0, self._waiting - size)
-        self._room.set()
 
 
 class StreamWorker:
@@ -206,7 +124,12 @@ class StreamWorker:
             self._settings.bootstrap, tp.topic, tp.partition, lambda: self._topic_id(tp.topic, turn)
         )
         return PartitionRunner(
-            f"{tp.topic}-{tp.partition}", owner, source, self._sink(tp, turn), self._slots, self.partitions.released
+            f"{tp.topic}-{tp.partition}",
+            owner,
+            source,
+            self._sink(tp, turn, owner),
+            self._slots,
+            self.partitions.released,
         )
 
     async def _close(self, tp: TP) -> None:
@@ -214,7 +137,7 @@ class StreamWorker:
         if source is not None:
             await source.close()
 
-    def _sink(self, tp: TP, turn: int) -> Sink:
+    def _sink(self, tp: TP, turn: int, owner: PartitionOwner) -> Sink:
         if tp.topic == QUARANTINE_TOPIC:
             return QuarantineSink(self._warehouse, tp.partition)
         contract = self._contracts[tp.topic]
@@ -224,7 +147,7 @@ class StreamWorker:
             self._stores[tp.topic],
             Decoder(contract, self._schema_text),
             self._quarantine,
-            lambda: self._once("take over", tp.topic, turn, self._take_over),
+            lambda: self._once("take over", tp.topic, turn, lambda topic, turn: self._take_over(topic, turn, owner)),
             # A worker has a dozen partitions at most times; an even share keeps the sum bounded.
             max(2_000, self._settings.cached_states // 12),
         )
@@ -253,11 +176,13 @@ class StreamWorker:
                 log.warning("topic_id_unknown", topic=topic, error=str(error))
                 await asyncio.sleep(1.0)
 
-    async def _take_over(self, topic: str, turn: int) -> TakeOver:
+    async def _take_over(self, topic: str, turn: int, owner: PartitionOwner) -> TakeOver:
         """Raise the fences of all partitions of the topic, then load the keys that have a state."""
         topic_id = await self._topic_id(topic, turn)
         partitions = self.partitions.of_topic(topic)
-        fences = await asyncio.to_thread(raise_fences, self._warehouse, self._contracts[topic], topic_id, partitions)
+        fences = await raise_fences(
+            self._warehouse, self._contracts[topic], topic_id, partitions, owner.membership, owner.confirm
+        )
         known = KnownKeys()
         for hashes in await asyncio.to_thread(self._stores[topic].known_hashes):
             known.add(hashes)

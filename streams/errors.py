@@ -4,6 +4,7 @@ StreamError
 ├── PlanError              a KPI file is wrong: mend the file
 ├── QuarantineUnwritableError   refused records have nowhere to go: stop, never skip
 ├── OwnershipLostError     another worker owns the partition: drop the batch, it will be redone there
+│   └── FencedError            … and nobody told us: with a batch in hand, end the process
 └── WarehouseError         the warehouse refused a statement: stop and say so
     └── WarehouseUnavailableError   it did not answer, or the answer was lost: send the identical block again
 """
@@ -31,6 +32,10 @@ class StatesAheadError(StreamError):
 
 class WarehouseError(StreamError):
     """The warehouse refused; asking again unchanged is useless."""
+
+
+class FencedError(OwnershipLostError, WarehouseError):
+    """The group or the fence refused this worker while it took itself for the owner: it slept, or was cut off."""
 
 
 class WarehouseUnavailableError(WarehouseError):

@@ -15,6 +15,7 @@ END_TO_END = STAGE.labels("kafka_to_warehouse")
 LOST = Counter("ioc_stream_lost_records", "Records that retention took before they were processed.", ["topic"])
 RECOVERIES = Counter("ioc_stream_recoveries", "Partitions taken over, by how (clean, redo, replay).", ["how"])
 ASSIGNED = Gauge("ioc_stream_assigned_partitions", "Partitions this worker owns now.")
+FENCED = Counter("ioc_stream_fenced", "Times this worker found itself put out with a batch in hand, and ended.")
 OWNERSHIP_LOST = Counter("ioc_stream_ownership_lost", "Batches dropped because another worker owns the partition.")
 # Not `ioc_quarantine_records`: that counts what connectors put into the topic, this what reached the table.
 QUARANTINE = Counter("ioc_stream_quarantine_rows", "Refused records written to the warehouse.", ["connector"])

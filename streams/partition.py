@@ -101,6 +101,11 @@ class PartitionRunner:
         """The next offset to be processed; −1 before recovery."""
         return self._next
 
+    @property
+    def in_hand(self) -> bool:
+        """Whether a batch was announced that is not confirmed yet: it may be half written."""
+        return not self._confirmed
+
     def offer(self, records: Records) -> None:
         """Add records that follow those offered before; ones already processed are dropped later."""
         self._pending.push(records)

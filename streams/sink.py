@@ -21,11 +21,12 @@ from streams.block import Bounds, finish, quarantined_rows
 from streams.change import OFFSET, STATE_OFFSET, compute
 from streams.conflicts import reused_event_ids
 from streams.errors import StatesAheadError
+from streams.fences import Fence
 from streams.placement import misplaced
 from streams.quarantine import Quarantine, stream_refusals
 from streams.records import Records
 from streams.states import KnownKeys, StateCache, key_hashes
-from streams.store import EntityStore, Fence
+from streams.store import EntityStore
 
 
 class Block(Protocol):

@@ -1,9 +1,8 @@
-"""What the core asks of the warehouse for one entity: fences, states, written rows. Blocking calls."""
+"""What the core asks of the warehouse for one entity: states, written rows. Blocking calls."""
 
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
 
 import polars as pl
 
@@ -23,40 +22,12 @@ KEYS_PER_QUERY = 1_000_000
 """Known keys are loaded in slices, so that no answer grows without bound."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fence:
-    """A worker's right to write one topic partition: blocks of a lower epoch are refused."""
-
-    partition: int
-    epoch: int
-    life: int
-
-
 def _text(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _frame(stream: bytes) -> pl.DataFrame:
     return pl.read_ipc_stream(io.BytesIO(stream))
-
-
-def raise_fences(warehouse: Warehouse, contract: Contract, topic_id: str, partitions: list[int]) -> dict[int, Fence]:
-    """Take partitions over: a higher epoch for each, and a new life if the topic is not the one known."""
-    known = {
-        partition: (epoch, known_id, life)
-        for partition, epoch, known_id, life in warehouse.rows(
-            f"SELECT partition, epoch, topic_id, life FROM {contract.fence_table}"
-        )
-    }
-    fences: dict[int, Fence] = {}
-    for partition in partitions:
-        epoch, known_id, life = known.get(partition, (0, topic_id, 0))
-        fences[partition] = Fence(partition, epoch + 1, life if known_id == topic_id else life + 1)
-    rows = ", ".join(
-        f"({fence.partition}, {fence.epoch}, {_text(topic_id)}, {fence.life})" for fence in fences.values()
-    )
-    warehouse.command(f"INSERT INTO {contract.fence_table} VALUES {rows}")
-    return fences
 
 
 class EntityStore:

@@ -16,10 +16,13 @@ import faust
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, for_code
 from aiokafka.protocol.commit import OffsetCommitRequest
+from aiokafka.protocol.group import HeartbeatRequest
 from faust.transport.drivers import aiokafka as driver
-from faust.types import TP, ConsumerMessage
+from faust.types import TP as TP
+from faust.types import ConsumerMessage
 
-from streams.errors import OwnershipLostError
+from streams.errors import FencedError, OwnershipLostError
+from streams.fences import Membership
 from streams.fetched import ColumnarFetches
 from streams.intent import Commit, parse_commit
 from streams.records import Records, joined
@@ -30,8 +33,11 @@ partition that was left out of the fetch in flight."""
 
 COMMIT_RETRY_S = 0.2
 
-LOST_OWNERSHIP = frozenset((22, 25, 27, 82))
-"""IllegalGeneration, UnknownMemberId, RebalanceInProgress, FencedInstanceId: another member has the partition."""
+PUT_OUT = frozenset((22, 25, 82))
+"""IllegalGeneration, UnknownMemberId, FencedInstanceId: the group went on without this member."""
+
+REBALANCING = 27
+"""RebalanceInProgress: the member belongs to the group, and is about to hear that its partitions are revoked."""
 
 
 class PassThrough(faust.Schema):
@@ -49,6 +55,9 @@ class PartitionsListener:
 
     def revoked(self, partitions: set[TP]) -> None:
         """These partitions are no longer ours. Must not block."""
+
+    def put_out(self, reason: str) -> None:
+        """The group went on without us, perhaps some time ago; `revoked` follows. Must not block."""
 
     def assigned(self, partitions: set[TP]) -> None:
         """These partitions are ours under the consumer's present generation. Must not block."""
@@ -68,10 +77,33 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             fetcher._records = ColumnarFetches(fetcher._records)
         return await super()._fetch_records(consumer, active_partitions, **limits)
 
-    def membership(self) -> tuple[int, str]:
+    def membership(self) -> Membership:
         """Generation and member id at this moment."""
         coordinator = self._ensure_consumer()._coordinator
-        return coordinator.generation, coordinator.member_id
+        return Membership(coordinator.generation, coordinator.member_id)
+
+    async def ask_group(self, membership: Membership) -> int:
+        """Whether the group's coordinator still knows this membership: Kafka's error code, 0 for yes."""
+        return await self.call_thread(self._ask_group, membership)
+
+    async def _ask_group(self, membership: Membership) -> int:
+        coordinator = self._ensure_consumer()._coordinator
+        await coordinator.ensure_coordinator_known()
+        request = HeartbeatRequest(coordinator.group_id, membership.generation, membership.member_id)
+        code: int = (await coordinator._send_req(request)).error_code
+        if code in (15, 16):
+            coordinator.coordinator_dead()
+        return code
+
+    async def bounds(self, tp: TP) -> tuple[int, int]:
+        """First offset kept in the log, and its end, over the connections that are open already."""
+        return await self.call_thread(self._bounds, tp)
+
+    async def _bounds(self, tp: TP) -> tuple[int, int]:
+        consumer, partition = self._ensure_consumer(), TopicPartition(tp.topic, tp.partition)
+        first = await consumer.beginning_offsets([partition])
+        end = await consumer.end_offsets([partition])
+        return first[partition], end[partition]
 
     async def fetch_commit(self, tp: TP) -> Commit | None:
         return await self.call_thread(self._fetch_commit, tp)
@@ -84,17 +116,17 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             return None
         return parse_commit(committed.offset, committed.metadata or "")
 
-    async def commit_as(self, tp: TP, commit: Commit, generation: int, member_id: str) -> int:
+    async def commit_as(self, tp: TP, commit: Commit, membership: Membership) -> int:
         """Commit under the given membership; gives Kafka's error code, 0 for success."""
-        return await self.call_thread(self._commit_as, tp, commit, generation, member_id)
+        return await self.call_thread(self._commit_as, tp, commit, membership)
 
-    async def _commit_as(self, tp: TP, commit: Commit, generation: int, member_id: str) -> int:
+    async def _commit_as(self, tp: TP, commit: Commit, membership: Membership) -> int:
         coordinator = self._ensure_consumer()._coordinator
         await coordinator.ensure_coordinator_known()
         request = OffsetCommitRequest(
             coordinator.group_id,
-            generation,
-            member_id,
+            membership.generation,
+            membership.member_id,
             OffsetCommitRequest.DEFAULT_RETENTION_TIME,
             [(tp.topic, [(tp.partition, commit.offset, commit.metadata)])],
         )
@@ -119,6 +151,8 @@ class Consumer(driver.Consumer):
         return self._thread
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        if not self._thread.membership().valid:
+            self.listener.put_out("the group's coordinator does not know this member any more")
         self.listener.revoked(revoked)
         await super().on_partitions_revoked(revoked)
 
@@ -182,11 +216,42 @@ class PartitionOwner:
         self._tp = tp
         self._turn = turn
         self._current_turn = current_turn
-        self._generation, self._member_id = consumer.thread.membership()
+        self.membership = consumer.thread.membership()
 
     def check(self) -> None:
         if self._current_turn() != self._turn:
             raise OwnershipLostError(f"{self._tp.topic}-{self._tp.partition} was given away")
+        if not self.membership.valid:
+            # The broker takes a commit without a membership from anyone while the group has no member.
+            raise OwnershipLostError(
+                f"{self._tp.topic}-{self._tp.partition}: put out of the group while it was assigned"
+            )
+
+    async def confirm(self) -> None:
+        """Ask the broker whether the membership holds; waits while it does not answer.
+
+        Raises `FencedError` if the group went on without us.
+        """
+        while True:
+            self.check()
+            try:
+                code = await self._consumer.thread.ask_group(self.membership)
+            except KafkaError:
+                code = -1
+            if code in (0, REBALANCING):
+                return
+            self._refused(code)
+            await asyncio.sleep(COMMIT_RETRY_S)
+
+    def _refused(self, code: int) -> None:
+        """Raise if the code says that the partition is not ours."""
+        # An orderly revocation is told before the group goes on: then this raises, and it is no alarm.
+        self.check()
+        name = f"{self._tp.topic}-{self._tp.partition}"
+        if code in PUT_OUT:
+            raise FencedError(f"{name}: the group went on without this member ({for_code(code).__name__})")
+        if code == REBALANCING:
+            raise OwnershipLostError(f"{name}: {for_code(code).__name__}")
 
     async def fetch_commit(self) -> Commit | None:
         while True:
@@ -200,11 +265,10 @@ class PartitionOwner:
         while True:
             self.check()
             try:
-                code = await self._consumer.thread.commit_as(self._tp, commit, self._generation, self._member_id)
+                code = await self._consumer.thread.commit_as(self._tp, commit, self.membership)
             except KafkaError:
                 code = -1
             if code == 0:
                 return
-            if code in LOST_OWNERSHIP:
-                raise OwnershipLostError(f"{self._tp.topic}-{self._tp.partition}: {for_code(code).__name__}")
+            self._refused(code)
             await asyncio.sleep(COMMIT_RETRY_S)

@@ -23,11 +23,12 @@ from schemas.codec import Decoder
 from schemas.contract import Contract, load_contracts
 from schemas.errors import UnknownSchemaError
 from streams.block import arrow_stream
+from streams.fences import Membership, raise_fences
 from streams.plan import EntityPlan, plan_entity
 from streams.quarantine import Refusal
 from streams.sink import EntitySink, Records, TakeOver
 from streams.states import KnownKeys
-from streams.store import EntityStore, raise_fences
+from streams.store import EntityStore
 from streams.warehouse.client import Warehouse
 from streams.warehouse.schema import migrate, rollup_select
 from tests.stream_worker import ROOT, private_contract, value_of
@@ -75,6 +76,7 @@ class Core:
     warehouse: Warehouse
     cached_states: int = 10_000
     next: int = 0
+    generation: int = 0
     refused: Refused = field(default_factory=Refused)
     _runner: asyncio.Runner = field(default_factory=asyncio.Runner)
 
@@ -93,11 +95,17 @@ class Core:
             known = KnownKeys()
             for hashes in store.known_hashes():
                 known.add(hashes)
-            return TakeOver(raise_fences(self.warehouse, self.contract, TOPIC_ID, [0]), known)
+            self.generation += 1
+            membership = Membership(self.generation, f"member-{self.generation}")
+            fences = await raise_fences(self.warehouse, self.contract, TOPIC_ID, [0], membership, self._confirm)
+            return TakeOver(fences, known)
 
         decoder = Decoder(self.contract, _schema_text)
         self.sink = EntitySink(self.contract, 0, store, decoder, self.refused, take_over, self.cached_states)
         self._runner.run(self.sink.open(TOPIC_ID))
+
+    async def _confirm(self) -> None:
+        """There is no group: the core is always the partition's owner."""
 
     def feed(self, events: Sequence[dict[str, Any]], at: int | Sequence[int], twice: bool = False) -> pl.DataFrame:
         """Write events as one batch with these Kafka timestamps (ms); the rows written, `twice` under two tokens."""

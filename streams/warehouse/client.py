@@ -11,7 +11,7 @@ from clickhouse_connect import common
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
 from urllib3.exceptions import HTTPError
 
-from streams.errors import WarehouseError, WarehouseUnavailableError
+from streams.errors import FencedError, WarehouseError, WarehouseUnavailableError
 
 # A reader's limits are told by the server to be read-only, and yet it honours them: let it decide, not the client.
 common.set_setting("invalid_setting_action", "send")
@@ -31,6 +31,10 @@ INSERT_SETTINGS: dict[str, Any] = {
 RETRIABLE_CODES = frozenset((159, 202, 209, 210, 218, 241, 252, 279, 319, 394))
 """ClickHouse's codes for time-outs, network, memory, too many parts, and a view's table that was dropped while the
 insert began: the same block may be sent again."""
+
+
+VIOLATED_CONSTRAINT = 469
+"""The only constraint there is is the fence."""
 
 
 class Warehouse:
@@ -109,6 +113,8 @@ class _mapped:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, DatabaseError) and not isinstance(error, OperationalError):
             code = getattr(error, "code", None)
+            if code == VIOLATED_CONSTRAINT:
+                raise FencedError(str(error)) from error
             if code in RETRIABLE_CODES:
                 raise WarehouseUnavailableError(str(error)) from error
             raise WarehouseError(str(error)) from error

@@ -1,0 +1,119 @@
+"""The partitions a worker owns now: a runner each, from assignment to revocation, and what ends the worker."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from streams import faultpoints, metrics
+from streams.errors import FencedError, OwnershipLostError, StatesAheadError
+from streams.partition import PartitionRunner
+from streams.records import Records
+from streams.transport import TP, PartitionsListener
+
+log = structlog.get_logger()
+
+MAX_WAITING_BYTES = 96 * 1024 * 1024
+"""Of records that wait, over all partitions, before the fetcher waits too: 200,000 events of 250 bytes, four full
+batches."""
+
+RECOVER_AGAIN_S = 1.0
+"""Pause before a partition whose states are ahead is recovered anew."""
+
+
+class Partitions(PartitionsListener):
+    """The runners of the partitions this worker owns now."""
+
+    def __init__(self, start: Callable[[TP, int], PartitionRunner], close: Callable[[TP], Any]) -> None:
+        self.turn = 0
+        self._start = start
+        self._close = close
+        self._runners: dict[TP, PartitionRunner] = {}
+        self._tasks: dict[TP, asyncio.Task[None]] = {}
+        self._waiting = 0
+        self._room = asyncio.Event()
+        self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+
+    def revoked(self, partitions: set[TP]) -> None:
+        self.turn += 1
+        for task in self._tasks.values():
+            task.cancel()
+        self._runners.clear()
+        self._tasks.clear()
+        self._waiting = 0
+        self._room.set()
+        metrics.ASSIGNED.set(0)
+        if partitions:
+            faultpoints.reach("rebalance_revoked")
+
+    def put_out(self, reason: str) -> None:
+        """End the process if a batch is in hand: how far it came nobody here can know, and what is remembered is
+        worthless. Without one the worker just joins again."""
+        in_hand = [runner.name for runner in self._runners.values() if runner.in_hand]
+        if in_hand and not self.failed.done():
+            metrics.FENCED.inc()
+            log.error("worker_fenced", reason=reason, in_hand=in_hand, then="the process ends and is started anew")
+            self.failed.set_result(FencedError(reason))
+
+    def stop_if_failed(self, task: asyncio.Task[None]) -> None:
+        """When `task` has ended: an error it could not deal with ends the worker."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self.failed.done():
+            log.error("worker_task_failed", task=task.get_name(), error=str(error)[:300])
+            self.failed.set_result(error)
+
+    def assigned(self, partitions: set[TP]) -> None:
+        self.revoked(set())
+        self._runners = {tp: self._start(tp, self.turn) for tp in sorted(partitions)}
+        for tp, runner in self._runners.items():
+            self._tasks[tp] = asyncio.create_task(self._run(tp, runner), name=f"partition {tp.topic}-{tp.partition}")
+        metrics.ASSIGNED.set(len(partitions))
+        faultpoints.reach("rebalance_assigned")
+
+    async def _run(self, tp: TP, runner: PartitionRunner) -> None:
+        turn = self.turn
+        try:
+            while self.turn == turn:
+                try:
+                    await runner.run()
+                except StatesAheadError as error:
+                    log.warning("states_ahead", partition=runner.name, reason=str(error))
+                    await asyncio.sleep(RECOVER_AGAIN_S)
+                except OwnershipLostError as error:
+                    if isinstance(error, FencedError):
+                        self.put_out(str(error))
+                    metrics.OWNERSHIP_LOST.inc()
+                    log.warning("ownership_lost", partition=runner.name, reason=str(error))
+                    return
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            log.exception("partition_failed", partition=runner.name)
+            if not self.failed.done():
+                self.failed.set_result(error)
+        finally:
+            with contextlib.suppress(Exception):
+                await self._close(tp)
+
+    async def offer(self, tp: TP, records: Records) -> None:
+        """Hand records over; waits while too many are waiting already."""
+        while self._waiting >= MAX_WAITING_BYTES:
+            self._room.clear()
+            await self._room.wait()
+        runner = self._runners.get(tp)
+        if runner is not None:
+            self._waiting += records.size
+            runner.offer(records)
+
+    def of_topic(self, topic: str) -> list[int]:
+        """Partitions of a topic that are ours."""
+        return sorted(tp.partition for tp in self._runners if tp.topic == topic)
+
+    def released(self, size: int) -> None:
+        """Records of so many bytes were taken up."""
+        self._waiting = max(0, self._waiting - size)
+        self._room.set()
