@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TypeVar
 
 import structlog
@@ -16,12 +17,16 @@ from hub.stream_quarantine import KafkaQuarantine as KafkaQuarantine
 from hub.topics import STREAM_GROUP, TopicsError, missing_topics
 from hub.wiring import registry_client, warehouse_client
 from streams.app import StreamSettings, StreamWorker
-from streams.errors import WarehouseUnavailableError
+from streams.broken_views import show_broken
+from streams.errors import WarehouseError, WarehouseUnavailableError
 from streams.topic_ids import topic_ids
 from streams.warehouse.client import Warehouse
 from streams.warehouse.schema import migrate
 
 RETRY_S = 0.5
+
+WATCH_S = 15.0
+"""How often the catalogue of rollups is looked at."""
 
 log = structlog.get_logger("ioc.stream")
 
@@ -100,6 +105,17 @@ class StreamRole:
             log.info("stream_waits", cause=cause)
         self._waits_for = cause
 
+    async def watch_rollups(self, stopping: asyncio.Event) -> None:
+        """Show which rollups are broken, until `stopping`: a back-fill by another process ends it."""
+        while not stopping.is_set():
+            if self._waits_for is None:
+                try:
+                    await asyncio.to_thread(show_broken, self._warehouse)
+                except WarehouseError as error:
+                    log.warning("rollups_unknown", reason=str(error)[:300])
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), WATCH_S)
+
     async def _work(self, stopping: asyncio.Event) -> None:
         quarantine = KafkaQuarantine(Publisher(self._settings.bootstrap, client_id="ioc-stream-quarantine"))
         self._worker = StreamWorker(
@@ -126,4 +142,4 @@ def run_stream(settings: Settings) -> None:
     """Run the role until SIGTERM; blocks."""
     role = StreamRole(settings)
     face = create_face(role.probes())
-    serve([Listener(face, settings.stream.host, settings.stream.port)], [role.run], fast_loop=False)
+    serve([Listener(face, settings.stream.host, settings.stream.port)], [role.run, role.watch_rollups], fast_loop=False)
