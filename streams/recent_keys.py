@@ -52,6 +52,8 @@ class RecentKeys:
     def __init__(self, span: int, floor: int = ALWAYS) -> None:
         self._span = span
         self._view = _View(floor)
+        self._waiting: list[tuple[Hashes, Days]] = []
+        """What was written while the rest is being loaded."""
 
     def __len__(self) -> int:
         return sum(len(keys) for keys in self._view.days.values())
@@ -64,17 +66,23 @@ class RecentKeys:
     def add(self, hashes: Hashes, days: Days) -> None:
         """Remember keys that were written. Those of days before the floor are not kept."""
         view = self._view
+        if view.floor == NEVER:
+            self._waiting.append((hashes, days))
+            return
         grown = dict(view.days)
         for day in np.unique(days):
-            if day >= view.floor or view.floor == NEVER:
+            if day >= view.floor:
                 known = grown.setdefault(int(day), KnownKeys())
                 mine = hashes[days == day]
                 known.add(mine[~known.contains(mine)])
         self._view = _View(view.floor, MappingProxyType(grown))
 
-    def loaded(self, floor: int) -> None:
-        """All keys of the days from `floor` on have been added: from now on an unknown one is new."""
-        self._keep(floor)
+    def complete_with(self, loaded: RecentKeys) -> None:
+        """Take over all keys that were written before this set was begun: from now on an unknown one may be new."""
+        self._view = loaded._view
+        for hashes, days in self._waiting:
+            self.add(hashes, days)
+        self._waiting = []
 
     def arrived(self, newest: int) -> None:
         """Something of this day (by Kafka's timestamp) was written: forget what lies `span` days and more before."""

@@ -11,7 +11,7 @@ import contextlib
 import io
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -23,14 +23,15 @@ from schemas.codec import Decoder
 from schemas.contract import Contract, load_contracts
 from schemas.errors import UnknownSchemaError
 from streams.block import arrow_stream
+from streams.fact_keys import load_recent_keys
 from streams.fences import Membership, raise_fences
 from streams.plan import EntityPlan, plan_entity
 from streams.quarantine import Refusal
 from streams.sink import EntitySink, Records, TakeOver
-from streams.states import KnownKeys
+from streams.states import Known, KnownKeys
 from streams.store import EntityStore
 from streams.warehouse.client import Warehouse
-from streams.warehouse.schema import migrate, rollup_select
+from streams.warehouse.schema import current_table, migrate, rollup_select
 from tests.stream_worker import ROOT, private_contract, value_of
 
 TIMEZONE = "Asia/Ho_Chi_Minh"
@@ -92,9 +93,11 @@ class Core:
         store = EntityStore(self.warehouse, self.contract)
 
         async def take_over() -> TakeOver:
-            known = KnownKeys()
-            for hashes in store.known_hashes():
-                known.add(hashes)
+            if self.contract.kind == "fact":
+                known: Known = load_recent_keys(self.warehouse, self.contract)
+            else:
+                known = KnownKeys()
+                known.add(store.known_run())
             self.generation += 1
             membership = Membership(self.generation, f"member-{self.generation}")
             fences = await raise_fences(self.warehouse, self.contract, TOPIC_ID, [0], membership, self._confirm)
@@ -119,13 +122,19 @@ class Core:
             self.warehouse.insert(table, columns, arrow_stream(rows), f"again:{first}-{last}")
         return rows
 
-    def die_and_redo(self, events: Sequence[dict[str, Any]], at: int | Sequence[int], written: bool) -> None:
-        """A worker dies with this batch intended, before or after its rows were written; the next one redoes it."""
+    def die_and_redo(self, events: Sequence[dict[str, Any]], at: int | Sequence[int], written: str) -> None:
+        """A worker dies with this batch intended; the next one redoes it. `written` by then: nothing, changes (the
+        warehouse died too, before the current states had them), all."""
         records = self._records(events, at)
         first, last = self.next, self.next + len(events) - 1
         self.next = last + 1
-        if written:
+        view = current_table(self.contract)[1]
+        if written == "changes":
+            self.warehouse.command(f"DROP VIEW view_{self.contract.current_table}")
+        if written != "nothing":
             self._runner.run(self._write(records, first, last))
+        if written == "changes":
+            self.warehouse.command(view)
         self.restart()
         self._runner.run(self._redo(records, first, last))
 
@@ -185,10 +194,15 @@ def private_plan(contract: Contract, arrivals: dict[str, Any] | None = None) -> 
 
 
 @contextlib.contextmanager
-def core(arrivals: dict[str, Any] | None = None, cached_states: int = 10_000) -> Iterator[Core]:
-    """A private entity with empty tables."""
+def core(
+    arrivals: dict[str, Any] | None = None, cached_states: int = 10_000, remember_days: int | None = None
+) -> Iterator[Core]:
+    """A private entity with empty tables; with `remember_days` its records are facts."""
     name = f"core{next(_NUMBERS)}"
     contract = private_contract(name)
+    if remember_days is not None:
+        declared = {**contract.schema, "kind": "fact", "remember_days": remember_days}
+        contract = replace(contract, kind="fact", schema=declared)
     plan = private_plan(contract, arrivals)
     _engine().command(f"CREATE DATABASE {name}")
     warehouse = InProcessWarehouse(name)

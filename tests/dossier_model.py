@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from schemas.codec import dtype
 from schemas.contract import Contract, load_contracts
 from streams.change import content_hash
+from tests.core_in_process import Core
 from tests.dossiers import DAY_MS, OPS, dossier
 
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -98,6 +99,29 @@ def summed(rows: Iterable[tuple[Event, int]]) -> dict[Bucket, int]:
     for state, sign in rows:
         total.update(counted(state, sign))
     return {bucket: count for bucket, count in total.items() if count}
+
+
+def from_views(table: Core) -> dict[Bucket, int]:
+    """Every bucket that is not zero, from the rollups that the warehouse's views made."""
+    found: dict[Bucket, int] = {}
+    keys = ", ".join(f"`{name}`" for name in DIMENSIONS)
+    for rollup in table.plan.rollups:
+        if rollup.time == "arrival":
+            continue
+        names = [measure.name for measure in rollup.measures]
+        sums = ", ".join(f"sum({name})" for name in names)
+        for row in table.warehouse.rows(f"SELECT day, {keys}, {sums} FROM {rollup.table} GROUP BY day, {keys}"):
+            for name, count in zip(names, row[1 + len(DIMENSIONS) :], strict=True):
+                if count:
+                    found[rollup.time, row[0], tuple(row[1 : 1 + len(DIMENSIONS)]), name] = count
+    return found
+
+
+def current_in(table: Core) -> dict[str, tuple[int, str, bool]]:
+    rows = table.warehouse.rows(
+        f"SELECT entity_key, revision, event_id, deleted FROM {table.contract.current_table} FINAL"
+    )
+    return {key: (revision, event_id, bool(deleted)) for key, revision, event_id, deleted in rows}
 
 
 def identified(event: Event) -> Event:

@@ -60,10 +60,9 @@ def test_a_key_that_was_written_is_never_taken_for_new(data: st.DataObject, span
             written |= asked
         keys.arrived(today)
         if loads and keys.floor == NEVER and data.draw(st.booleans()):
-            floor = today - span + 1
-            old = {key: day for key, day in written.items() if day >= floor}
-            keys.add(hashes(*old), days(*old.values()))
-            keys.loaded(floor)
+            loaded = RecentKeys(span, floor=today - span + 1)
+            loaded.add(hashes(*written), days(*written.values()))
+            keys.complete_with(loaded)
         if keys.floor != NEVER:
             assert len(keys) == sum(day >= keys.floor for day in written.values())
 
@@ -73,9 +72,12 @@ def test_until_all_are_loaded_every_key_is_looked_up() -> None:
     assert keys.may_exist(hashes(1), days(TODAY)).all()
     keys.add(hashes(1, 2), days(TODAY, TODAY - 9))
     keys.arrived(TODAY)
-    keys.loaded(TODAY - 2)
-    assert keys.may_exist(hashes(1, 2, 3), days(TODAY, TODAY - 9, TODAY)).tolist() == [True, True, False]
-    assert len(keys) == 1
+    loaded = RecentKeys(3, floor=TODAY - 2)
+    loaded.add(hashes(4), days(TODAY - 1))
+    keys.complete_with(loaded)
+    asked, when = hashes(1, 2, 3, 4), days(TODAY, TODAY - 9, TODAY, TODAY - 1)
+    assert keys.may_exist(asked, when).tolist() == [True, True, False, True]
+    assert len(keys) == 2
 
 
 def test_the_floor_never_falls_when_an_old_partition_catches_up() -> None:
