@@ -15,6 +15,8 @@ from typing import Any
 
 import chdb
 
+from streams.warehouse.scrub import scrub
+
 _CODE = re.compile(r"Code: (\d+)")
 _INSERT = re.compile(r"^\s*INSERT\b", re.IGNORECASE)
 _READING = re.compile(r"^\s*(SELECT|WITH|SHOW|DESCRIBE|DESC|EXISTS|EXPLAIN)\b", re.IGNORECASE)
@@ -89,6 +91,7 @@ class Engine:
     def __init__(self, data: Path, spool: Path) -> None:
         """Open or create `data`; `spool` (best on a memory disk) takes insert bodies and is emptied first."""
         data.mkdir(parents=True, exist_ok=True)
+        scrub(data)
         shutil.rmtree(spool, ignore_errors=True)
         spool.mkdir(parents=True)
         self.spool = spool
