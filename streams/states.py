@@ -6,6 +6,8 @@ thrown away when partitions change hands.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -24,6 +26,19 @@ def key_hashes(keys: pl.Series) -> Hashes:
     return keys.hash(HASH_SEED).to_numpy()
 
 
+class Known(Protocol):
+    """Which keys may have a state. A key that has one is never left out."""
+
+    def __len__(self) -> int: ...
+
+    def to_look_up(self, records: pl.DataFrame) -> pl.Series:
+        """The keys of a batch (`entity_key`, `event_time`, `op`) that may have a state, each once."""
+
+    def written(self, states: pl.DataFrame, newest: int) -> None:
+        """Remember the keys of states that were written (`entity_key`, `event_time`) and had none before; `newest` is
+        the day, since 1970 and in UTC, of the newest Kafka timestamp."""
+
+
 class KnownKeys:
     """A set of 64-bit hashes in sorted runs that grow geometrically: 8 bytes a key, cheap to add in batches.
 
@@ -31,29 +46,55 @@ class KnownKeys:
     `add` has returned: the runs are replaced as a whole, never changed in place.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, complete: bool = True) -> None:
+        """While it is not `complete`, every hash is taken as known: at worst that costs a look-up."""
         self._runs: tuple[Hashes, ...] = ()
+        self._complete = complete
 
     def __len__(self) -> int:
         return sum(len(run) for run in self._runs)
 
+    @property
+    def complete(self) -> bool:
+        """Whether it can tell that a key was never written."""
+        return self._complete
+
     def add(self, hashes: Hashes) -> None:
-        """Add hashes; ones already there may be added again at the price of their 8 bytes."""
+        """Add hashes that are not there yet; one that is costs its 8 bytes again."""
         if len(hashes) == 0:
             return
         runs = list(self._runs)
-        run: Hashes = np.unique(hashes)
+        run: Hashes = np.sort(hashes)
         while runs and len(runs[-1]) < 2 * len(run):
-            run = np.unique(np.concatenate((runs.pop(), run)))
+            run = merged_run([runs.pop(), run])
         self._runs = (*runs, run)
+
+    def complete_with(self, run: Hashes) -> None:
+        """Add one sorted run of all keys written before this set was begun: from now on it can say no."""
+        self._runs = (run, *self._runs) if len(run) else self._runs
+        self._complete = True
 
     def contains(self, hashes: Hashes) -> npt.NDArray[np.bool_]:
         """Mask of the hashes that are in the set."""
+        if not self._complete:
+            return np.ones(len(hashes), dtype=np.bool_)
         found = np.zeros(len(hashes), dtype=np.bool_)
         for run in self._runs:
             at = np.searchsorted(run, hashes)
             found |= run[np.minimum(at, len(run) - 1)] == hashes
         return found
+
+    def to_look_up(self, records: pl.DataFrame) -> pl.Series:
+        keys = records["entity_key"].unique(maintain_order=True)
+        return keys.filter(pl.Series(self.contains(key_hashes(keys)), dtype=pl.Boolean))
+
+    def written(self, states: pl.DataFrame, newest: int) -> None:
+        self.add(key_hashes(states["entity_key"]))
+
+
+def merged_run(runs: list[Hashes]) -> Hashes:
+    """One sorted run of several; the stable sort finds the runs and merges them in linear time."""
+    return np.sort(np.concatenate(runs), kind="stable") if runs else np.empty(0, dtype=np.uint64)
 
 
 class StateCache:

@@ -11,6 +11,7 @@ from clickhouse_connect import common
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
 from urllib3.exceptions import HTTPError
 
+from streams import faultpoints
 from streams.errors import FencedError, WarehouseError, WarehouseUnavailableError
 
 # A reader's limits are told by the server to be read-only, and yet it honours them: let it decide, not the client.
@@ -25,6 +26,9 @@ INSERT_SETTINGS: dict[str, Any] = {
     "async_insert": 0,
     "deduplicate_blocks_in_dependent_materialized_views": 1,
     "parallel_view_processing": 1,
+    # A view's rows come out of a GROUP BY and `current` is read by its newest version: collapsing them once more
+    # before they are written cost 40% of the warehouse's CPU (12 against 7 µs a row with six views).
+    "optimize_on_insert": 0,
 }
 """Pinned for every insert that carries a token: identical on each retry."""
 
@@ -96,11 +100,16 @@ class Warehouse:
         settings = dict(INSERT_SETTINGS)
         if token is not None:
             settings["insert_deduplication_token"] = token
+            faultpoints.reach("insert_unanswered")
         else:
             settings["insert_deduplicate"] = 0
         with _mapped():
             self.client.raw_insert(
-                table, column_names=list(columns), insert_block=block, settings=settings, fmt="ArrowStream"
+                table,
+                column_names=list(columns),
+                insert_block=faultpoints.half_sent(block),
+                settings=settings,
+                fmt="ArrowStream",
             )
 
 
