@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 from connectors.compacted import CompactedTopic, CompactedTopicError
 from connectors.publish import Publisher
@@ -75,13 +76,10 @@ async def run_audit(settings: Settings, declared: Declarations, request: Request
     try:
         for entity in request.entities:
             contract = declared.contracts[entity]
-            feeds = [
-                statuses[name]
-                for name, manifest in declared.manifests.items()
-                if manifest.entity == entity and name in statuses
-            ]
+            feeds = [name for name, manifest in declared.manifests.items() if manifest.entity == entity]
             log = KafkaTopicLog(settings.bootstrap, contract.topic, STREAM_GROUP, loop)
-            work = EntityWork(settings, warehouse, contract, log, published(feeds), request, progress)
+            sent = partial(_published, statuses, feeds)
+            work = EntityWork(settings, warehouse, contract, log, sent, request, progress)
             work.publish = lambda refusals: asyncio.run_coroutine_threadsafe(
                 quarantine.publish(refusals), loop
             ).result()
@@ -91,21 +89,24 @@ async def run_audit(settings: Settings, declared: Declarations, request: Request
                 await log.close()
     finally:
         await quarantine.stop()
+        await statuses.stop()
         warehouse.close()
     return outcome
 
 
-async def _statuses(bootstrap: str) -> Mapping[str, ConnectorStatus]:
-    """What each connector last said of itself; nothing while no connector ever ran."""
+async def _statuses(bootstrap: str) -> CompactedTopic:
+    """What each connector says of itself, followed."""
     topic = CompactedTopic(bootstrap, STATUS_TOPIC)
     try:
         await topic.start()
     except CompactedTopicError as error:
         raise StreamError(str(error)) from error
-    try:
-        return {name: ConnectorStatus.from_json(value) for name, value in topic.items().items()}
-    finally:
-        await topic.stop()
+    return topic
+
+
+def _published(statuses: CompactedTopic, feeds: Sequence[str]) -> Published:
+    values = [value for name in feeds if (value := statuses.get(name)) is not None]
+    return published([ConnectorStatus.from_json(value) for value in values])
 
 
 class EntityWork:
@@ -117,7 +118,7 @@ class EntityWork:
         warehouse: Warehouse,
         contract: Contract,
         log: KafkaTopicLog,
-        sent: Published,
+        sent: Callable[[], Published],
         request: Request,
         progress: Progress,
     ) -> None:

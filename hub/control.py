@@ -11,7 +11,8 @@ source   records that the entity's connectors had acknowledged by Kafka, by the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -20,6 +21,9 @@ from streams import audit_sql as sql
 from streams.audit import Finding
 from streams.audit_checks import EntityAudit
 from streams.topic_log import KafkaTopicLog
+
+REPORT_S = 2.5
+"""Connectors report once a second; after so long all of what was read is in their reports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +50,18 @@ def published(statuses: Iterable[ConnectorStatus]) -> Published:
     return Published({day: count for day, count in sums.items() if day > complete_after})
 
 
-def compare_source(entity: str, sent: Published, written: Mapping[date, int], waiting: int) -> list[Finding]:
-    """By day; `waiting`: records in the topic that are not confirmed yet, of which a day may be short."""
+def compare_source(
+    entity: str, before: Published, written: Mapping[date, int], after: Published, waiting: int
+) -> list[Finding]:
+    """By day. `before` and `after`: as the connectors said before `written` was read and after, since they go on
+    publishing; `waiting`: records in the topic that are not confirmed yet, of which a day may be short."""
     found = []
-    for day, count in sorted(sent.by_day.items()):
-        there = written.get(day, 0)
-        short = count - there
-        code = "equal" if short == 0 else "surplus" if short < 0 else "waiting" if short <= waiting else "lost"
-        found.append(Finding(entity, "source", code, day.isoformat(), abs(short), count, there))
+    for day, least in sorted(before.by_day.items()):
+        there, most = written.get(day, 0), after.by_day.get(day, least)
+        short, over = least - there, there - most
+        code = "lost" if short > waiting else "waiting" if short > 0 else "surplus" if over > 0 else "equal"
+        expected = least if short > 0 else most if over > 0 else there
+        found.append(Finding(entity, "source", code, day.isoformat(), max(short, over, 0), expected, there))
     return found
 
 
@@ -114,16 +122,24 @@ def written_by_ingest_day(audit: EntityAudit, first: date) -> dict[date, int]:
     return {day: int(count) for day, count in rows}
 
 
-def source_totals(audit: EntityAudit, log: KafkaTopicLog, sent: Published, days: Sequence[date]) -> list[Finding]:
-    """Connectors against warehouse for `days`. `sent` is read before, so that all of it is in the topic by now."""
-    wanted = Published({day: count for day, count in sent.by_day.items() if days[0] <= day <= days[-1]})
-    if not wanted.by_day:
+def source_totals(
+    audit: EntityAudit, log: KafkaTopicLog, sent: Callable[[], Published], days: Sequence[date]
+) -> list[Finding]:
+    """Connectors against warehouse for `days`. `sent`: what the connectors say at the moment."""
+    said = sent().by_day
+    before = Published({day: count for day, count in said.items() if days[0] <= day <= days[-1]})
+    if not before.by_day:
         return []
     ends = log.ends()
     written = written_by_ingest_day(audit, days[0] - timedelta(days=1))
     confirmed = log.committed()
     waiting = sum(max(0, end - confirmed.get(partition, 0)) for partition, end in ends.items())
-    return compare_source(audit.contract.entity, wanted, written, waiting)
+    after = sent()
+    if any(written.get(day, 0) > after.by_day.get(day, 0) for day in before.by_day):
+        # What they published a moment ago they have not said yet.
+        time.sleep(REPORT_S)
+        after = sent()
+    return compare_source(audit.contract.entity, before, written, after, waiting)
 
 
 def _midnight_ms(day: date) -> int:

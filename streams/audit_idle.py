@@ -166,6 +166,7 @@ class IdleAudit:
         self._logs: dict[str, KafkaTopicLog] = {}
         self._watches: dict[str, tuple[Watch, Steps]] = {}
         self._committed: dict[str, int] = {}
+        self._number = 0
 
     async def run(self) -> None:
         """Turn after turn; ends by being cancelled, when its statement at hand has."""
@@ -193,21 +194,22 @@ class IdleAudit:
             return AWAY_S
 
     def _turn(self, ours: Sequence[Contract], loop: asyncio.AbstractEventLoop) -> float:
-        """Some work on each of our entities; the seconds to pause after it."""
-        pause = PAUSE_LEAST_S
+        """Some work on the next of our entities; the seconds to pause after it."""
         entities = {contract.entity for contract in ours}
         self._watches = {entity: watch for entity, watch in self._watches.items() if entity in entities}
-        for contract in ours:
-            try:
-                pause = max(pause, self._work(contract, loop))
-            except AuditStoppedError:
-                raise
-            except StreamError as error:
-                # What was kept may be of a table that is no more.
-                self._watches.pop(contract.entity, None)
-                log.warning("audit_waits", entity=contract.entity, error=str(error)[:300])
-                pause = max(pause, AWAY_S)
-        return pause
+        if not ours:
+            return PAUSE_LEAST_S
+        self._number += 1
+        contract = ours[self._number % len(ours)]
+        try:
+            return max(PAUSE_LEAST_S, self._work(contract, loop))
+        except AuditStoppedError:
+            raise
+        except StreamError as error:
+            # What was kept may be of a table that is no more.
+            self._watches.pop(contract.entity, None)
+            log.warning("audit_waits", entity=contract.entity, error=str(error)[:300])
+            return AWAY_S
 
     def _work(self, contract: Contract, loop: asyncio.AbstractEventLoop) -> float:
         entity = contract.entity

@@ -68,16 +68,29 @@ class Confirmed:
 
     def advance(self, reader: EntityReader, extents: Sequence[Extent], slices: int | None = None) -> bool:
         """Take up what is confirmed now, at most so many slices; whether nothing is left."""
-        for extent in extents:
-            first = self._done.get(extent.place, extent.first)
-            for low, high in spans(first, extent.end, SLICE):
-                if slices is not None:
-                    if slices == 0:
-                        return False
-                    slices -= 1
-                added(self.sums, reader.changes(self.derived, sql.within(*extent.place, low, high)))
-                self._done[extent.place] = high
+        for portion in self._portions(extents):
+            if slices is not None:
+                if slices == 0:
+                    return False
+                slices -= 1
+            where = " OR ".join(f"({sql.within(*place, low, high)})" for place, low, high in portion)
+            added(self.sums, reader.changes(self.derived, where))
+            self._done |= {place: high for place, _, high in portion}
         return True
+
+    def _portions(self, extents: Sequence[Extent]) -> Iterator[list[tuple[Place, int, int]]]:
+        """What is to be taken up, in portions of at most about `SLICE` offsets over all places."""
+        portion: list[tuple[Place, int, int]] = []
+        size = 0
+        for extent in extents:
+            for low, high in spans(self._done.get(extent.place, extent.first), extent.end, SLICE):
+                if portion and (size + high - low > SLICE or portion[-1][0] == extent.place):
+                    yield portion
+                    portion, size = [], 0
+                portion.append((extent.place, low, high))
+                size += high - low
+        if portion:
+            yield portion
 
 
 class EntityReader:
