@@ -23,12 +23,11 @@ from schemas.codec import Decoder
 from schemas.contract import Contract, load_contracts
 from schemas.errors import UnknownSchemaError
 from streams.block import arrow_stream
-from streams.fact_keys import load_recent_keys
 from streams.fences import Membership, raise_fences
+from streams.known_load import load, unloaded
 from streams.plan import EntityPlan, plan_entity
 from streams.quarantine import Refusal
 from streams.sink import EntitySink, Records, TakeOver
-from streams.states import Known, KnownKeys
 from streams.store import EntityStore
 from streams.warehouse.client import Warehouse
 from streams.warehouse.schema import current_table, migrate, rollup_select
@@ -93,11 +92,8 @@ class Core:
         store = EntityStore(self.warehouse, self.contract)
 
         async def take_over() -> TakeOver:
-            if self.contract.kind == "fact":
-                known: Known = load_recent_keys(self.warehouse, self.contract)
-            else:
-                known = KnownKeys()
-                known.add(store.known_run())
+            known = unloaded(self.contract)
+            load(known, self.warehouse, self.contract)()
             self.generation += 1
             membership = Membership(self.generation, f"member-{self.generation}")
             fences = await raise_fences(self.warehouse, self.contract, TOPIC_ID, [0], membership, self._confirm)

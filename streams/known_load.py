@@ -1,25 +1,45 @@
-"""Loads the keys of the last days' facts from the warehouse. Blocking calls."""
+"""Loads the keys that have a state from the warehouse: all of an entity's, of facts those of the last days."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import polars as pl
 
 from schemas.contract import Contract
-from streams.recent_keys import ALWAYS, RecentKeys, days_of
-from streams.states import key_hashes
+from streams.recent_keys import ALWAYS, NEVER, RecentKeys, days_of
+from streams.states import KnownKeys, key_hashes
+from streams.store import EntityStore
 from streams.warehouse.client import Warehouse
+
+Keys = KnownKeys | RecentKeys
 
 FACTS_PER_QUERY = 1_000_000
 """Keys are loaded in slices, so that no answer grows without bound."""
 
 
+def unloaded(contract: Contract) -> Keys:
+    """A set that takes every key for known until it is loaded."""
+    if contract.remember_days is None:
+        return KnownKeys(complete=False)
+    return RecentKeys(contract.remember_days, floor=NEVER)
+
+
+def load(known: Keys, warehouse: Warehouse, contract: Contract) -> Callable[[], None]:
+    """Load what was written before; to be done with the fences up. Blocks for seconds; calling the answer, on the
+    thread that adds keys, completes the set."""
+    if isinstance(known, RecentKeys):
+        recent = load_recent_keys(warehouse, contract)
+        return lambda: known.complete_with(recent)
+    run = EntityStore(warehouse, contract).known_run()
+    return lambda: known.complete_with(run)
+
+
 def load_recent_keys(warehouse: Warehouse, contract: Contract) -> RecentKeys:
     """The keys of the days that are remembered, counted back from the newest Kafka timestamp in the warehouse.
 
-    Half a minute's work for 14 million keys at most; to be done with the fences up.
+    Some 15 s for 14 million keys, 40 days of 344,000.
     """
     span = contract.remember_days or 1
     newest = _newest_day(warehouse, contract)
