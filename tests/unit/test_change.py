@@ -198,3 +198,13 @@ def test_keys_of_a_large_batch_keep_apart(size: int) -> None:
     assert changes.rows.filter(pl.col("sign") == 1).height == size
     assert changes.rows.filter(pl.col("sign") == -1).height == size - 300
     assert changes.states.height == 300
+
+
+def test_entities_that_are_all_new_come_out_the_same_beside_one_that_is_named_twice() -> None:
+    once = [assertion(f"E{n}", n + 1, ("UPSERT", "DELETE", "CORRECT")[n % 3]) for n in range(30)]
+    twice = [assertion("Z", 1), assertion("Z", 2)]
+    alone, beside = (compute(batch(events), no_states(), FEEDBACK) for events in (once, once + twice))
+    not_z = pl.col("entity_key") != "Z"
+    assert alone.rows.equals(beside.rows.filter(not_z))
+    assert alone.states.equals(beside.states.filter(not_z))
+    assert set(alone.rows["kind"]) == {"applied", "deleted"}
