@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
+from datetime import date
 
 import structlog
 
+from streams.cutover import CutOver, Step
 from streams.errors import StreamError, WarehouseUnavailableError
 from streams.generations import (
     BUILDING,
@@ -31,16 +32,13 @@ from streams.generations import (
     choose_cuts,
     chunks_of,
     inside,
-    next_generation,
-    overtaken,
     serving,
-    table_of,
-    waiting_for,
 )
+from streams.kept_days import KeptDays, KeptDaysError, copy_of, kept_of
 from streams.warehouse.catalogue import Catalogue
 from streams.warehouse.client import INSERT_SETTINGS, Warehouse
 from streams.warehouse.placing import Target, try_out
-from streams.warehouse.reach import reached, written_ranges
+from streams.warehouse.reach import written_ranges
 
 log = structlog.get_logger()
 
@@ -49,14 +47,6 @@ CHUNK_ROWS = 1_000_000
 
 SAMPLE_ROWS = 50_000
 """Rows on which a definition is tried before anything is made; the back-fill itself meets the others."""
-
-MARGIN_FACTOR = 4
-"""A cut that was passed while the view was made is set so many times further ahead."""
-
-CUT_ATTEMPTS = 8
-POLL_S = 0.2
-STALL_S = 5.0
-"""A partition that ends before its cut and does not move is cut again where it stands."""
 
 RETRY_S = 1.0
 
@@ -78,21 +68,6 @@ class BrokenMeanwhileError(StreamError):
     """The new view threw on a live row and was dropped: mend the KPI file and start again."""
 
 
-class CutError(StreamError):
-    """No cut could be made: the flow was quicker again and again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """How far a back-fill is. `what`: wait, fill, switch or done; `left`: of `wait`, the partitions not there yet."""
-
-    table: str
-    what: str
-    done: int = 0
-    total: int = 0
-    left: tuple[Cut, ...] = ()
-
-
 class Backfill:
     """Makes new generations of an entity's tables, one after the other. Blocks for as long as it takes."""
 
@@ -107,7 +82,7 @@ class Backfill:
     ) -> None:
         """`positions`: the group's commits now · `renew`: keeps the lease, called often."""
         self._warehouse = warehouse
-        self._reached = partial(reached, warehouse, fence_table)
+        self._cutover = CutOver(warehouse, fence_table, positions, renew, report)
         self._positions = positions
         self._renew = renew
         self._report = report
@@ -120,84 +95,51 @@ class Backfill:
         if thrown is not None:
             raise MeasureThrowsError(f"{target.name} cannot be computed, mend its measures: {thrown[:500]}")
 
-    def run(self, target: Target) -> None:
-        """Steps 2 to 6 for one table; an interrupted one of the same definition is resumed."""
-        entry = self._interrupted(target)
+    def run(self, target: Target, since: date | None = None) -> None:
+        """Steps 2 to 6 for one table; an interrupted one of the same definition is resumed.
+
+        `since`: days before it keep the figures they have.
+        """
+        entry = self._interrupted(target, since)
         if entry is None:
-            self._discard(target)
-            entry = self._plan_chunks(target, self._cut(target))
+            live = self._live_days(target) if since is not None else ""
+            self._cutover.discard(target)
+            entry = self._cutover.cut(target)
+            if since is not None:
+                kept = self._kept_days().copy(target, live, entry.table, since)
+                entry = replace(entry, reason=kept.json())
+            entry = self._plan_chunks(target, entry)
         else:
             log.info("backfill_resumed", table=entry.table, done=entry.done, chunks=len(entry.chunks))
         entry = self._fill(target, entry)
         self._switch(target, entry)
         self._report(Step(entry.table, "done", len(entry.chunks), len(entry.chunks)))
 
-    def _interrupted(self, target: Target) -> Entry | None:
+    def _kept_days(self) -> KeptDays:
+        def wait(target: Target, cuts: tuple[Cut, ...]) -> None:
+            self._cutover.wait(target, cuts, target.name)
+
+        return KeptDays(self._warehouse, self._positions, self._cutover.reached, wait)
+
+    def _live_days(self, target: Target) -> str:
+        """The table whose old days can be kept."""
+        entry = serving(self._catalogue.entries(), target.name)
+        if entry is None or entry.state is not State.LIVE or entry.definition != target.definition:
+            raise KeptDaysError(f"{target.name} has no live figures to keep: rebuild without a date")
+        return entry.table
+
+    def _interrupted(self, target: Target, since: date | None) -> Entry | None:
         """The generation whose chunks were being filled in, if its view still feeds it."""
         for entry in self._catalogue.entries():
+            kept = kept_of(entry)
             same = entry.rollup == target.name and entry.definition == target.definition
+            same = same and (kept.since if kept is not None else None) == since
             if same and entry.state is State.FILLING and self._exists(f"view_{entry.table}"):
                 return entry
         return None
 
     def _exists(self, table: str) -> bool:
         return bool(self._warehouse.rows("EXISTS TABLE " + table)[0][0])
-
-    def _discard(self, target: Target) -> None:
-        """What an earlier attempt left and cannot be resumed."""
-        self._catalogue.change(
-            lambda entries: [
-                replace(e, state=State.RETIRED) for e in entries if e.rollup == target.name and e.state in BUILDING
-            ]
-        )
-        self._catalogue.sweep()
-
-    def _cut(self, target: Target) -> Entry:
-        margins: dict[int, int] = {}
-        for _ in range(CUT_ATTEMPTS):
-            entry = self._make(target, choose_cuts(self._positions(), self._reached(target.changes), margins))
-            late = overtaken(entry.cuts, self._positions(), self._reached(target.changes))
-            stalled = () if late else self._pass(target, entry)
-            if not late and not stalled:
-                return entry
-            log.info("backfill_cut_again", table=entry.table, overtaken=late, stalled=[c.partition for c in stalled])
-            margins = {p: MARGIN_FACTOR * (late.get(p, 0) + margins.get(p, 0)) for p in {*late, *margins}}
-            margins |= {cut.partition: 0 for cut in stalled}
-            self._discard(target)
-        raise CutError(f"{target.name}: the flow passed the cut {CUT_ATTEMPTS} times; try again when it is calmer")
-
-    def _make(self, target: Target, cuts: tuple[Cut, ...]) -> Entry:
-        def begun(entries: list[Entry]) -> list[Entry]:
-            number = next_generation(entries, target.name)
-            table = table_of(target.name, number)
-            return [Entry(target.name, target.entity, number, table, State.CUTTING, target.definition, cuts)]
-
-        entry = self._catalogue.change(begun)[0]
-        self._warehouse.command(target.create(entry.table))
-        if target.exchange:
-            self._warehouse.command(f"ALTER TABLE {entry.table} MODIFY COMMENT '{entry.table}'")
-        self._warehouse.command(target.view(entry.table, cuts))
-        return entry
-
-    def _pass(self, target: Target, entry: Entry) -> tuple[Cut, ...]:
-        """Wait until all rows up to the cut are written; the cuts of partitions that ended before, or nothing."""
-        seen: dict[int, int] = {}
-        moved = time.monotonic()
-        left = entry.cuts
-        while True:
-            positions = self._positions()
-            left = waiting_for(left, positions, self._reached(target.changes, left))
-            if not left:
-                return ()
-            self._renew()
-            self._report(Step(entry.table, "wait", len(entry.cuts) - len(left), len(entry.cuts), left))
-            bounds = {partition: position.bound for partition, position in positions.items()}
-            if bounds != seen:
-                seen, moved = bounds, time.monotonic()
-            short = tuple(cut for cut in left if bounds.get(cut.partition, -1) < cut.offset)
-            if short and time.monotonic() - moved > STALL_S:
-                return short
-            time.sleep(POLL_S)
 
     def _plan_chunks(self, target: Target, entry: Entry) -> Entry:
         chunks = chunks_of(written_ranges(self._warehouse, target.changes), entry.cuts, self._chunk_rows)
@@ -215,6 +157,9 @@ class Backfill:
         return self._catalogue.change(advanced)[0]
 
     def _fill(self, target: Target, entry: Entry) -> Entry:
+        kept = kept_of(entry)
+        if kept is not None and entry.done == 0:
+            self._patiently(entry, lambda: self._kept_days().insert(target, entry, kept))
         while entry.done < len(entry.chunks):
             self._report(Step(entry.table, "fill", entry.done, len(entry.chunks)))
             self._renew()
@@ -223,16 +168,23 @@ class Backfill:
         return entry
 
     def _insert(self, target: Target, entry: Entry) -> None:
-        """The next chunk, again and again until the warehouse has taken it: its token makes it once."""
-        source = f"(SELECT * FROM {target.changes} WHERE {inside(entry.chunks[entry.done])})"
+        """The next chunk; its token makes it once."""
+        select = target.select(f"(SELECT * FROM {target.changes} WHERE {inside(entry.chunks[entry.done])})")
+        kept = kept_of(entry)
+        if kept is not None:
+            select = f"SELECT * FROM ({select}) WHERE day >= toDate('{kept.since.isoformat()}')"
         if target.exchange:
             # The newest version of a key counts, so a chunk may come twice; without a token it may come in blocks.
             settings = UNTOKENED
         else:
             settings = {**INSERT_SETTINGS, "insert_deduplication_token": f"backfill:{entry.table}:{entry.done}"}
+        self._patiently(entry, lambda: self._warehouse.command(f"INSERT INTO {entry.table} {select}", settings))
+
+    def _patiently(self, entry: Entry, insert: Callable[[], object]) -> None:
+        """Again and again until the warehouse has taken it."""
         while True:
             try:
-                self._warehouse.command(f"INSERT INTO {entry.table} {target.select(source)}", settings)
+                insert()
                 return
             except WarehouseUnavailableError as error:
                 log.warning("backfill_waits", table=entry.table, chunk=entry.done, error=str(error)[:300])
@@ -254,10 +206,11 @@ class Backfill:
         def switched(entries: list[Entry]) -> list[Entry]:
             before = serving(entries, target.name)
             retired = [replace(before, state=State.RETIRED)] if before is not None else []
-            return [replace(entry, state=State.LIVE), *retired]
+            return [replace(entry, state=State.LIVE, reason=""), *retired]
 
         self._catalogue.change(switched)
         log.info("rollup_switched", rollup=target.name, table=entry.table)
+        self._warehouse.command(f"DROP TABLE IF EXISTS {copy_of(entry.table)}")
         time.sleep(GRACE_S)
         self._catalogue.sweep()
 
@@ -271,8 +224,8 @@ class Backfill:
         shown = self._warehouse.rows(f"SELECT comment FROM system.tables WHERE {database} AND name = '{target.name}'")
         if not shown or shown[0][0] != entry.table:
             self._warehouse.command(f"EXCHANGE TABLES {target.name} AND {entry.table}")
-        now = choose_cuts(self._positions(), self._reached(target.changes), {})
-        self._pass(target, replace(entry, cuts=now))
+        now = choose_cuts(self._positions(), self._cutover.reached(target.changes), {})
+        self._cutover.wait(target, now, target.name)
         source = f"(SELECT * FROM {target.changes} WHERE {beyond(entry.cuts)} AND NOT ({beyond(now)}))"
         self._warehouse.command(f"INSERT INTO {target.name} {target.select(source)}", UNTOKENED)
         log.info("table_exchanged", table=target.name, generation=entry.generation)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 
 import structlog
 
 from schemas.contract import Contract
-from streams.backfill import CHUNK_ROWS, EXCHANGED, Backfill, Step
+from streams.backfill import CHUNK_ROWS, EXCHANGED, Backfill
+from streams.cutover import Step
 from streams.errors import StreamError, WarehouseError
 from streams.generations import Entry, Position, State, serving
 from streams.lease import Lease
@@ -71,16 +73,20 @@ def rebuild(
     positions: Callable[[], Mapping[int, Position]],
     report: Callable[[Step], None],
     chunk_rows: int = CHUNK_ROWS,
+    since: date | None = None,
 ) -> list[str]:
     """Make all `targets` anew; their names. After an interruption only those that are left.
 
+    `since`: days before it keep the figures they have, and current states, which have no day, are left alone.
     Before anything changes: `RebuildRunningError` if another one runs, `MeasureThrowsError` if a definition throws.
     """
+    chosen = [target for target in targets if since is None or not target.exchange]
 
-    def needed(since: int, entries: Sequence[Entry]) -> list[Target]:
-        return [target for target in targets if not _made_since(target, since, entries)]
+    def needed(begun: int, entries: Sequence[Entry]) -> list[Target]:
+        return [target for target in chosen if not _made_since(target, begun, entries)]
 
-    return _run(warehouse, contract, f"ioc rebuild {contract.entity}", needed, positions, report, chunk_rows)
+    work = f"ioc rebuild {contract.entity}" + (f" --from {since.isoformat()}" if since is not None else "")
+    return _run(warehouse, contract, work, needed, positions, report, chunk_rows, since)
 
 
 def _run(
@@ -91,20 +97,21 @@ def _run(
     positions: Callable[[], Mapping[int, Position]],
     report: Callable[[Step], None],
     chunk_rows: int,
+    since: date | None = None,
 ) -> list[str]:
     catalogue = Catalogue(warehouse)
     catalogue.create()
     entries = catalogue.entries()
     lease = Lease(warehouse, work)
-    since = lease.acquire(max((entry.seq for entry in entries), default=0))
+    begun = lease.acquire(max((entry.seq for entry in entries), default=0))
     finished = False
     try:
-        chosen = needed(since, entries)
+        chosen = needed(begun, entries)
         backfills = Backfill(warehouse, contract.fence_table, positions, lease.renew, report, chunk_rows)
         for target in chosen:
             backfills.check(target)
         for target in chosen:
-            backfills.run(target)
+            backfills.run(target, since)
         finished = True
         return [target.name for target in chosen]
     finally:

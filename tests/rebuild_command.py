@@ -1,17 +1,19 @@
 """`ioc kpi backfill` and `ioc rebuild` over a private contract, as a process that tests can kill.
 
-`python -m tests.rebuild_command BOOTSTRAP WAREHOUSE_URL NAME backfill|rebuild CHUNK_ROWS [PLAN_CHANGES_JSON]`.
+`python -m tests.rebuild_command BOOTSTRAP WAREHOUSE_URL NAME backfill|rebuild|DATE CHUNK_ROWS [PLAN_CHANGES_JSON]`.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from datetime import date
+from functools import partial
 from typing import Any
 
 import yaml
 
-from streams.backfill import Step
+from streams.cutover import Step
 from streams.plan import EntityPlan, plan_entity
 from streams.positions import Positions
 from streams.rebuild import backfill, rebuild, targets_of
@@ -45,6 +47,8 @@ def main(bootstrap: str, url: str, name: str, what: str, chunk_rows: str, change
     warehouse, positions = Warehouse(url), Positions(bootstrap, name, contract.topic)
     names = [rollup.table for rollup in plan.rollups] if what == "backfill" else None
     work = backfill if what == "backfill" else rebuild
+    if what not in ("backfill", "rebuild"):
+        work = partial(rebuild, since=date.fromisoformat(what))
     made = work(warehouse, contract, targets_of(contract, plan, ZONE, names), positions.read, _show, int(chunk_rows))
     print("made", *made, flush=True)
 

@@ -6,6 +6,8 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,7 +19,7 @@ from hub.language import t
 if TYPE_CHECKING:
     from hub.declarations import Declarations
     from schemas.contract import Contract
-    from streams.backfill import Step
+    from streams.cutover import Step
     from streams.generations import Position
     from streams.warehouse.client import Warehouse
     from streams.warehouse.placing import Target
@@ -83,7 +85,18 @@ def backfill(
         say(t(f"{name} đã có số liệu đúng định nghĩa.", f"{name} is served as it is defined: nothing to do."))
 
 
-def rebuild(entity: Annotated[str, typer.Argument(metavar="ENTITY")]) -> None:
+def rebuild(
+    entity: Annotated[str, typer.Argument(metavar="ENTITY")],
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="YYYY-MM-DD",
+            help=t("Các ngày trước đó giữ nguyên số liệu.", "Days before it keep the figures they have."),
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
     from streams.rebuild import rebuild as work
 
     declared = _declared()
@@ -92,7 +105,11 @@ def rebuild(entity: Annotated[str, typer.Argument(metavar="ENTITY")]) -> None:
         leave(
             Exit.USAGE, t(f"Không có loại bản ghi {entity!r}; có: {known}", f"No entity {entity!r}; there are {known}")
         )
-    _run(declared, entity, None, work)
+    try:
+        since = date.fromisoformat(start) if start is not None else None
+    except ValueError:
+        leave(Exit.USAGE, t(f"--from {start!r}: cần YYYY-MM-DD", f"--from {start!r}: write YYYY-MM-DD"))
+    _run(declared, entity, None, partial(work, since=since))
 
 
 def rollups(output: Annotated[Format, typer.Option("--output", "-o")] = Format.TABLE) -> None:

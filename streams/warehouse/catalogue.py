@@ -95,6 +95,7 @@ class Catalogue:
             if entry.state is State.RETIRED:
                 self._warehouse.command(f"DROP VIEW IF EXISTS view_{entry.table}")
                 self._warehouse.command(f"DROP TABLE IF EXISTS {entry.table}")
+                self._warehouse.command(f"DROP TABLE IF EXISTS {entry.table}_kept")
                 self.change(lambda entries, e=entry: _dropped(entries, e))  # type: ignore[misc]
 
 

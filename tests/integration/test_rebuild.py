@@ -10,7 +10,9 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -21,7 +23,7 @@ from streams.store import EntityStore
 from streams.warehouse.catalogue import Catalogue
 from streams.warehouse.client import Warehouse
 from streams.warehouse.schema import current_target, migrate, rollup_target
-from tests.dossiers import life_cycles
+from tests.dossiers import DAY_MS, START_MS, life_cycles
 from tests.rebuild_command import ROOT, ZONE, changed_plan
 from tests.stream_worker import Bench, bench, value_of
 
@@ -91,9 +93,10 @@ def resending(table: Bench, url: str) -> Iterator[list[int]]:
         assert not failed, failed
 
 
-async def flow(table: Bench, dossiers: int, seed: int, seconds: float) -> int:
-    """Events at an even pace; returns how many."""
-    messages = [(event["entity_key"].encode(), value_of(event)) for event in life_cycles(dossiers, seed)]
+async def flow(table: Bench, dossiers: int, seed: int, seconds: float, since_ms: int = 0) -> int:
+    """Events at an even pace, of dossiers filed since a moment; returns how many."""
+    events = [event for event in life_cycles(dossiers, seed) if event["filed_at"] >= since_ms]
+    messages = [(event["entity_key"].encode(), value_of(event)) for event in events]
     size = -(-len(messages) // max(1, int(seconds / PACE_S)))
     producer = AIOKafkaProducer(bootstrap_servers=table.bootstrap, acks="all", linger_ms=5)
     await producer.start()
@@ -153,7 +156,7 @@ async def test_a_back_fill_under_load_equals_what_it_would_have_been_from_the_st
         rollup = f"{table.name}_by_received_at"
         assert live_table(table, rollup) == rollup, "a changed definition waits for its back-fill"
         with resending(table, warehouse) as sent:
-            flowing = asyncio.create_task(flow(table, 3_000, 2, 4))
+            flowing = asyncio.create_task(flow(table, 2_500, 2, 3))
             process = command(table, "backfill", 1_000, NEW)
             said = await asyncio.to_thread(finish, process)
             count += await flowing
@@ -177,7 +180,7 @@ async def test_a_rebuild_killed_in_the_middle_is_resumed_and_equals_the_live_fig
         table.warehouse.command(f"TRUNCATE TABLE {table.name}_by_ended_at")
         table.warehouse.command(f"DELETE FROM {table.contract.current_table} WHERE status = 10")
         assert differences(table, {}) and currents_differ(table)
-        flowing = asyncio.create_task(flow(table, 2_000, 4, 5))
+        flowing = asyncio.create_task(flow(table, 2_000, 4, 3))
         first = command(table, "rebuild", 400)
         assert first.stdout is not None
         line = ""
@@ -232,6 +235,32 @@ async def test_a_view_that_throws_is_dropped_the_flow_goes_on_and_a_back_fill_re
         count += await flow(table, 300, 7, 0.2)
         table.wait(lambda: table.primary_rows() == count)
         table.wait(lambda: not differences(table, {}) and not currents_differ(table), within_s=10)
+    finally:
+        worker.kill()
+        worker.wait()
+
+
+async def test_a_rebuild_from_a_date_keeps_the_days_before_it_while_events_flow(table: Bench) -> None:
+    since_ms = START_MS + 150 * DAY_MS
+    since = datetime.fromtimestamp(since_ms / 1000, ZoneInfo(ZONE)).date()
+    worker = table.start()
+    try:
+        count = await flow(table, 600, 8, 0.2)
+        table.wait(lambda: table.primary_rows() == count and not differences(table, {}))
+        for day in (since - timedelta(days=1), since):
+            table.warehouse.command(f"INSERT INTO {table.name}_by_received_at (day, received) VALUES ('{day}', 5)")
+        flowing = asyncio.create_task(flow(table, 2_500, 9, 2, since_ms))
+        await asyncio.to_thread(finish, command(table, since.isoformat(), 400))
+        count += await flowing
+        table.wait(lambda: table.primary_rows() == count)
+        table.wait(lambda: len(differences(table, {})) == 1, within_s=10)
+        (rollup, day, *_), *_ = differences(table, {})
+        assert (rollup, day) == (f"{table.name}_by_received_at", since - timedelta(days=1))
+        assert not currents_differ(table)
+        # A correction of an old day is counted in the kept days as before.
+        count += await flow(table, 600, 10, 0.2)
+        table.wait(lambda: table.primary_rows() == count)
+        table.wait(lambda: [row[1] for row in differences(table, {})] == [since - timedelta(days=1)], within_s=10)
     finally:
         worker.kill()
         worker.wait()
