@@ -65,10 +65,9 @@ _LOW_CARDINALITY = frozenset(("org_code", "source_system", "admin_code", "admin_
 
 def column_type(field: Field) -> str:
     """ClickHouse type of a contract field."""
-    if field.base == "decimal":
-        base = f"Decimal({field.precision}, {field.scale})"
-    else:
-        base = "LowCardinality(String)" if field.name in _LOW_CARDINALITY else _TYPES[field.base]
+    base = _TYPES.get(field.base, f"Decimal({field.precision}, {field.scale})")
+    if field.base == "string" and field.name in _LOW_CARDINALITY:
+        base = "LowCardinality(String)"
     return f"Nullable({base})" if field.nullable else base
 
 
