@@ -11,7 +11,7 @@ import contextlib
 import io
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -31,6 +31,7 @@ from streams.sink import EntitySink, Records, TakeOver
 from streams.store import EntityStore
 from streams.warehouse.client import Warehouse
 from streams.warehouse.schema import current_table, migrate, rollup_select
+from tests.fact_worker import fact_contract
 from tests.stream_worker import ROOT, private_contract, value_of
 
 TIMEZONE = "Asia/Ho_Chi_Minh"
@@ -197,8 +198,7 @@ def core(
     name = f"core{next(_NUMBERS)}"
     contract = private_contract(name)
     if remember_days is not None:
-        declared = {**contract.schema, "kind": "fact", "remember_days": remember_days}
-        contract = replace(contract, kind="fact", schema=declared)
+        contract = fact_contract(name, remember_days)
     plan = private_plan(contract, arrivals)
     _engine().command(f"CREATE DATABASE {name}")
     warehouse = InProcessWarehouse(name)

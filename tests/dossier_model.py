@@ -10,7 +10,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from schemas.codec import dtype
 from schemas.contract import Contract, load_contracts
 from streams.change import content_hash
-from tests.core_in_process import Core
+from streams.plan import EntityPlan
+from streams.warehouse.client import Warehouse
 from tests.dossiers import DAY_MS, OPS, dossier
 
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -101,7 +102,20 @@ def summed(rows: Iterable[tuple[Event, int]]) -> dict[Bucket, int]:
     return {bucket: count for bucket, count in total.items() if count}
 
 
-def from_views(table: Core) -> dict[Bucket, int]:
+class Tables(Protocol):
+    """An entity's tables in a warehouse."""
+
+    @property
+    def contract(self) -> Contract: ...
+
+    @property
+    def plan(self) -> EntityPlan: ...
+
+    @property
+    def warehouse(self) -> Warehouse: ...
+
+
+def from_views(table: Tables) -> dict[Bucket, int]:
     """Every bucket that is not zero, from the rollups that the warehouse's views made."""
     found: dict[Bucket, int] = {}
     keys = ", ".join(f"`{name}`" for name in DIMENSIONS)
@@ -117,7 +131,7 @@ def from_views(table: Core) -> dict[Bucket, int]:
     return found
 
 
-def current_in(table: Core) -> dict[str, tuple[int, str, bool]]:
+def current_in(table: Tables) -> dict[str, tuple[int, str, bool]]:
     rows = table.warehouse.rows(
         f"SELECT entity_key, revision, event_id, deleted FROM {table.contract.current_table} FINAL"
     )

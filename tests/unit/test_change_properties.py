@@ -110,7 +110,7 @@ def interleavings(events: list[Event]) -> st.SearchStrategy[list[Event]]:
     return st.permutations([event["entity_key"] for event in events]).map(merged)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.data(), EVENTS, CUTS)
 def test_shuffled_within_and_across_entities_repeated_and_cut_anywhere_figures_and_states_are_the_same(
     data: st.DataObject, events: list[Event], cuts: list[int]
@@ -123,7 +123,7 @@ def test_shuffled_within_and_across_entities_repeated_and_cut_anywhere_figures_a
     assert sorted(offsets) == list(range(len(events) + len(twice)))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.data(), EVENTS, CUTS, CUTS)
 def test_an_entity_s_history_does_not_depend_on_other_entities_or_on_the_cut_of_batches(
     data: st.DataObject, events: list[Event], cuts: list[int], others: list[int]
@@ -154,7 +154,7 @@ def test_replayed_from_any_offset_nothing_is_counted_again(
     assert_is(partition, events)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(EVENTS, CUTS)
 def test_every_state_counted_is_taken_back_once_or_is_the_current_one(events: list[Event], cuts: list[int]) -> None:
     partition = Partition()
@@ -273,7 +273,7 @@ class DossierLife(RuleBasedStateMachine):
 
 
 TestDossierLife = DossierLife.TestCase
-TestDossierLife.settings = settings(max_examples=15, stateful_step_count=20, deadline=None)
+TestDossierLife.settings = settings(max_examples=12, stateful_step_count=20, deadline=None)
 
 
 NOW_MS = 1_795_000_000_000
@@ -292,7 +292,7 @@ def test_rollups_and_current_states_of_the_real_views_equal_the_model() -> None:
     """With workers that die before and after the write and redo, with repeats, and with a cache that forgets."""
     with core(cached_states=2) as table:
 
-        @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+        @settings(max_examples=24, deadline=None, suppress_health_check=[HealthCheck.too_slow])
         @given(st.data(), EVENTS, CUTS)
         def sequence(data: st.DataObject, events: list[Event], cuts: list[int]) -> None:
             table.empty()
