@@ -8,7 +8,6 @@ import contextlib
 import dataclasses
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -50,27 +49,12 @@ def place() -> Iterator[tuple[str, str, Path]]:
             yield bootstrap, url, there
 
 
-def stream_core(_: Size) -> Figures:
-    """Kafka → visible rows, current and rollups; beside stock Faust, interleaved."""
-    from tests.benchmarks import core
-
-    with place() as (bootstrap, url, _folder):
-        rates = core.measure(bootstrap, url)
-    return {
-        "hub_events_per_s": [round(rate.hub) for rate in rates],
-        "stock_faust_events_per_s": [round(rate.stock_faust) for rate in rates],
-        "median_ratio": round(statistics.median(rate.hub / rate.stock_faust for rate in rates), 1),
-        "event_bytes": round(rates[0].event_bytes),
-    }
-
-
 def comparison(groups: Sequence[str], size: Size) -> Figures:
     """The hub, its peers and the limits on one topic, interleaved; table and chart."""
     from tests.benchmarks import compare, core, present
     from tests.benchmarks.systems.runner import LARGEST
 
-    # The whole path belongs into the same repeats.
-    whole_path = [core.repeat] if "whole" in groups and hasattr(core, "repeat") else []
+    whole_path = [core.repeat] if "whole" in groups else []
     with place() as (bootstrap, url, _):
         figures = compare.measure(bootstrap, url, groups, whole_path, size.repeats, size.of(LARGEST))
     (BENCH / "core.md").write_text(present.markdown(figures), encoding="utf-8")
@@ -192,10 +176,10 @@ def connectors(_: Size) -> Figures:
 
 
 COMPARED = ("whole", "peers", "limits", "like")
-"""Parts of one comparison: those asked for run in the same interleaved repeats. `whole`: Kafka to the warehouse."""
+"""Parts of one comparison, `core`: those asked for run in the same interleaved repeats. `whole`: Kafka to the
+warehouse, and its bare limit."""
 
 PARTS: dict[str, Callable[[Size], Figures]] = {
-    "core": stream_core,
     "workers": workers,
     "cores": cores,
     "updates": updates,
@@ -230,7 +214,7 @@ def measure(name: str, part: Callable[[Size], Figures], size: Size) -> bool:
 
 
 def main() -> None:
-    known = [*COMPARED, *PARTS]
+    known = ["core", *COMPARED, *PARTS]
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", help=f"which ones (default: all): {', '.join(known)}")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the full numbers of events, for a trial")
@@ -245,7 +229,7 @@ def main() -> None:
     # Of the processes started too: deprecations of other packages would hide the figures.
     os.environ["PYTHONWARNINGS"] = "ignore"
     BENCH.mkdir(exist_ok=True)
-    groups = [name for name in COMPARED if name in chosen]
+    groups = [name for name in COMPARED if name in chosen or "core" in chosen]
     results: list[bool] = []
     if groups:
 
@@ -253,7 +237,7 @@ def main() -> None:
             return comparison(groups, size)
 
         compared.__doc__ = comparison.__doc__
-        results.append(measure("compare", compared, size))
+        results.append(measure("core", compared, size))
     results += [measure(name, PARTS[name], size) for name in PARTS if name in chosen]
     sys.exit(0 if all(results) else 1)
 

@@ -4,7 +4,8 @@
 `… join GROUP BOOTSTRAP TOPIC STATE_DIR` is a member of a group: it tells its partitions, waits for a line on
 standard input before the first batch, and then tells its progress, for several workers at once (`workers`).
 
-Everything but the warehouse is the product's: the group, the intents committed to Kafka, the partitions' runners.
+Everything but the warehouse is the product's: the group, the intents committed to Kafka, the partitions' runners,
+the sink with its states; where it would send a block, the rows are counted.
 """
 
 from __future__ import annotations
@@ -26,18 +27,18 @@ from faust.types import TP
 from schemas.codec import Decoder
 from schemas.contract import Contract
 from streams.app import StreamSettings, StreamWorker
-from streams.change import DELETED, OFFSET, STATE_OFFSET, compute
-from streams.placement import misplaced
+from streams.block import Bounds
+from streams.fences import Fence
+from streams.intent import NOTHING, Written
 from streams.quarantine import TOPIC as QUARANTINE_TOPIC
 from streams.quarantine import Refusal
-from streams.states import KnownKeys, StateCache, key_hashes
+from streams.sink import EntitySink, TakeOver
+from streams.states import KnownKeys
+from streams.store import EntityStore
 from streams.topic_ids import topic_ids
 from streams.warehouse.client import Warehouse
 from tests.benchmarks import events, topics
 from tests.benchmarks.systems.meter import Meter
-
-CACHED_STATES = 200_000
-"""Over all partitions, as a worker's default."""
 
 NOWHERE = "http://127.0.0.1:9/none"
 """No warehouse is asked for anything."""
@@ -50,84 +51,50 @@ class NoQuarantine:
         raise AssertionError(f"{len(refusals)} events were refused")
 
 
-class _Counted:
-    """A block that is written by counting it."""
+class CountingStore(EntityStore):
+    """In the warehouse's place: the rows of a block are summed by unit, and nothing is kept that could be asked for."""
 
-    def __init__(self, sink: CountingSink, rows: pl.DataFrame, states: pl.DataFrame, events: int) -> None:
-        self._sink, self._rows, self._states, self._events = sink, rows, states, events
-
-    async def send(self) -> None:
-        return
-
-    def done(self) -> None:
-        self._sink.count(self._rows, self._states, self._events)
-
-
-class CountingSink:
-    """One partition: signed changes, summed by unit."""
-
-    def __init__(self, contract: Contract, known: KnownKeys, saw: Callable[[int], None], gate: asyncio.Event) -> None:
-        self._contract, self._known, self._saw, self._gate = contract, known, saw, gate
-        self._decoder = Decoder(contract, events.schema_text)
-        self._cache = StateCache(CACHED_STATES // events.PARTITIONS)
-        self._columns = [*(field.name for field in contract.fields), STATE_OFFSET, DELETED]
+    def __init__(self, contract: Contract, saw: Callable[[int], None]) -> None:
+        super().__init__(Warehouse(NOWHERE), contract)
+        self._saw = saw
         self.counts: Counter[str] = Counter()
 
-    async def open(self, topic_id: str) -> None:
-        """It cannot tell what was written: the commit alone is believed."""
+    def written(self, topic_id: str, partition: int) -> Written:
+        return NOTHING
 
-    async def prepare(self, records: Any, first: int, last: int) -> _Counted:
-        await self._gate.wait()
-        rows, states = await asyncio.to_thread(self._compute, records)
-        return _Counted(self, rows, states, len(records))
+    def written_rows(self, bounds: Bounds) -> pl.DataFrame:
+        return pl.DataFrame()
 
-    async def prepare_redo(self, first: int, last: int) -> None:
-        return None
+    def current_states(self, keys: list[str]) -> pl.DataFrame:
+        raise AssertionError(f"{len(keys)} states fell out of the cache: there is no warehouse to look them up in")
 
-    async def prepare_again(self, records: Any, first: int, last: int) -> _Counted:
-        return await self.prepare(records, first, last)
-
-    def _compute(self, records: Any) -> tuple[pl.DataFrame, pl.DataFrame]:
-        decoded = self._decoder.decode(records.keys, records.values)
-        times = pl.Series(records.times, dtype=pl.Int64).cast(pl.Datetime("ms", "UTC"))
-        batch = decoded.frame.with_columns(
-            pl.Series(OFFSET, records.offsets, dtype=pl.Int64), times.alias("kafka_time")
-        )
-        assert not decoded.bad
-        assert not misplaced(batch, self._contract)
-        changes = compute(batch, self._states(batch["entity_key"].unique(maintain_order=True)), self._contract)
-        return changes.rows, changes.states
-
-    def _states(self, keys: pl.Series) -> pl.DataFrame:
-        frames, missing = self._cache.get(keys.filter(pl.Series(self._known.contains(key_hashes(keys)))).to_list())
-        assert not missing, "a state fell out of the cache: there is no warehouse to look it up in"
-        return pl.concat(frames) if frames else self._none()
-
-    def _none(self) -> pl.DataFrame:
-        empty = self._decoder.decode([], []).frame.drop("__row")
-        return empty.with_columns(pl.lit(0, dtype=pl.Int64).alias(STATE_OFFSET), pl.lit(value=False).alias(DELETED))
-
-    def count(self, rows: pl.DataFrame, states: pl.DataFrame, number: int) -> None:
-        """Sum a batch's signs by unit and remember its states."""
+    def insert(self, rows: pl.DataFrame, bounds: Bounds) -> None:
         self.counts.update(dict(rows.group_by("org_code").agg(pl.col("sign").cast(pl.Int64).sum()).iter_rows()))
-        self._cache.put(states.select(self._columns))
-        self._known.add(key_hashes(states["entity_key"]))
-        self._saw(number)
+        self._saw(rows.filter(pl.col("kind") != "retracted").height)
 
 
 class CountingWorker(StreamWorker):
-    """The product's worker with another sink."""
+    """The product's worker over that store."""
 
     def __init__(self, bootstrap: str, topic: str, group: str, state: Path, saw: Callable[[int], None]) -> None:
-        contract = replace(events.contract(), domain=topic.split(".")[1], entity=topic.split(".")[2])
         self.gate = asyncio.Event()
-        self._of_case, self._saw, self._known = contract, saw, KnownKeys()
-        settings = StreamSettings(bootstrap, state / "faust", group=group)
+        self._counted = replace(events.contract(), domain=topic.split(".")[1], entity=topic.split(".")[2])
+        self._saw, self._known = saw, KnownKeys()
+        settings = StreamSettings(bootstrap, state / "faust", group=group, audit=False)
         ids = topic_ids(bootstrap)
-        super().__init__(settings, [contract], Warehouse(NOWHERE), events.schema_text, NoQuarantine(), ids)
+        super().__init__(settings, [self._counted], Warehouse(NOWHERE), events.schema_text, NoQuarantine(), ids)
 
-    def _sink(self, tp: TP, *_: Any) -> Any:
-        return CountingSink(self._of_case, self._known, self._saw, self.gate)
+    async def _topic_id(self, topic: str, turn: int) -> str:
+        return "counted"
+
+    def _sink(self, tp: TP, *_: Any) -> EntitySink:
+        async def take_over() -> TakeOver:
+            await self.gate.wait()
+            return TakeOver({tp.partition: Fence(tp.partition, 1, 0)}, self._known)
+
+        store, decoder = CountingStore(self._counted, self._saw), Decoder(self._counted, events.schema_text)
+        cached = self._settings.cached_states // events.PARTITIONS
+        return EntitySink(self._counted, tp.partition, store, decoder, NoQuarantine(), take_over, cached)
 
 
 async def count(bootstrap: str, topic: str, number: int, skip: int, state: Path) -> None:
