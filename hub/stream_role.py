@@ -21,6 +21,7 @@ from streams.broken_views import show_broken
 from streams.errors import WarehouseError, WarehouseUnavailableError
 from streams.topic_ids import topic_ids
 from streams.warehouse.client import Warehouse
+from streams.warehouse.evolution import evolve
 from streams.warehouse.schema import migrate
 
 RETRY_S = 0.5
@@ -134,7 +135,11 @@ class StreamRole:
 
 
 def migrate_warehouse(warehouse: Warehouse, declared: Declarations, timezone: str) -> None:
-    """Create missing tables and reload the code tables; blocks; idempotent."""
+    """Bring the tables to the contracts' versions, create missing ones and reload the code tables; blocks; idempotent.
+
+    EvolutionError if a contract does not follow from its table: nothing is changed then.
+    """
+    evolve(warehouse, declared.contracts.values())
     migrate(warehouse, dict(declared.contracts), dict(declared.plans), timezone, declared.codes.values())
 
 
