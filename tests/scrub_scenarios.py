@@ -6,7 +6,7 @@ from pathlib import Path
 
 import chdb
 
-from streams.warehouse.engine import Engine
+from streams.warehouse.engine import Engine, EngineError
 from streams.warehouse.scrub import LOGS, scrub
 
 TABLES = """
@@ -98,3 +98,15 @@ def lost_part_without_scrub(place: Path) -> int:
         return int(connection.query("SELECT count() FROM a").bytes())
     finally:
         connection.close()
+
+
+def opened_twice(place: Path) -> str:
+    """What a second opening says."""
+    engine = _opened(place)
+    try:
+        _opened(place)
+    except EngineError as error:
+        return str(error)
+    finally:
+        engine.close()
+    return ""

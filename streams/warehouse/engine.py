@@ -6,12 +6,13 @@ request gets its own and two queries run side by side.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import chdb
 
@@ -85,12 +86,27 @@ def _varint(number: int) -> bytes:
     return bytes(out)
 
 
+def _locked(data: Path) -> TextIO:
+    """A lock on `data` for as long as the file is open, the process's death included; `EngineError` if another has it.
+
+    The engine would notice by itself, but only after this process had scrubbed the directory of the running one.
+    """
+    lock = (data.parent / f"{data.name}.lock").open("w", encoding="utf-8")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise EngineError(f"{data} is open in another process: stop that warehouse first") from error
+    return lock
+
+
 class Engine:
     """Owns a data directory. Methods block; call them from threads."""
 
     def __init__(self, data: Path, spool: Path) -> None:
         """Open or create `data`; `spool` (best on a memory disk) takes insert bodies and is emptied first."""
         data.mkdir(parents=True, exist_ok=True)
+        self._lock = _locked(data)
         scrub(data)
         shutil.rmtree(spool, ignore_errors=True)
         spool.mkdir(parents=True)
@@ -108,6 +124,7 @@ class Engine:
         """Flush and release the directory."""
         self._anchor.close()
         shutil.rmtree(self.spool, ignore_errors=True)
+        self._lock.close()
 
     def run(
         self,

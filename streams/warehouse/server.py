@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import hmac
 import itertools
 import json
-import os
 import re
 import zlib
 from collections.abc import Awaitable, Callable
@@ -278,6 +278,12 @@ async def _respond(send: Send, status: int, body: bytes, headers: list[tuple[byt
 def create_app(data: Path, credentials: dict[str, Credential] | None = None) -> WarehouseApp:
     """The application over the directory `data`, with its insert bodies on a memory disk where there is one."""
     faultpoints.arm()
+    return WarehouseApp(lambda: Engine(data, spool_of(data)), credentials)
+
+
+def spool_of(data: Path) -> Path:
+    """Where the insert bodies of a data directory are kept. Its own, always the same: what a killed process left there
+    the next one removes."""
     memory = Path("/dev/shm")
-    spool = (memory if memory.is_dir() else data.parent) / f"ioc-spool-{os.getpid()}"
-    return WarehouseApp(lambda: Engine(data, spool), credentials)
+    mark = hashlib.blake2b(str(data.absolute()).encode(), digest_size=6).hexdigest()
+    return (memory if memory.is_dir() else data.parent) / f"ioc-spool-{mark}"

@@ -119,3 +119,8 @@ def test_a_lost_part_comes_back_by_the_retry_of_its_block_after_the_directory_is
 
 def test_without_the_scrub_the_retry_would_be_dropped_and_the_block_lost(tmp_path: Path) -> None:
     assert in_a_process_of_its_own(scrub_scenarios.lost_part_without_scrub, tmp_path) == 0
+
+
+def test_a_directory_that_is_open_is_neither_scrubbed_nor_opened_again(tmp_path: Path) -> None:
+    said = in_a_process_of_its_own(scrub_scenarios.opened_twice, tmp_path)
+    assert said == f"{tmp_path / 'data'} is open in another process: stop that warehouse first"
