@@ -208,9 +208,14 @@ class Backfill:
             retired = [replace(before, state=State.RETIRED)] if before is not None else []
             return [replace(entry, state=State.LIVE, reason=""), *retired]
 
-        self._catalogue.change(switched)
+        for written in self._catalogue.change(switched):
+            if written.state is State.RETIRED:
+                self._warehouse.command(f"DROP VIEW IF EXISTS view_{written.table}")
         log.info("rollup_switched", rollup=target.name, table=entry.table)
         self._warehouse.command(f"DROP TABLE IF EXISTS {copy_of(entry.table)}")
+
+    def sweep(self) -> None:
+        """Drop what was retired, once nobody reads it any more."""
         time.sleep(GRACE_S)
         self._catalogue.sweep()
 
@@ -230,4 +235,4 @@ class Backfill:
         self._warehouse.command(f"INSERT INTO {target.name} {target.select(source)}", UNTOKENED)
         log.info("table_exchanged", table=target.name, generation=entry.generation)
         self._catalogue.change(lambda _: [replace(entry, state=State.RETIRED, reason=EXCHANGED)])
-        self._catalogue.sweep()
+        self._catalogue.sweep(target.name)

@@ -86,7 +86,7 @@ class CutOver:
                 replace(e, state=State.RETIRED) for e in entries if e.rollup == target.name and e.state in BUILDING
             ]
         )
-        self._catalogue.sweep()
+        self._catalogue.sweep(target.name)
 
     def cut(self, target: Target) -> Entry:
         """Steps 2 to 4; raises `CutError`."""

@@ -112,6 +112,7 @@ def _run(
             backfills.check(target)
         for target in chosen:
             backfills.run(target, since)
+        backfills.sweep()
         finished = True
         return [target.name for target in chosen]
     finally:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
 from hub.cli.context import settings
-from hub.cli.output import Exit, Format, leave, show_json, show_rows
+from hub.cli.output import Exit, Format, leave, say, show_json, show_rows
 from hub.cli.rebuild import register_kpi
 from hub.language import t
 
@@ -104,10 +104,21 @@ def ask(path: str, key: str | None, parameters: Mapping[str, str | None] | None 
 
 def kpi_ls(start: From = None, end: To = None, output: Output = Format.TABLE, key: Key = None) -> None:
     answer = ask("/v1/kpis", key, {"from": start, "to": end})
+    _say_cures(answer["items"])
     if output is Format.JSON:
         show_json(answer["items"])
     else:
         show_rows(answer["items"], KPI_COLUMNS, output)
+
+
+def _say_cures(items: Sequence[Mapping[str, Any]]) -> None:
+    """What to run for KPIs that have no figures yet, on stderr."""
+    for item in items:
+        unserved = item["unserved"]
+        if unserved is not None and unserved["percent"] is not None:
+            say(t(f"{item['id']}: đã tính {unserved['percent']}%", f"{item['id']}: {unserved['percent']}% computed"))
+        elif unserved is not None:
+            say(f"{item['id']}: {unserved['state']} {unserved['reason']} → {unserved['cure']}")
 
 
 def kpi_get(
@@ -119,6 +130,7 @@ def kpi_get(
     key: Key = None,
 ) -> None:
     answer = ask(f"/v1/kpis/{kpi_id}", key, {"from": start, "to": end, "by": by})
+    _say_cures([answer])
     if output is Format.JSON:
         show_json(answer)
     elif by is not None:

@@ -85,14 +85,10 @@ class Catalogue:
         won = self._warehouse.rows(f"SELECT any(writer) FROM {TABLE} WHERE seq = {seq}")
         return str(won[0][0]) == writer
 
-    def retire(self, table: str) -> None:
-        """Take a generation out of use; `sweep` drops it."""
-        self.change(lambda entries: [replace(e, state=State.RETIRED) for e in entries if e.table == table])
-
-    def sweep(self) -> None:
-        """Drop views and tables of retired generations. Idempotent."""
+    def sweep(self, rollup: str | None = None) -> None:
+        """Drop views and tables of retired generations, of one rollup or of all. Idempotent."""
         for entry in self.entries():
-            if entry.state is State.RETIRED:
+            if entry.state is State.RETIRED and rollup in (None, entry.rollup):
                 self._warehouse.command(f"DROP VIEW IF EXISTS view_{entry.table}")
                 self._warehouse.command(f"DROP TABLE IF EXISTS {entry.table}")
                 self._warehouse.command(f"DROP TABLE IF EXISTS {entry.table}_kept")
