@@ -46,6 +46,15 @@ def unknown_schema(row: int, schema_id: int) -> BadRecord:
     )
 
 
+def unreadable_schema(row: int, schema_id: int) -> BadRecord:
+    return BadRecord(
+        row,
+        "unreadable_schema",
+        f"Lược đồ số {schema_id} trong sổ đăng ký không phải lược đồ Avro hợp lệ.",
+        f"Schema {schema_id} of the registry is no valid Avro schema.",
+    )
+
+
 def undecodable(row: int, why_vi: str, why_en: str) -> BadRecord:
     return BadRecord(
         row,

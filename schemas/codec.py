@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 
 from schemas import bad_records
+from schemas.avro_parser import InvalidSchemaError
 from schemas.bad_records import BadRecord as BadRecord
 from schemas.contract import Contract
 from schemas.errors import UnknownSchemaError
@@ -45,6 +46,12 @@ def empty_frame(contract: Contract) -> pl.DataFrame:
     return pl.DataFrame(schema={**schema, ROW: pl.UInt32()})
 
 
+_REFUSALS = {
+    UnknownSchemaError: bad_records.unknown_schema,
+    InvalidSchemaError: bad_records.unreadable_schema,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class _Group:
     """Records of one writer schema: whole values and keys, and their rows in the batch."""
@@ -65,7 +72,6 @@ class _Reader:
 
     writer: Writer
     columns: tuple[Column, ...]
-    parsed: Any
 
 
 class Decoder:
@@ -89,9 +95,10 @@ class Decoder:
         for group in _groups(keys, values, bad):
             try:
                 reader = self._reader(group.header)
-            except UnknownSchemaError:
+            except (UnknownSchemaError, InvalidSchemaError) as error:
+                refusal = _REFUSALS[type(error)]
                 schema_id = schema_id_of(group.header) or 0
-                bad += [bad_records.unknown_schema(row, schema_id) for row in group.rows]
+                bad += [refusal(row, schema_id) for row in group.rows]
                 continue
             seen = whole is not None and len(group.rows) == len(whole.rows)
             frames.append(self._group(reader, group, bad, clean=not seen))
@@ -119,14 +126,14 @@ class Decoder:
         if schema_id not in self._readers:
             writer = Writer(self._schema_text(schema_id))
             columns = resolve(self._contract, writer) if writer.fields is not None else ()
-            self._readers[schema_id] = _Reader(writer, columns, fastavro.parse_schema(writer.schema))
+            self._readers[schema_id] = _Reader(writer, columns)
         return self._readers[schema_id]
 
     def _at_once(self, group: _Group) -> pl.DataFrame | None:
         """The common case: nothing is wrong. None if anything is."""
         try:
             reader = self._reader(group.header)
-        except UnknownSchemaError:
+        except (UnknownSchemaError, InvalidSchemaError):
             return None
         return self._clean(reader, group) if reader.writer.fields is not None else None
 
@@ -175,11 +182,12 @@ class Decoder:
     def _one_by_one(self, reader: _Reader, group: _Group, bad: list[BadRecord]) -> pl.DataFrame:
         """For schemas that the columnar reader does not take."""
         good: list[dict[str, Any]] = []
+        parsed = fastavro.parse_schema(reader.writer.schema)
         for row, key, value in zip(group.rows, group.keys, group.values, strict=True):
             stream = io.BytesIO(value)
             stream.seek(HEADER_BYTES)
             try:
-                record: Any = fastavro.schemaless_reader(stream, reader.parsed, self._parsed)
+                record: Any = fastavro.schemaless_reader(stream, parsed, self._parsed)
             except Exception as error:  # noqa: BLE001 – the reader raises anything on bad bytes; each record is judged
                 bad.append(bad_records.undecodable(row, type(error).__name__, type(error).__name__))
                 continue

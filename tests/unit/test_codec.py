@@ -14,7 +14,7 @@ import pytest
 from schemas.codec import ROW, Decoder
 from schemas.contract import Contract, load_contracts
 from schemas.errors import RegistryUnavailableError, UnknownSchemaError
-from schemas.wire import frame
+from schemas.wire import MAX_VALUE_BYTES, frame
 
 DOSSIER = load_contracts()["dossier"]
 OLD = json.loads(DOSSIER.schema_text)
@@ -138,6 +138,47 @@ def test_random_corruption_never_gives_a_wrong_row(decoder: Decoder) -> None:
         values[victim] = values[victim][:cut]
         rows = decoder.decode(keys, values).frame.drop(ROW).rows()
         assert rows == [row for number, row in enumerate(expected) if number != victim]
+
+
+def test_a_schema_that_is_none_condemns_its_own_records_alone() -> None:
+    texts = {1: DOSSIER.schema_text, 2: '{"type": "strang"}', 3: 'syntax = "proto3";', 4: '"string"'}
+    keys, written = [key(number) for number in range(4)], [value(number) for number in range(4)]
+    values = [frame(1 + number, datum[5:]) for number, datum in enumerate(written)]
+    decoded = Decoder(DOSSIER, texts.__getitem__).decode(keys, values)
+    assert decoded.frame[ROW].to_list() == [0]
+    assert [bad.code for bad in decoded.bad] == ["unreadable_schema", "unreadable_schema", "undecodable"]
+
+
+def test_a_batch_of_bad_records_alone_gives_columns_without_rows(decoder: Decoder) -> None:
+    decoded = decoder.decode([b"a", b"b", b"c"], [None, b"{}", value(0)[:9]])
+    assert decoded.frame.schema == decoder.decode([], []).frame.schema
+    assert len(decoded.bad) == 3
+
+
+def test_a_value_beyond_the_limit_is_refused_unread(decoder: Decoder) -> None:
+    large = value(0, applicant="x" * MAX_VALUE_BYTES)
+    decoded = decoder.decode([key(0), key(1)], [large, value(1)])
+    assert decoded.frame[ROW].to_list() == [1]
+    assert [(bad.row, bad.code) for bad in decoded.bad] == [(0, "too_large")]
+    assert str(len(large)) in decoded.bad[0].reason_en
+
+
+def test_random_bytes_within_a_datum_never_change_another_record(decoder: Decoder) -> None:
+    dice = random.Random(11)
+    good = [value(n) for n in range(6)]
+    keys = [key(n) for n in range(6)]
+    expected = decoder.decode(keys, good).frame.drop(ROW).rows()
+    for _ in range(150):
+        values = list(good)
+        victim = dice.randrange(6)
+        damaged = bytearray(values[victim])
+        for _ in range(dice.randint(1, 3)):
+            damaged[dice.randrange(5, len(damaged))] = dice.randrange(256)
+        values[victim] = bytes(damaged)
+        decoded = decoder.decode(keys, values)
+        rows = dict(zip(decoded.frame[ROW].to_list(), decoded.frame.drop(ROW).rows(), strict=True))
+        rows.pop(victim, None)
+        assert rows == {number: row for number, row in enumerate(expected) if number != victim}
 
 
 def test_an_unavailable_registry_is_not_blamed_on_the_records() -> None:
