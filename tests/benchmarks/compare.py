@@ -85,11 +85,11 @@ def measure(
 
 
 def ratios(rates: dict[str, list[float]]) -> list[Ratio]:
-    """The wanted ratios that both sides were measured for: pure."""
+    """The wanted ratios that both sides were measured for in every repeat: pure."""
     found = []
     for system, beside, wanted in WANTED:
-        if system in rates and beside in rates:
-            each = [ours / theirs for ours, theirs in zip(rates[system], rates[beside], strict=False)]
+        if len(rates.get(system, ())) == len(rates.get(beside, ())) > 0:
+            each = [ours / theirs for ours, theirs in zip(rates[system], rates[beside], strict=True)]
             found.append(Ratio(system, beside, wanted, statistics.median(each), min(each), max(each)))
     return found
 

@@ -4,7 +4,8 @@ updates   one worker reads new entities, then two revisions of each of them, all
           entities out of many that were known before it started, mostly not in its cache
 entities  new entities while 1M and 10M others are known; the worker's resident memory
 
-Entities known beforehand are written into `<entity>_current` by SQL (`seeding`).
+Entities known beforehand are written into `<entity>_current` by SQL (`seeding`). The events are written once the
+worker has loaded the known keys, and the rate is taken from when all are on the topic.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,15 @@ def median(rates: list[float]) -> int:
     return round(statistics.median(rates))
 
 
-def _write(ready: Stand, messages: Iterator[events.Message]) -> int:
+def _write(ready: Stand, messages: Iterable[events.Message]) -> int:
     return asyncio.run(topics.write(ready.bootstrap, ready.contract.topic, messages))
+
+
+def _loaded_worker(ready: Stand) -> Worker:
+    """A worker that has loaded the keys known before it: while it does, it looks every key up."""
+    worker = ready.start()
+    ready.wait(lambda: worker.loaded_s(ready.contract.topic) is not None, RUN_S)
+    return worker
 
 
 def _middle(told: list[tuple[float, int]], start: int, end: int) -> float:
@@ -63,11 +71,12 @@ def random_updates(bootstrap: str, url: str, folder: Path, known: int, count: in
     """Rate of updates of random ones out of `known` entities, with the default cache."""
     with stand(bootstrap, url, folder) as ready:
         seeding.seed_current(ready, known)
-        _write(ready, (events.message(step * STRIDE % known, 2) for step in range(count)))
-        ready.start()
+        messages = [events.message(step * STRIDE % known, 2) for step in range(count)]
+        _loaded_worker(ready)
+        _write(ready, messages)
         told = ready.timeline(count, RUN_S)
         _expect_retractions(ready, count)
-        return _middle(told, 0, count)
+        return _middle(told, told[0][1], count)
 
 
 def updates(
@@ -101,14 +110,16 @@ def _share(some: list[float], of: list[float]) -> float:
     return round(statistics.median(a / b for a, b in zip(some, of, strict=True)), 3)
 
 
-def new_beside_known(bootstrap: str, url: str, folder: Path, known: int, count: int) -> tuple[float, float]:
-    """Rate of new entities beside so many known ones, and the worker's resident memory (MiB) at its most."""
+def new_beside_known(bootstrap: str, url: str, folder: Path, known: int, count: int) -> tuple[float, float, float]:
+    """Rate of new entities beside so many known ones, the worker's resident memory (MiB) at its most, and the
+    seconds it took to load the known keys."""
     with stand(bootstrap, url, folder) as ready:
         seeding.seed_current(ready, known)
-        _write(ready, events.messages(range(known, known + count)))
-        worker = ready.start()
+        messages = list(events.messages(range(known, known + count)))
+        worker = _loaded_worker(ready)
+        memory = [_memory(worker)]
+        _write(ready, messages)
         told: list[tuple[float, int]] = []
-        memory: list[float] = []
 
         def looked() -> bool:
             told.append((time.monotonic(), ready.processed()))
@@ -116,7 +127,7 @@ def new_beside_known(bootstrap: str, url: str, folder: Path, known: int, count: 
             return told[-1][1] >= count
 
         ready.wait(looked, RUN_S)
-        return _middle(told, 0, count), max(memory)
+        return _middle(told, told[0][1], count), max(memory), worker.loaded_s(ready.contract.topic) or 0.0
 
 
 def _memory(worker: Worker) -> float:
@@ -127,16 +138,22 @@ def entities(bootstrap: str, url: str, folder: Path, repeats: int, few: int, man
     """The part `entities`."""
     rates: dict[int, list[float]] = {few: [], many: []}
     memory: dict[int, list[float]] = {few: [], many: []}
+    seconds: dict[int, list[float]] = {few: [], many: []}
     for repeat in range(repeats):
         for known in (few, many):
-            rate, mib = new_beside_known(bootstrap, url, folder, known, count)
+            rate, mib, loading = new_beside_known(bootstrap, url, folder, known, count)
             rates[known].append(rate)
             memory[known].append(mib)
-            print(f"  repeat {repeat + 1}: {known:,} known: new {rate:,.0f}/s, {mib:,.0f} MiB", flush=True)
+            seconds[known].append(loading)
+            print(
+                f"  repeat {repeat + 1}: {known:,} known: new {rate:,.0f}/s, {mib:,.0f} MiB, loaded in {loading} s",
+                flush=True,
+            )
     return {
         "new_per_s": {str(known): [round(rate) for rate in found] for known, found in rates.items()},
         "kept_share": _share(rates[many], rates[few]),
         "kept_share_wanted": 0.8,
+        "keys_loaded_s": {str(known): found for known, found in seconds.items()},
         "worker_mib": {str(known): round(max(found)) for known, found in memory.items()},
         "worker_mib_allowed": {str(known): round((500e6 + 40 * (known + count)) / 2**20) for known in (few, many)},
     }

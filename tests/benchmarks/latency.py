@@ -50,8 +50,8 @@ def _others(count: int, start: int = 50_000_000) -> list[events.Message]:
     return list(events.messages(range(start, start + count)))
 
 
-def at_rate(bootstrap: str, url: str, folder: Path, rate: int, seconds: float) -> list[float]:
-    """Seconds from each send to being visible, ascending."""
+def at_rate(bootstrap: str, url: str, folder: Path, rate: int, seconds: float) -> tuple[list[float], float]:
+    """Seconds from each send to being visible, ascending; and the events that were sent a second."""
     with stand(bootstrap, url, folder) as ready:
         _ready(ready)
         watch = pace.Watch(ready)
@@ -69,7 +69,8 @@ def at_rate(bootstrap: str, url: str, folder: Path, rate: int, seconds: float) -
             sender.kill()
             sender.wait()
         found = pace.delays(sent, watch.seen, sent[0][1] + WARM_UP_S)
-        return sorted(seconds for _, _, seconds in found)
+        spent = max(at for _, at, _ in sent) - min(at for _, at, _ in sent)
+        return sorted(seconds for _, _, seconds in found), total / spent
 
 
 def _marked(watch: pace.Watch) -> int:
@@ -81,12 +82,14 @@ def latency(bootstrap: str, url: str, folder: Path, repeats: int) -> dict[str, A
     """The part `latency`."""
     figures: dict[str, Any] = {}
     for rate, seconds, p50_most, p99_most in RATES:
-        runs = []
+        runs, sent_a_second = [], []
         for repeat in range(repeats):
-            found = at_rate(bootstrap, url, folder, rate, seconds)
+            found, sent = at_rate(bootstrap, url, folder, rate, seconds)
             runs.append((_percentile(found, 0.5), _percentile(found, 0.99)))
-            print(f"  repeat {repeat + 1}: {rate:,}/s: p50 {runs[-1][0]} ms, p99 {runs[-1][1]} ms", flush=True)
+            sent_a_second.append(round(sent))
+            print(f"  repeat {repeat + 1}: {sent:,.0f}/s: p50 {runs[-1][0]} ms, p99 {runs[-1][1]} ms", flush=True)
         figures[f"at_{rate}_per_s"] = {
+            "sent_per_s": sent_a_second,
             "p50_ms": [p50 for p50, _ in runs],
             "p99_ms": [p99 for _, p99 in runs],
             "p50_ms_allowed": p50_most,

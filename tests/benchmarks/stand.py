@@ -40,6 +40,13 @@ class Worker:
         """Whether it has taken over a partition of the topic."""
         return f"partition={topic}-" in self.log.read_text(encoding="utf-8")
 
+    def loaded_s(self, topic: str) -> float | None:
+        """Seconds it took to load the keys known before it; None until it has."""
+        for line in self.log.read_text(encoding="utf-8").splitlines():
+            if "known_keys_loaded" in line and f"topic={topic}" in line:
+                return float(line.split("took_s=")[1].split()[0])
+        return None
+
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
@@ -108,6 +115,8 @@ def rate_between(told: list[tuple[float, int]], low: int, high: int) -> float:
     if told[began][1] == told[ended][1]:
         # So few events that one look saw them all: from the look before.
         began = max(began - 1, 0)
+    if began == ended:
+        raise ValueError(f"all {told[ended][1]} events were processed before the first look: measure more")
     return (told[ended][1] - told[began][1]) / (told[ended][0] - told[began][0])
 
 
