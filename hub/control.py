@@ -21,6 +21,7 @@ from streams import audit_sql as sql
 from streams.audit import Finding
 from streams.audit_checks import EntityAudit
 from streams.topic_log import KafkaTopicLog
+from streams.warehouse.catalogue import text
 
 REPORT_S = 2.5
 """Connectors report once a second; after so long all of what was read is in their reports."""
@@ -94,7 +95,7 @@ def topic_totals(audit: EntityAudit, log: KafkaTopicLog, days: Sequence[date]) -
         edges = [max(edges[0], min(edge, cut.offset)) for edge in edges]
         counted = _primary_rows(audit, cut, edges)
         for name, low, high in zip(names, edges, edges[1:], strict=False):
-            records[name] += high - low - audit.gaps_within((partition, cut.life), low, high)
+            records[name] += high - low - audit.gaps_within(partition, low, high)
             written[name] += counted.get(low, 0) if low < high else 0
     return compare_topic(audit.contract.entity, records, written)
 
@@ -103,10 +104,12 @@ def _primary_rows(audit: EntityAudit, cut: sql.Cut, edges: Sequence[int]) -> dic
     """Primary rows from each edge to the next, by the edge."""
     if edges[0] >= edges[-1]:
         return {}
+    # By the topic's id: one that got more partitions is in a later life than its first records.
+    where = f"partition = {cut.partition} AND topic_id = {text(cut.topic_id)}"
     steps = ", ".join(f"toInt64({edge})" for edge in sorted(set(edges)))
     rows = audit.reader.rows(
         f"SELECT roundDown(`offset`, [{steps}]) AS edge, sum({sql.PRIMARY_COUNT}) "
-        f"FROM {audit.contract.changes_table} WHERE {sql.within(cut.partition, cut.life, edges[0], edges[-1])} "
+        f"FROM {audit.contract.changes_table} WHERE {where} AND `offset` >= {edges[0]} AND `offset` < {edges[-1]} "
         "GROUP BY edge"
     )
     return {int(edge): int(count) for edge, count in rows}

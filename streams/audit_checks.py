@@ -107,8 +107,8 @@ class EntityAudit:
         found: list[Finding] = []
         if not self._days.bounded:
             for extent in extents:
-                if extent.present and extent.first > 0:
-                    found += self._missing(extent.place, [(0, extent.first - 1)], present=True)
+                if extent.present and extent.first > extent.begin:
+                    found += self._missing(extent.place, [(extent.begin, extent.first - 1)], present=True)
         for extent, window in suspicious:
             found += self.explain(extent, window)
         return found
@@ -147,9 +147,11 @@ class EntityAudit:
                 found.append(self._finding("offsets", "missing", _at(place, first, last), last - first + 1))
         return found
 
-    def gaps_within(self, place: Place, low: int, high: int) -> int:
+    def gaps_within(self, partition: int, low: int, high: int) -> int:
         """How many of the offsets from `low` to `high` (excluded) Kafka has no record for."""
-        return sum(max(0, min(high, last + 1) - max(low, first)) for at, first, last in self.gaps if at == place)
+        return sum(
+            max(0, min(high, last + 1) - max(low, first)) for place, first, last in self.gaps if place[0] == partition
+        )
 
     def states(self) -> list[Finding]:
         """The living states by the signs are the ones that `<entity>_current` shows."""

@@ -18,6 +18,9 @@ from streams.warehouse.client import Warehouse
 SLICE = 1 << 20
 """Offsets asked for at once: bounds the memory of a statement, and a statement takes a fraction of a second."""
 
+STATEMENT_COST_S, OFFSET_COST_S = 0.02, 1e-7
+"""Processor time of a statement, and more of it for each offset whose rows it reads: measured on a quiet machine."""
+
 MOST_BATCHES = 64
 """Batches in flight that are looked at; when there are more, the audit waits for a calmer moment."""
 
@@ -50,12 +53,23 @@ class AuditStoppedError(StreamError):
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """Confirmed offsets of one place: `first` to `end` (excluded). `present`: of the topic as it is now."""
+    """Confirmed offsets of one place: `first` to `end` (excluded). `present`: Kafka's topic is still the same one, and
+    what is before `first` and not below `begin` should be there too."""
 
     place: Place
     first: int
     end: int
     present: bool
+    begin: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What `_changes` holds of one place: offsets `first` to `end` (excluded) of a topic."""
+
+    first: int
+    end: int
+    topic_id: str
 
 
 class Confirmed:
@@ -74,7 +88,8 @@ class Confirmed:
                     return False
                 slices -= 1
             where = " OR ".join(f"({sql.within(*place, low, high)})" for place, low, high in portion)
-            added(self.sums, reader.changes(self.derived, where))
+            size = sum(high - low for _, low, high in portion)
+            added(self.sums, reader.changes(self.derived, where, size))
             self._done |= {place: high for place, _, high in portion}
         return True
 
@@ -104,11 +119,13 @@ class EntityReader:
         self.log = log
         self._warehouse = warehouse
         self._stopped = stopped
-        self._places: dict[Place, tuple[int, int]] | None = None
+        self._places: dict[Place, Written] | None = None
         self.spent_s = 0.0
-        """Time spent in statements, for the budget of whoever asks."""
+        """What the statements have cost, for the budget of whoever asks: their time, or what they would have taken on
+        a machine with nothing else to do if that is less."""
 
-    def rows(self, statement: str) -> Sequence[Sequence[Any]]:
+    def rows(self, statement: str, offsets: int = 0) -> Sequence[Sequence[Any]]:
+        """The answer to a statement that reads the rows of about so many offsets."""
         started = time.monotonic()
         try:
             if self._stopped is None:
@@ -117,21 +134,22 @@ class EntityReader:
                 raise AuditStoppedError("the worker stops")
             return self._warehouse.rows(statement, max_threads=1)
         finally:
-            self.spent_s += time.monotonic() - started
+            self.spent_s += min(time.monotonic() - started, STATEMENT_COST_S + offsets * OFFSET_COST_S)
 
     def seen(self, derived: Derived) -> dict[Key, Vector]:
         """What a derived table holds."""
-        return dict(_split(row, derived) for row in self.rows(derived.seen_sql()))
+        most = sum(written.end - written.first for written in (self._places or {}).values())
+        return dict(_split(row, derived) for row in self.rows(derived.seen_sql(), most))
 
-    def changes(self, derived: Derived, where: str) -> dict[Key, Vector]:
-        """What it should hold by the changes for which `where` holds."""
-        return dict(_split(row, derived) for row in self.rows(derived.changes_sql(where)))
+    def changes(self, derived: Derived, where: str, offsets: int) -> dict[Key, Vector]:
+        """What it should hold by the changes for which `where` holds, of so many offsets."""
+        return dict(_split(row, derived) for row in self.rows(derived.changes_sql(where), offsets))
 
     def cuts(self) -> dict[int, Cut]:
         """The confirmed offset of each partition, at this moment."""
         committed = self.log.committed()
-        lives = self.rows(f"SELECT partition, life FROM {self.contract.fence_table}")
-        return {partition: Cut(partition, life, committed.get(partition, 0)) for partition, life in lives}
+        fences = self.rows(f"SELECT partition, life, topic_id FROM {self.contract.fence_table}")
+        return {p: Cut(p, life, committed.get(p, 0), topic_id) for p, life, topic_id in fences}
 
     def forget_places(self) -> None:
         """Look for the lives and first offsets anew at the next `extents`."""
@@ -139,18 +157,20 @@ class EntityReader:
 
     def extents(self, cuts: Mapping[int, Cut], where: str = "1") -> list[Extent]:
         """What is confirmed, by place: earlier lives whole, the present one up to its cut."""
-        if self._places is None or where != "1":
-            found = {
-                (partition, life): (first, end)
-                for partition, life, first, end in self.rows(
-                    f"SELECT partition, life, min(`offset`), max(`offset`) + 1 FROM {self.contract.changes_table} "
-                    f"WHERE {where} GROUP BY partition, life ORDER BY partition, life"
-                )
-            }
-            if where != "1":
-                return _extents(found, cuts, bounded=True)
-            self._places = found
+        if where != "1":
+            return _extents(self._written(where), cuts, bounded=True)
+        if self._places is None or any(
+            cut.offset and (cut.partition, cut.life) not in self._places for cut in cuts.values()
+        ):
+            self._places = self._written(where)
         return _extents(self._places, cuts, bounded=False)
+
+    def _written(self, where: str) -> dict[Place, Written]:
+        rows = self.rows(
+            "SELECT partition, life, min(`offset`), max(`offset`) + 1, any(topic_id) "
+            f"FROM {self.contract.changes_table} WHERE {where} GROUP BY partition, life ORDER BY partition, life"
+        )
+        return {(partition, life): Written(*written) for partition, life, *written in rows}
 
     def reading(self, derived: Derived, confirmed: Confirmed) -> Reading | None:
         """One look at a derived table; None if too many batches are in flight to tell them apart."""
@@ -205,7 +225,7 @@ class EntityReader:
                 yield extent, self.window(extent.place, low, high)
 
     def window(self, place: Place, low: int, high: int) -> Window:
-        row = self.rows(sql.window(self.contract, *place, low, high))[0]
+        row = self.rows(sql.window(self.contract, *place, low, high), high - low)[0]
         return Window(place[0], low, high, *(int(value or 0) for value in row))
 
 
@@ -214,15 +234,22 @@ def _split(row: Sequence[Any], derived: Derived) -> tuple[Key, Vector]:
     return tuple(row[:count]), tuple(row[count:])
 
 
-def _extents(places: Mapping[Place, tuple[int, int]], cuts: Mapping[int, Cut], *, bounded: bool) -> list[Extent]:
+def _extents(places: Mapping[Place, Written], cuts: Mapping[int, Cut], *, bounded: bool) -> list[Extent]:
     out: list[Extent] = []
-    for (partition, life), (first, end) in sorted(places.items()):
+    ended: dict[int, int] = {}
+    for (partition, life), written in sorted(places.items()):
         cut = cuts.get(partition)
         if cut is None or life < cut.life:
-            out.append(Extent((partition, life), first, end, present=False))
+            same = cut is not None and written.topic_id == cut.topic_id
+            begin = ended.get(partition, 0) if same else written.first
+            out.append(Extent((partition, life), written.first, written.end, same, begin))
+            if same:
+                ended[partition] = max(ended.get(partition, 0), written.end)
     for cut in cuts.values():
-        first, end = places.get((cut.partition, cut.life), (0, 0))
-        upper = min(end, cut.offset) if bounded else cut.offset
+        begin = ended.get(cut.partition, 0)
+        there = places.get((cut.partition, cut.life))
+        first = there.first if there is not None else begin
+        upper = cut.offset if not bounded else min(there.end, cut.offset) if there is not None else first
         if first < upper:
-            out.append(Extent((cut.partition, cut.life), first, upper, present=True))
+            out.append(Extent((cut.partition, cut.life), first, upper, present=True, begin=begin))
     return out

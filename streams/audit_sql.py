@@ -31,11 +31,13 @@ BUCKETS = 256
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Which rows of a partition are confirmed: those of earlier lives, and of this one below `offset`."""
+    """Which rows of a partition are confirmed: those of earlier lives, and of this one below `offset`. The topic of
+    an earlier life may be this one, before it got more partitions."""
 
     partition: int
     life: int
     offset: int
+    topic_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
