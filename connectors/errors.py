@@ -90,8 +90,6 @@ class PublishError(ConnectorError):
 class PublishRefusedError(PublishError):
     """The broker refuses: a missing topic, a right or a limit. Somebody has to change something."""
 
-    code = "publish_refused"
-
 
 class MappingError(ConnectorError):
     """One record does not fit. `path` is the field's path at the source, `code` the stable reason."""
