@@ -9,14 +9,15 @@ import chdb
 from streams.warehouse.engine import Engine, EngineError
 from streams.warehouse.scrub import LOGS, scrub
 
-TABLES = """
-    CREATE TABLE a (p Int32, n Int64) ENGINE = MergeTree PARTITION BY p ORDER BY n
-        SETTINGS non_replicated_deduplication_window = 100;
-    CREATE TABLE s (p Int32, n Int64) ENGINE = SummingMergeTree ORDER BY p
-        SETTINGS non_replicated_deduplication_window = 100;
+WINDOW = "SETTINGS non_replicated_deduplication_window = 5"
+"""Short, so that the engine begins several logs."""
+
+TABLES = f"""
+    CREATE TABLE a (p Int32, n Int64) ENGINE = MergeTree PARTITION BY p ORDER BY n {WINDOW};
+    CREATE TABLE s (p Int32, n Int64) ENGINE = SummingMergeTree ORDER BY p {WINDOW};
     CREATE MATERIALIZED VIEW v TO s AS SELECT p, sum(n) AS n FROM a GROUP BY p;
-    CREATE MATERIALIZED VIEW inner_v (p Int32, n Int64) ENGINE = SummingMergeTree ORDER BY p
-        SETTINGS non_replicated_deduplication_window = 100 AS SELECT p, sum(n) AS n FROM a GROUP BY p
+    CREATE MATERIALIZED VIEW inner_v (p Int32, n Int64) ENGINE = SummingMergeTree ORDER BY p {WINDOW}
+        AS SELECT p, sum(n) AS n FROM a GROUP BY p
 """
 
 
@@ -39,45 +40,54 @@ def _write(engine: Engine, number: int) -> None:
     engine.run(f"INSERT INTO a VALUES (1, {number})", settings, {})
 
 
+def _lose(place: Path, number: int) -> None:
+    """Take the parts of one block away from every table, as if they had never been renamed into place."""
+    for path in [path for path in (place / "data").glob(f"store/*/*/*_{number}_{number}_*") if path.is_dir()]:
+        path.rename(path.parent / "detached" / path.name)
+
+
 def _sums(engine: Engine) -> list[int]:
     return [int(engine.run(f"SELECT sum(n) FROM {name}", {}, {}).body) for name in ("a", "s", "inner_v")]
 
 
-def ghost_tokens_beside_merged_parts(place: Path) -> tuple[list[int], list[str]]:
-    """Five blocks written and merged, the sixth block's token without its part in all three tables; then all six sent
-    again. The sums, and the parts of the tokens that were dropped."""
+def lost_beside_merged_parts(place: Path) -> tuple[list[int], int]:
+    """Five blocks written and merged, the sixth one's parts lost; then the last five sent again. The sums, and how many
+    tokens were dropped."""
     engine = _made(place)
     for number in range(1, 6):
         _write(engine, number)
     engine.run("OPTIMIZE TABLE a FINAL", {}, {})
+    engine.run("SYSTEM STOP MERGES", {}, {})
     _write(engine, 6)
     engine.close()
-    for path in [path for path in (place / "data").glob("store/*/*/*_6_6_*") if path.is_dir()]:
-        path.rename(path.parent / "detached" / path.name)
-    dropped = [token.part.replace("_6_6_1", "_6_6_0") for found in scrub(place / "data") for token in found.dropped]
+    _lose(place, 6)
+    dropped = sum(len(found.dropped) for found in scrub(place / "data"))
     engine = _opened(place)
     try:
-        for number in range(1, 7):
+        for number in range(2, 7):
             _write(engine, number)
         return _sums(engine), dropped
     finally:
         engine.close()
 
 
-def lost_parts(place: Path) -> tuple[list[int], list[int]]:
-    """Three blocks written, the third's parts gone from every table: the sums before and after all are sent again."""
+def lost_after_several_logs(place: Path) -> tuple[list[int], list[int], int]:
+    """Thirty blocks written, the last one's parts lost: the sums before and after the last five are sent again, and the
+    number of logs of the table that has fewest."""
     engine = _made(place)
-    for number in range(1, 4):
+    for number in range(1, 30):
         _write(engine, number)
+    engine.run("SYSTEM STOP MERGES", {}, {})
+    _write(engine, 30)
     engine.close()
-    for path in [path for path in (place / "data").glob("store/*/*/*_3_3_*") if path.is_dir()]:
-        path.rename(path.parent / "detached" / path.name)
+    _lose(place, 30)
+    logs = min(len(list(logs.iterdir())) for logs in (place / "data").glob(f"store/*/*/{LOGS}"))
     engine = _opened(place)
     try:
         before = _sums(engine)
-        for number in range(1, 4):
+        for number in range(26, 31):
             _write(engine, number)
-        return before, _sums(engine)
+        return before, _sums(engine), logs
     finally:
         engine.close()
 

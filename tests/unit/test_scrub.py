@@ -104,17 +104,17 @@ def in_a_process_of_its_own(scenario: Callable[[Path], T], place: Path) -> T:
         return process.submit(scenario, place).result()
 
 
-def test_the_engine_takes_a_block_again_whose_token_outlived_its_rows_and_no_other(tmp_path: Path) -> None:
-    """What a kill between the log and the rename leaves behind, made by hand in a real directory."""
-    sums, dropped = in_a_process_of_its_own(scrub_scenarios.ghost_tokens_beside_merged_parts, tmp_path)
-    assert sorted(dropped) == ["1_6_6_0", "all_6_6_0", "all_6_6_0"]
+def test_a_lost_block_comes_back_by_its_retry_and_merged_ones_do_not_come_twice(tmp_path: Path) -> None:
+    sums, dropped = in_a_process_of_its_own(scrub_scenarios.lost_beside_merged_parts, tmp_path)
+    assert dropped == 3
     assert sums == [21, 21, 21]
 
 
-def test_a_lost_part_comes_back_by_the_retry_of_its_block_after_the_directory_is_opened(tmp_path: Path) -> None:
-    before, after = in_a_process_of_its_own(scrub_scenarios.lost_parts, tmp_path)
-    assert before == [3, 3, 3]
-    assert after == [6, 6, 6]
+def test_with_several_logs_a_table_a_lost_block_comes_back_once(tmp_path: Path) -> None:
+    before, after, logs = in_a_process_of_its_own(scrub_scenarios.lost_after_several_logs, tmp_path)
+    assert logs > 1
+    assert before == [435, 435, 435]
+    assert after == [465, 465, 465]
 
 
 def test_without_the_scrub_the_retry_would_be_dropped_and_the_block_lost(tmp_path: Path) -> None:
