@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,16 +19,20 @@ from schemas.codec import Decoder
 from schemas.contract import Contract
 from streams import faultpoints
 from streams.audit_idle import IdleAudit
+from streams.errors import WarehouseUnavailableError
 from streams.fences import raise_fences
+from streams.growth import TopicLives
+from streams.known_load import Keys, load, unloaded
+from streams.lives import Life
 from streams.ownership import Partitions
 from streams.partition import PartitionRunner
 from streams.quarantine import TOPIC as QUARANTINE_TOPIC
 from streams.quarantine import Quarantine, QuarantineSink
 from streams.replay import ReplayLog
 from streams.sink import EntitySink, Sink, TakeOver
-from streams.states import KnownKeys
 from streams.store import EntityStore
-from streams.topic_ids import TopicIds, TopicUnknownError
+from streams.topic_ids import Topic, TopicIds, TopicUnknownError
+from streams.topic_watch import watch_topics
 from streams.transport import Consumer, PartitionOwner, PassThrough, Transport
 from streams.warehouse.client import Warehouse
 
@@ -38,6 +43,9 @@ T = TypeVar("T")
 GARBAGE_THRESHOLDS = (100_000, 50, 100)
 """Of Python's collector, for the whole process. It looks for cycles after so many new objects; a batch is tens of
 thousands of objects without any, and the default (700) took 40% of the fetching thread's time."""
+
+LOAD_AGAIN_S = 1.0
+"""Pause before the known keys are asked for again."""
 
 BATCHES_AT_ONCE = 3
 """Batches worked on at once: one decodes while the warehouse inserts the others."""
@@ -56,6 +64,9 @@ class StreamSettings:
     audit: bool = True
     """Whether the figures are audited beside the flow."""
     max_fetch_bytes: int = 4 * 1024 * 1024
+    growth_settle: timedelta = timedelta(seconds=60)
+    """After partitions were added by another tool, how long publishers may go on as if there were none: the hub's own
+    look the number up every 30 s, and try for 20 s to write."""
 
 
 class StreamWorker:
@@ -78,8 +89,13 @@ class StreamWorker:
         self._topic_ids = topic_ids
         self._slots = asyncio.Semaphore(BATCHES_AT_ONCE)
         self._stores = {topic: EntityStore(warehouse, contract) for topic, contract in self._contracts.items()}
+        self._lives = {
+            topic: TopicLives(warehouse, contract, self._stores[topic].written, settings.growth_settle)
+            for topic, contract in self._contracts.items()
+        }
         self._shared: dict[tuple[str, str, int], asyncio.Future[Any]] = {}
         self._logs: dict[TP, ReplayLog] = {}
+        self._loading: dict[str, asyncio.Task[None]] = {}
         self.partitions = Partitions(self._runner, self._close)
         self.app = self._faust()
 
@@ -99,6 +115,7 @@ class StreamWorker:
             consumer_max_fetch_size=self._settings.max_fetch_bytes,
             broker_session_timeout=session,
             broker_heartbeat_interval=session / 5,
+            consumer_metadata_max_age_ms=10_000,  # how soon a topic's new partitions are seen
             broker_request_timeout=max(40.0, session + 5),
             broker_commit_livelock_soft_timeout=3600.0,
             stream_processing_timeout=3600.0,
@@ -147,7 +164,7 @@ class StreamWorker:
             self._stores[tp.topic],
             Decoder(contract, self._schema_text),
             self._quarantine,
-            lambda: self._once("take over", tp.topic, turn, lambda topic, turn: self._take_over(topic, turn, owner)),
+            lambda: self._taken(tp, turn, owner),
             # A worker has a dozen partitions at most times; an even share keeps the sum bounded.
             max(2_000, self._settings.cached_states // 12),
         )
@@ -166,9 +183,9 @@ class StreamWorker:
         return loaded
 
     async def _topic_id(self, topic: str, turn: int) -> str:
-        return await self._once("topic id", topic, turn, self._ask_topic_id)
+        return (await self._once("topic", topic, turn, self._ask_topic)).id
 
-    async def _ask_topic_id(self, topic: str, _turn: int) -> str:
+    async def _ask_topic(self, topic: str, _turn: int) -> Topic:
         while True:
             try:
                 return await asyncio.to_thread(self._topic_ids, topic)
@@ -176,17 +193,69 @@ class StreamWorker:
                 log.warning("topic_id_unknown", topic=topic, error=str(error))
                 await asyncio.sleep(1.0)
 
-    async def _take_over(self, topic: str, turn: int, owner: PartitionOwner) -> TakeOver:
-        """Raise the fences of all partitions of the topic, then load the keys that have a state."""
-        topic_id = await self._topic_id(topic, turn)
-        partitions = self.partitions.of_topic(topic)
-        fences = await raise_fences(
-            self._warehouse, self._contracts[topic], topic_id, partitions, owner.membership, owner.confirm
+    async def _taken(self, tp: TP, turn: int, owner: PartitionOwner) -> TakeOver:
+        """The topic's take-over, or that of its new partitions, which wait for the old ones."""
+        mine = self.partitions.of_topic(tp.topic)
+        lives = self._lives[tp.topic]
+
+        async def ask(again: bool) -> Topic:
+            if again:
+                self._shared.pop(("topic", tp.topic, turn), None)
+            return await self._once("topic", tp.topic, turn, self._ask_topic)
+
+        stands = await self._once("life", tp.topic, turn, lambda topic, turn: lives.standing(ask, mine[-1]))
+        life, what = stands.life, "take over"
+        if stands.shuffled or tp.partition >= life.partitions:
+            life, what = await lives.begin_next(stands, self._end), "take over grown"
+        numbers = [n for n in mine if stands.shuffled or (n < stands.life.partitions) == (life == stands.life)]
+        return await self._once(
+            what, tp.topic, turn, lambda topic, turn: self._take_over(topic, turn, owner, life, numbers)
         )
-        known = KnownKeys()
-        for hashes in await asyncio.to_thread(self._stores[topic].known_hashes):
-            known.add(hashes)
+
+    def _taken_ids(self) -> dict[str, str]:
+        """Ids of the topics as they were taken over in this assignment."""
+        return {
+            topic: asked.result().id
+            for (what, topic, turn), asked in self._shared.items()
+            if what == "topic" and turn == self.partitions.turn and asked.done() and not asked.exception()
+        }
+
+    async def _end(self, topic: str, partition: int) -> int:
+        _, end = await self.app.consumer.thread.bounds(TP(topic, partition))
+        return int(end)
+
+    async def _take_over(
+        self, topic: str, turn: int, owner: PartitionOwner, life: Life, partitions: list[int]
+    ) -> TakeOver:
+        """Raise the fences of these partitions, then begin to load the keys that have a state."""
+        fences = await raise_fences(
+            self._warehouse,
+            self._contracts[topic],
+            life.topic_id,
+            partitions,
+            owner.membership,
+            owner.confirm,
+            life.number,
+        )
+        known = unloaded(self._contracts[topic])
+        loading = asyncio.create_task(self._load_known(topic, turn, known), name=f"known keys of {topic}")
+        loading.add_done_callback(self.partitions.stop_if_failed)
+        self._loading[topic] = loading
         return TakeOver(fences, known)
+
+    async def _load_known(self, topic: str, turn: int, known: Keys) -> None:
+        """Load beside the flow: until it is done every key is looked up, which is right and slower."""
+        started = time.monotonic()
+        while self.partitions.turn == turn:
+            try:
+                complete = await asyncio.to_thread(load, known, self._warehouse, self._contracts[topic])
+            except WarehouseUnavailableError as error:
+                log.warning("known_keys_wait", topic=topic, error=str(error)[:300])
+                await asyncio.sleep(LOAD_AGAIN_S)
+            else:
+                complete()
+                log.info("known_keys_loaded", topic=topic, keys=len(known), took_s=round(time.monotonic() - started, 3))
+                return
 
     async def _audit(self) -> None:
         """Watch the figures beside the flow: the worker that has partition 0 of a topic audits its entity."""
@@ -209,16 +278,23 @@ class StreamWorker:
         stopping = asyncio.create_task(stop.wait())
         crashed = asyncio.create_task(self.app._crashed.wait())
         audit = asyncio.create_task(self._audit(), name="audit")
+        watch = asyncio.create_task(watch_topics(self._taken_ids, self._topic_ids), name="topics")
         try:
-            await asyncio.wait({stopping, crashed, self.partitions.failed}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({stopping, crashed, watch, self.partitions.failed}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stopping.cancel()
             crashed.cancel()
             audit.cancel()
+            recreated = watch.done()
+            watch.cancel()
+            for loading in self._loading.values():
+                loading.cancel()
             self.partitions.revoked(set())
             await asyncio.wait({audit})
             await self.app.stop()
         if self.partitions.failed.done():
             raise self.partitions.failed.result()
+        if recreated:
+            await watch
         if not stop.is_set():
             raise RuntimeError("the Faust application stopped by itself") from self.app._crash_reason

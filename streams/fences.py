@@ -75,9 +75,15 @@ def next_epoch(known: int, membership: Membership) -> int:
 
 
 def plan_fences(
-    warehouse: Warehouse, contract: Contract, topic_id: str, partitions: list[int], membership: Membership
+    warehouse: Warehouse,
+    contract: Contract,
+    topic_id: str,
+    partitions: list[int],
+    membership: Membership,
+    life: int | None = None,
 ) -> dict[int, Fence]:
-    """The fences to raise, by what stands now; a new life if the topic is not the one known. Blocks."""
+    """The fences to raise, by what stands now, in the topic's `life`; None: as its fence tells, a new one if the topic
+    is not the one known. Blocks."""
     known = {
         partition: (epoch, known_id, life)
         for partition, epoch, known_id, life in warehouse.rows(
@@ -86,8 +92,9 @@ def plan_fences(
     }
     fences: dict[int, Fence] = {}
     for partition in partitions:
-        epoch, known_id, life = known.get(partition, (0, topic_id, 0))
-        fences[partition] = Fence(partition, next_epoch(epoch, membership), life if known_id == topic_id else life + 1)
+        epoch, known_id, known_life = known.get(partition, (0, topic_id, 0))
+        told = known_life if known_id == topic_id else known_life + 1
+        fences[partition] = Fence(partition, next_epoch(epoch, membership), told if life is None else life)
     return fences
 
 
@@ -125,10 +132,11 @@ async def raise_fences(
     partitions: list[int],
     membership: Membership,
     confirm: Callable[[], Awaitable[None]],
+    life: int | None = None,
 ) -> dict[int, Fence]:
     """Take partitions over. `confirm` asks the broker whether the membership holds, and raises
     `OwnershipLostError` if it does not. May be repeated; raises `FencedError` if a later owner was first."""
-    fences = await asyncio.to_thread(plan_fences, warehouse, contract, topic_id, partitions, membership)
+    fences = await asyncio.to_thread(plan_fences, warehouse, contract, topic_id, partitions, membership, life)
     await confirm()
     await asyncio.to_thread(put_up, warehouse, contract, topic_id, fences)
     return fences

@@ -30,41 +30,117 @@ def parse_commit(offset: int, metadata: str) -> Commit:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """How a partition starts: redo `redo` (inclusive bounds) if there is one, then go on at `position`.
+class Written:
+    """The last batch that the warehouse has of a partition, under the topic's present id. Blocks are atomic: either all
+    rows of a batch are there or none. `last` −1: there is none. `lost_to`: losses already on record that follow it
+    without a gap end here, −1 if there are none."""
 
-    `replay_to`: read `position` up to this offset again, because the warehouse is behind the commit.
-    `lost`: records that the topic's retention took before they were processed.
+    first: int
+    last: int
+    lost_to: int = -1
+
+    @property
+    def end(self) -> int:
+        """The next offset that is neither written nor known to be lost."""
+        return max(self.last, self.lost_to) + 1
+
+
+NOTHING = Written(0, -1)
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Records that are gone from the topic and were never written; both ends included."""
+
+    first: int
+    last: int
+
+    @property
+    def count(self) -> int:
+        return self.last - self.first + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a partition starts, in this order. Bounds are inclusive.
+
+    `resend`: a batch that the warehouse has and no commit vouches for: its rows again, so that the tables derived
+    from them are complete. `redo`: the intended batch: its rows again, or computed anew from what the log still has.
+    Then `position`, and `replay_to`: up to this offset the records are read again beside the flow, because the
+    warehouse is behind the commit. `lost`: what retention took before it was processed.
     """
 
     position: int
     redo: tuple[int, int] | None = None
     replay_to: int | None = None
-    lost: int = 0
+    lost: tuple[Loss, ...] = ()
+    resend: tuple[int, int] | None = None
+
+    @property
+    def lost_count(self) -> int:
+        return sum(loss.count for loss in self.lost)
 
 
-def plan_start(commit: Commit | None, topic_id: str, written_last: int | None, log_start: int, log_end: int) -> Plan:
-    """Decide how to start. `written_last`: the last offset in the warehouse under this topic id, −1 if there is
-    none, None if the sink cannot tell and the commit is all there is to go by.
+def plan_start(commit: Commit | None, topic_id: str, written: Written | None, log_start: int, log_end: int) -> Plan:
+    """Decide how to start. `written`: the warehouse's last batch, None if the sink cannot tell and the commit is all
+    there is to go by; `log_start`, `log_end`: the first offset kept, and the next to be written.
 
     The rules, in order: a topic of another id starts a new life at its beginning; a warehouse behind the commit
-    (restored from a backup) is caught up; an intent is redone within its own bounds; what the log no longer
-    holds is counted as lost.
+    (restored from a backup, or offsets moved ahead by hand) is caught up; an intent is redone within its own bounds;
+    offsets moved back by hand change nothing. Whatever was not written and is below the log's start is lost.
     """
-    same_topic = commit is not None and commit.topic_id in ("", topic_id)
-    trusted = commit.offset if commit is not None and same_topic else 0
-    written_end = trusted if written_last is None else written_last + 1
-    if commit is None or not same_topic:
-        wanted, redo, target = written_end, None, None
-    elif written_end < commit.offset:
-        wanted, redo, target = written_end, None, commit.offset
-    elif commit.last is not None:
-        wanted, redo, target = max(commit.last + 1, written_end), (commit.offset, commit.last), None
-    else:
-        # An offset rewound by hand: what the warehouse has is not counted again.
-        wanted, redo, target = max(commit.offset, written_end), None, None
-    if redo is not None and redo[0] < log_start:
-        redo = None if redo[1] < log_start else redo
+    known = commit if commit is not None and commit.topic_id in ("", topic_id) else None
+    trusted = known.offset if known is not None else 0
+    end = trusted if written is None else written.end
+    redo = target = None
+    wanted = end
+    if known is not None and end < known.offset:
+        target = known.offset
+    elif known is not None and known.last is not None:
+        redo = (known.offset, known.last)
+        wanted = max(known.last + 1, end)
+    lost = _loss(wanted, log_start)
+    if redo is not None and (written is None or written.last < redo[0]):
+        # None of the batch's rows is written, so what the log no longer has of it is gone.
+        lost = _loss(max(redo[0], end), min(log_start, redo[1] + 1)) + lost
     position = min(max(wanted, log_start), max(log_end, log_start))
-    lost = max(0, log_start - wanted)
-    return Plan(position, redo, target if target is not None and target > position else None, lost)
+    return Plan(
+        position,
+        redo,
+        target if target is not None and target > position else None,
+        _joined(lost),
+        _unvouched(known, topic_id, written, redo),
+    )
+
+
+def _loss(first: int, kept: int) -> tuple[Loss, ...]:
+    return (Loss(first, kept - 1),) if first < kept else ()
+
+
+def _joined(losses: tuple[Loss, ...]) -> tuple[Loss, ...]:
+    if len(losses) == 2 and losses[0].last + 1 == losses[1].first:
+        return (Loss(losses[0].first, losses[1].last),)
+    return losses
+
+
+def _unvouched(
+    known: Commit | None, topic_id: str, written: Written | None, redo: tuple[int, int] | None
+) -> tuple[int, int] | None:
+    """The last written batch, unless a commit of ours says that it was done, or it is the one to be redone.
+
+    A commit by another tool says nothing: it replaced ours, and with it perhaps an intent. A commit beyond the last
+    batch says nothing either: it speaks of a warehouse that is gone.
+    """
+    if written is None or written.last < 0 or (written.first, written.last) == redo:
+        return None
+    vouched = known is not None and known.topic_id == topic_id and written.last < known.offset <= written.end
+    return None if vouched else (written.first, written.last)
+
+
+def gap_loss(position: int, arrived: int, log_start: int) -> Loss | None:
+    """What retention took in mid-flow: the next offset was to be `position`, and records from `arrived` on came.
+
+    Offsets that the log still covers hold no record (markers, compaction) and are not lost.
+    """
+    kept = min(arrived, log_start)
+    return Loss(position, kept - 1) if position < kept else None

@@ -20,9 +20,9 @@ import structlog
 
 from schemas.errors import RegistryUnavailableError
 from streams import faultpoints, metrics
-from streams.errors import WarehouseUnavailableError
-from streams.intent import Commit, Plan, plan_start
-from streams.records import Records, Waiting, from_offset, joined, no_records
+from streams.errors import StatesAheadError, WarehouseUnavailableError
+from streams.intent import Commit, Loss, gap_loss, plan_start
+from streams.records import Records, Waiting, from_offset, holes, joined, no_records
 from streams.sink import Block, Sink
 
 log = structlog.get_logger()
@@ -95,6 +95,9 @@ class PartitionRunner:
         self._next = -1
         self._topic_id = ""
         self._confirmed = True
+        self._missed_to = 0
+        self._recovered = False
+        self._outage = False
 
     @property
     def position(self) -> int:
@@ -108,8 +111,17 @@ class PartitionRunner:
 
     def offer(self, records: Records) -> None:
         """Add records that follow those offered before; ones already processed are dropped later."""
+        if self._next < 0 and (self._missed_to or self._pending.size > MAX_BATCH_BYTES):
+            self._miss(records)
+            return
         self._pending.push(records)
         self._arrived.set()
+
+    def _miss(self, records: Records) -> None:
+        """Not taken over yet, perhaps for long: what waits is read again later, rather than hold others up."""
+        self._released(self._pending.size + records.size)
+        self._pending = Waiting()
+        self._missed_to = records.offsets[-1] + 1
 
     async def run(self) -> None:
         """Recover, then process what is offered; ends with `OwnershipLostError`."""
@@ -118,6 +130,7 @@ class PartitionRunner:
             await self._wait_for_records()
             records = self._take()
             if len(records):
+                await self._bridge(records)
                 async with self._slots:
                     await self._process(records)
 
@@ -133,7 +146,28 @@ class PartitionRunner:
     def _take(self) -> Records:
         records, size = self._pending.take(MAX_BATCH_RECORDS, MAX_BATCH_BYTES)
         self._released(size)
+        # Should this batch be given up, nobody delivers it again.
+        self._missed_to = records.offsets[-1] + 1
         return from_offset(records, self._next)
+
+    async def _bridge(self, records: Records) -> None:
+        """Offsets missing before or among the records: retention took them, or they were delivered before recovery,
+        or they hold no record."""
+        missing = holes(self._next, records.offsets)
+        if missing:
+            log_start, _ = await self._source.bounds()
+            for position, arrived in missing:
+                loss = gap_loss(position, arrived, log_start)
+                if loss is not None:
+                    await self._lose(loss)
+            if self._recovered:
+                await self._replay(max(self._next, log_start), records.offsets[0])
+        self._recovered = False
+
+    async def _lose(self, loss: Loss) -> None:
+        metrics.LOST.labels(self.name.rsplit("-", 1)[0]).inc(loss.count)
+        log.error("records_lost_by_retention", partition=self.name, count=loss.count, first=loss.first, last=loss.last)
+        await self._patiently(lambda: self._sink.lost(loss))
 
     async def _confirm(self) -> None:
         await self._owner.commit(Commit(self._next, self._topic_id))
@@ -148,20 +182,29 @@ class PartitionRunner:
         self._confirmed = False
         faultpoints.reach("after_intent")
         block = await self._patiently(lambda: self._sink.prepare(records, first, last))
-        await self._send(block, "ok")
+        await self._send(block, "ok", first)
         self._next = last + 1
         faultpoints.reach("before_next_commit")
         metrics.END_TO_END.observe(max(0.0, time.time() - records.times[-1] / 1000))
 
-    async def _send(self, block: Block, result: str) -> None:
+    async def _send(self, block: Block, result: str, first: int) -> None:
         self._owner.check()
         faultpoints.reach("before_insert" if result == "ok" else "recovery_before_redo")
         with metrics.STAGE.labels("insert").time():
-            await self._patiently(block.send)
+            await self._patiently(lambda: self._send_once(block, first))
         faultpoints.reach("after_insert" if result == "ok" else "recovery_after_redo")
         self._owner.check()
         block.done()
         metrics.SINK_BATCHES.labels(self.name.rsplit("-", 1)[0], result).inc()
+
+    async def _send_once(self, block: Block, first: int) -> None:
+        """After an outage the warehouse may be another one: without the rows before this batch, go back to them."""
+        if self._outage:
+            written = await self._sink.last_written(self._topic_id)
+            if written is not None and written.end < first:
+                raise StatesAheadError(f"the warehouse ends at {written.end}, before offset {first}: it was restored")
+        await block.send()
+        self._outage = False
 
     async def _patiently(self, step: Callable[[], Awaitable[T]]) -> T:
         """Repeat a step while the warehouse or the registry is away and the partition is ours."""
@@ -171,6 +214,7 @@ class PartitionRunner:
                 return await step()
             except (WarehouseUnavailableError, RegistryUnavailableError) as error:
                 self._owner.check()
+                self._outage = True
                 metrics.SINK_BATCHES.labels(self.name.rsplit("-", 1)[0], "retry").inc()
                 log.warning("batch_waits", partition=self.name, error=str(error)[:300], pause_s=pause)
                 await asyncio.sleep(pause)
@@ -180,22 +224,25 @@ class PartitionRunner:
     async def _recover(self) -> None:
         started = time.monotonic()
         self._topic_id = await self._source.topic_id()
-        written_last = await self._patiently(lambda: self._sink.open(self._topic_id))
+        written = await self._patiently(lambda: self._sink.open(self._topic_id))
+        self._outage = False
         faultpoints.reach("recovery_after_fence")
         commit = await self._owner.fetch_commit()
         faultpoints.reach("recovery_after_commit_read")
         log_start, log_end = await self._source.bounds()
-        plan = plan_start(commit, self._topic_id, written_last, log_start, log_end)
+        plan = plan_start(commit, self._topic_id, written, log_start, log_end)
         self._owner.check()
-        if plan.lost:
-            metrics.LOST.labels(self.name.rsplit("-", 1)[0]).inc(plan.lost)
-            log.error("records_lost_by_retention", partition=self.name, count=plan.lost)
+        for loss in plan.lost:
+            await self._lose(loss)
+        if plan.resend is not None:
+            await self._resend(*plan.resend)
         if plan.redo is not None:
             await self._redo(*plan.redo)
-        self._next = plan.position
+        self._next, self._recovered = plan.position, True
         await self._confirm()
-        if plan.replay_to is not None:
-            await self._replay(plan)
+        replay_to = max(plan.replay_to or 0, self._missed_to)
+        if replay_to > self._next:
+            await self._replay(self._next, replay_to)
         how = "redo" if plan.redo else "replay" if plan.replay_to else "clean"
         metrics.RECOVERIES.labels(how).inc()
         log.info(
@@ -203,7 +250,7 @@ class PartitionRunner:
             partition=self.name,
             position=self._next,
             how=how,
-            lost=plan.lost,
+            lost=plan.lost_count,
             took_s=round(time.monotonic() - started, 3),
         )
 
@@ -215,7 +262,13 @@ class PartitionRunner:
             if not len(records):
                 return
             block = await self._patiently(lambda: self._sink.prepare_again(records, first, last))
-        await self._send(block, "redo")
+        await self._send(block, "redo", first)
+
+    async def _resend(self, first: int, last: int) -> None:
+        """Rows that are written, once more under their token: what was derived from them in part is completed."""
+        block = await self._patiently(lambda: self._sink.prepare_redo(first, last))
+        if block is not None:
+            await self._send(block, "redo", first)
 
     async def _read_all(self, first: int, last: int) -> Records:
         parts = [no_records()]
@@ -227,10 +280,11 @@ class PartitionRunner:
             first = records.offsets[-1] + 1
         return joined(parts)
 
-    async def _replay(self, plan: Plan) -> None:
-        assert plan.replay_to is not None
-        while self._next < plan.replay_to:
-            records = await self._source.read(self._next, plan.replay_to - 1, MAX_BATCH_RECORDS)
+    async def _replay(self, first: int, end: int) -> None:
+        """Process the records from `first` up to `end` (excluded) that the log has, read beside the flow."""
+        while first < end:
+            records = await self._source.read(first, end - 1, MAX_BATCH_RECORDS)
             if not len(records):
                 return
             await self._process(records)
+            first = self._next

@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
@@ -21,6 +22,8 @@ from schemas.contract import Contract
 from streams import metrics
 from streams.block import Bounds
 from streams.errors import WarehouseError
+from streams.intent import Loss, Written
+from streams.losses import LossBook, MarkBook
 from streams.warehouse.client import Warehouse
 
 if TYPE_CHECKING:
@@ -110,14 +113,18 @@ def quarantine_row(value: bytes | None) -> dict[str, Any] | None:
 
 
 class _QuarantineBlock:
-    def __init__(self, warehouse: Warehouse, rows: list[dict[str, Any]], token: str) -> None:
+    def __init__(self, warehouse: Warehouse, rows: list[dict[str, Any]], token: str, mark: Callable[[], None]) -> None:
         self._warehouse = warehouse
         self._rows = rows
         self._token = token
+        self._mark = mark
 
     async def send(self) -> None:
-        if not self._rows:
-            return
+        if self._rows:
+            await self._send_rows()
+        await asyncio.to_thread(self._mark)
+
+    async def _send_rows(self) -> None:
         try:
             table = pa.Table.from_pylist(self._rows, schema=_COLUMNS)
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
@@ -139,16 +146,29 @@ class QuarantineSink:
         self._warehouse = warehouse
         self._partition = partition
         self._topic_id = ""
+        self._losses = LossBook(warehouse, TOPIC)
+        self._marks = MarkBook(warehouse, TOPIC, "quarantine")
 
-    async def open(self, topic_id: str) -> int | None:
+    async def open(self, topic_id: str) -> Written | None:
         self._topic_id = topic_id
-        return None
+        return await self.last_written(topic_id)
+
+    async def last_written(self, topic_id: str) -> Written | None:
+        return await asyncio.to_thread(self._written, topic_id)
+
+    def _written(self, topic_id: str) -> Written | None:
+        last = self._marks.last(topic_id, self._partition)
+        return last and self._losses.following(topic_id, self._partition, last.first, last.last)
+
+    async def lost(self, loss: Loss) -> None:
+        await asyncio.to_thread(self._losses.record, self._topic_id, self._partition, loss)
 
     async def prepare(self, records: Records, first: int, last: int) -> Block:
         rows = [row for value in records.values if (row := quarantine_row(value)) is not None]
         if len(rows) < len(records):
             log.warning("quarantine_message_unreadable", count=len(records) - len(rows), first=first, last=last)
-        return _QuarantineBlock(self._warehouse, rows, f"{self._topic_id}:{self._partition}:{first}-{last}")
+        mark = partial(self._marks.put, self._topic_id, self._partition, first, last)
+        return _QuarantineBlock(self._warehouse, rows, f"{self._topic_id}:{self._partition}:{first}-{last}", mark)
 
     async def prepare_redo(self, first: int, last: int) -> Block | None:
         return None

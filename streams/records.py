@@ -59,6 +59,16 @@ def part(records: Records, start: int, end: int) -> Records:
     )
 
 
+def holes(position: int, offsets: Sequence[int]) -> list[tuple[int, int]]:
+    """Where offsets are missing: (the first that is missing, the next that is there). `position`: the one expected.
+
+    None of the offsets is below `position`; they ascend.
+    """
+    if not len(offsets) or (offsets[0] == position and offsets[-1] - position + 1 == len(offsets)):
+        return []
+    return [(before + 1, after) for before, after in pairwise(chain((position - 1,), offsets)) if after > before + 1]
+
+
 def from_offset(records: Records, first: int) -> Records:
     """The records at or beyond offset `first`."""
     if not len(records) or records.offsets[0] >= first:
@@ -72,13 +82,17 @@ class Waiting:
     """Records that arrived and wait, in order."""
 
     parts: deque[tuple[Records, int]] = field(default_factory=deque)
+    size: int = 0
+    """Bytes of what waits."""
 
     def __bool__(self) -> bool:
         return bool(self.parts)
 
     def push(self, records: Records) -> None:
         if len(records):
-            self.parts.append((records, records.size))
+            size = records.size
+            self.parts.append((records, size))
+            self.size += size
 
     def take(self, most_records: int, most_bytes: int) -> tuple[Records, int]:
         """The oldest records and their size: whole parts while they fit, at least one part (cut to `most_records`)."""
@@ -98,5 +112,7 @@ class Waiting:
             rest = part(whole, most_records, len(whole))
             rest_size = rest.size
             self.parts.appendleft((rest, rest_size))
+            self.size -= size - rest_size
             return part(whole, 0, most_records), size - rest_size
+        self.size -= size
         return whole, size

@@ -21,11 +21,14 @@ from streams.block import Bounds, finish, quarantined_rows
 from streams.change import OFFSET, STATE_OFFSET, compute
 from streams.conflicts import reused_event_ids
 from streams.errors import StatesAheadError
+from streams.fact_times import moved_facts
 from streams.fences import Fence
+from streams.intent import Loss, Written
 from streams.placement import misplaced
 from streams.quarantine import Quarantine, stream_refusals
+from streams.recent_keys import days_of
 from streams.records import Records
-from streams.states import KnownKeys, StateCache, key_hashes
+from streams.states import Known, KnownKeys, StateCache
 from streams.store import EntityStore
 
 
@@ -42,8 +45,14 @@ class Block(Protocol):
 class Sink(Protocol):
     """Where the batches of one topic partition go."""
 
-    async def open(self, topic_id: str) -> int | None:
-        """Take the partition over. The last offset written, −1 if none, None if it cannot tell. Repeatable."""
+    async def open(self, topic_id: str) -> Written | None:
+        """Take the partition over; then as `last_written`. Repeatable."""
+
+    async def last_written(self, topic_id: str) -> Written | None:
+        """The last batch that is written, None if the sink cannot tell."""
+
+    async def lost(self, loss: Loss) -> None:
+        """Put on record what will never be written. Repeatable."""
 
     async def prepare(self, records: Records, first: int, last: int) -> Block:
         """Compute the block of a new batch; raises `StatesAheadError` if the states are ahead of it."""
@@ -60,21 +69,24 @@ class TakeOver:
     """What all partitions of a topic share after an assignment: loaded once, after all fences are up."""
 
     fences: dict[int, Fence]
-    known: KnownKeys
+    known: Known
 
 
 class _EntityBlock:
-    def __init__(self, sink: EntitySink, rows: pl.DataFrame, bounds: Bounds, states: pl.DataFrame | None) -> None:
+    def __init__(
+        self, sink: EntitySink, rows: pl.DataFrame, bounds: Bounds, states: pl.DataFrame | None, new: pl.DataFrame
+    ) -> None:
         self._sink = sink
         self._rows = rows
         self._bounds = bounds
         self._states = states
+        self._new = new
 
     async def send(self) -> None:
         await asyncio.to_thread(self._sink.store.insert, self._rows, self._bounds)
 
     def done(self) -> None:
-        self._sink.written(self._rows, self._states)
+        self._sink.written(self._rows, self._states, self._new)
 
 
 class EntitySink:
@@ -97,18 +109,26 @@ class EntitySink:
         self._quarantine = quarantine
         self._take_over = take_over
         self._arrivals = ArrivalWatch(contract.entity)
-        self._known = KnownKeys()
+        self._known: Known = KnownKeys()
+        self._cached_states = cached_states
         self._cache = StateCache(cached_states)
         self._topic_id = ""
         self._epoch = 0
         self._life = 0
 
-    async def open(self, topic_id: str) -> int | None:
+    async def open(self, topic_id: str) -> Written | None:
         taken = await self._take_over()
         fence = taken.fences[self._partition]
         self._topic_id, self._epoch, self._life = topic_id, fence.epoch, fence.life
         self._known = taken.known
-        return await asyncio.to_thread(self.store.written_last, topic_id, self._partition)
+        self._cache = StateCache(self._cached_states)
+        return await self.last_written(topic_id)
+
+    async def last_written(self, topic_id: str) -> Written:
+        return await asyncio.to_thread(self.store.written, topic_id, self._partition)
+
+    async def lost(self, loss: Loss) -> None:
+        await asyncio.to_thread(self.store.losses.record, self._topic_id, self._partition, loss)
 
     def _bounds(self, first: int, last: int) -> Bounds:
         return Bounds(self._contract.topic, self._topic_id, self._life, self._partition, first, last, self._epoch)
@@ -122,17 +142,18 @@ class EntitySink:
     async def prepare_redo(self, first: int, last: int) -> Block | None:
         bounds = self._bounds(first, last)
         rows = await asyncio.to_thread(self.store.written_rows, bounds)
-        return _EntityBlock(self, rows, bounds, None) if rows.height else None
+        # Whoever wrote them may have died before `current` had them, and so before they were loaded as known.
+        return _EntityBlock(self, rows, bounds, None, rows.unique("entity_key")) if rows.height else None
 
     async def _prepare(self, records: Records, bounds: Bounds, redo: bool) -> Block:
-        rows, states, bad = await asyncio.to_thread(self._compute, records, bounds, redo)
+        rows, states, new, bad = await asyncio.to_thread(self._compute, records, bounds, redo)
         if bad:
             await self._quarantine.publish(stream_refusals(bad, records, bounds, self._contract))
-        return _EntityBlock(self, rows, bounds, states)
+        return _EntityBlock(self, rows, bounds, states, new)
 
     def _compute(
         self, records: Records, bounds: Bounds, redo: bool
-    ) -> tuple[pl.DataFrame, pl.DataFrame, tuple[BadRecord, ...]]:
+    ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, tuple[BadRecord, ...]]:
         with metrics.STAGE.labels("decode").time():
             times = pl.DataFrame(
                 {OFFSET: records.offsets, "kafka_time": records.times},
@@ -148,24 +169,29 @@ class EntitySink:
                 placed = placed.filter(~pl.col(ROW).is_in([record.row for record in late]))
         faultpoints.reach("after_decode")
         with metrics.STAGE.labels("lookup").time():
-            states = self._states(placed["entity_key"].unique(maintain_order=True), bounds, redo)
+            states = self._states(placed, bounds, redo)
         with metrics.STAGE.labels("change").time():
+            refused = moved_facts(placed, states) if self._contract.kind == "fact" else ()
+            placed = placed.filter(~pl.col(ROW).is_in([record.row for record in refused])) if refused else placed
             reused = reused_event_ids(placed, states, self._contract)
             if reused:
-                bad = (*bad, *reused)
                 placed = placed.filter(~pl.col(ROW).is_in([record.row for record in reused]))
+            bad = (*bad, *refused, *reused)
             changes = compute(placed, states, self._contract)
             rows = changes.rows
             if bad:
-                refused = quarantined_rows(bad, records.offsets, records.keys, self._contract)
-                rows = pl.concat([rows.select(refused.columns), refused])
-            return finish(rows, times, bounds), changes.states, bad
+                unusable = quarantined_rows(bad, records.offsets, records.keys, self._contract)
+                rows = pl.concat([rows.select(unusable.columns), unusable])
+            # What had no state before is new, whether or not it was known to be.
+            new = changes.states.join(states, on="entity_key", how="anti") if states.height else changes.states
+            return finish(rows, times, bounds), changes.states, new, bad
 
-    def _states(self, keys: pl.Series, bounds: Bounds, redo: bool) -> pl.DataFrame:
+    def _states(self, placed: pl.DataFrame, bounds: Bounds, redo: bool) -> pl.DataFrame:
+        if not placed.height:
+            return self._no_states()
         if redo:
-            return self.store.states_before(keys.to_list(), bounds) if len(keys) else self._no_states()
-        existing = keys.filter(pl.Series(self._known.contains(key_hashes(keys)))) if len(keys) else keys
-        frames, missing = self._cache.get(existing.to_list())
+            return self.store.states_before(placed["entity_key"].unique(maintain_order=True).to_list(), bounds)
+        frames, missing = self._cache.get(self._known.to_look_up(placed).to_list())
         if missing:
             found = self.store.current_states(missing)
             ahead = found.filter(pl.col("version") >= bounds.version).height
@@ -182,12 +208,12 @@ class EntitySink:
         empty = empty_frame(self._contract).drop(ROW)
         return empty.with_columns(pl.lit(0, dtype=pl.Int64).alias(STATE_OFFSET), pl.lit(value=False).alias("deleted"))
 
-    def written(self, rows: pl.DataFrame, states: pl.DataFrame | None) -> None:
-        """Count a written batch and remember its states."""
+    def written(self, rows: pl.DataFrame, states: pl.DataFrame | None, new: pl.DataFrame) -> None:
+        """Count a written batch and remember its keys and states."""
         for kind, count in rows.group_by("kind").len().rows():
             metrics.ROWS.labels(self._contract.entity, kind).inc(count)
         self._arrivals.seen(rows)
         if states is not None:
             self._cache.put(states.select(self._state_columns()))
-            self._known.add(key_hashes(states["entity_key"]))
-            metrics.KNOWN_KEYS.labels(self._contract.entity).set(len(self._known))
+        self._known.written(new, rows.select(days_of(pl.col("kafka_time").max())).item())
+        metrics.KNOWN_KEYS.labels(self._contract.entity).set(len(self._known))

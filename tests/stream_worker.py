@@ -43,6 +43,9 @@ ROOT = Path(__file__).parent.parent
 SESSION_TIMEOUT = timedelta(seconds=2)
 """Short, so that a killed worker's partitions come free soon."""
 
+GROWTH_SETTLE = timedelta(seconds=1)
+"""The tests' publishers are new ones each time, and know of added partitions at once."""
+
 
 def private_contract(name: str) -> Contract:
     """The dossier's contract as another entity: topic `ioc.<name>.<name>`, tables `<name>_…`."""
@@ -140,7 +143,13 @@ async def work(
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     quarantine = KafkaQuarantine(Publisher(bootstrap, client_id="test-quarantine"))
     worker = StreamWorker(
-        StreamSettings(bootstrap, Path(state) / "faust", group=name, session_timeout=SESSION_TIMEOUT),
+        StreamSettings(
+            bootstrap,
+            Path(state) / "faust",
+            group=name,
+            session_timeout=SESSION_TIMEOUT,
+            growth_settle=GROWTH_SETTLE,
+        ),
         [contract],
         Warehouse(url),
         schema_text,

@@ -16,6 +16,7 @@ from schemas.contract import Contract, Field
 from streams import arrivals
 from streams.change import TOOK_BACK
 from streams.generations import Definition, definition_of
+from streams.losses import TOPIC_TABLES
 from streams.plan import EntityPlan, Rollup, expand
 from streams.warehouse.client import Warehouse
 from streams.warehouse.dry_run import edge_source
@@ -215,6 +216,7 @@ def common_tables() -> list[str]:
         for column in ("max_event_time", "max_ingest_time", "max_kafka_time", "written_at")
     )
     return [
+        *TOPIC_TABLES,
         "CREATE TABLE IF NOT EXISTS ledger (entity LowCardinality(String), source_system LowCardinality(String), "
         f"partition Int32, day Date, {counts}, {times}, max_last SimpleAggregateFunction(max, Int64)) "
         "ENGINE = AggregatingMergeTree ORDER BY (entity, source_system, partition, day) "

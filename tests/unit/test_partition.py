@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from streams.errors import OwnershipLostError, WarehouseUnavailableError
-from streams.intent import Commit
-from streams.partition import MAX_BATCH_RECORDS, PartitionRunner
+from streams.errors import OwnershipLostError, StatesAheadError, WarehouseUnavailableError
+from streams.intent import NOTHING, Commit, Loss, Written
+from streams.metrics import LOST
+from streams.partition import MAX_BATCH_BYTES, MAX_BATCH_RECORDS, PartitionRunner
 from streams.records import Records, joined, part
 
 
@@ -42,15 +43,17 @@ class Group:
 @dataclass
 class Topic:
     end: int = 0
+    start: int = 0
 
     async def topic_id(self) -> str:
         return "T"
 
     async def bounds(self) -> tuple[int, int]:
-        return 0, self.end
+        return self.start, self.end
 
     async def read(self, first: int, last: int, at_most: int) -> Records:
-        return records(first, min(last, self.end - 1)) if first < self.end else records(0, -1)
+        first = max(first, self.start)
+        return records(first, min(last, self.end - 1)) if first <= min(last, self.end - 1) else records(0, -1)
 
 
 @dataclass
@@ -61,12 +64,25 @@ class Table:
     failures: int = 0
     attempts: int = 0
     log: list[str] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
+    opening: asyncio.Event | None = None
 
-    async def open(self, topic_id: str) -> int | None:
-        return max((last for _, last in self.batches), default=-1)
+    async def open(self, topic_id: str) -> Written | None:
+        if self.opening is not None:
+            await self.opening.wait()
+        return await self.last_written(topic_id)
+
+    async def last_written(self, topic_id: str) -> Written | None:
+        first, last = max(self.batches, key=lambda bounds: bounds[1], default=(NOTHING.first, NOTHING.last))
+        following = [loss.last for loss in self.losses if loss.first <= last + 1]
+        return Written(first, last, max(following, default=-1))
+
+    async def lost(self, loss: Loss) -> None:
+        self.losses.append(loss)
 
     async def prepare(self, taken: Records, first: int, last: int) -> MemoryBlock:
         assert (taken.offsets[0], taken.offsets[-1]) == (first, last)
+        assert max((written for _, written in self.batches), default=-1) < first, "written twice"
         return MemoryBlock(self, first, last, "new")
 
     async def prepare_redo(self, first: int, last: int) -> MemoryBlock | None:
@@ -197,3 +213,103 @@ async def test_small_batches_that_wait_are_joined_and_large_ones_cut() -> None:
 def test_parts_and_joins_keep_the_order() -> None:
     whole = records(0, 9)
     assert joined([part(whole, 0, 4), part(whole, 4, 10)]) == whole
+
+
+async def test_what_retention_took_before_a_start_is_counted_and_put_on_record_once() -> None:
+    group, table, topic = Group([Commit(3, "T")]), Table({(0, 2): "new"}), Topic(end=12, start=8)
+    before = LOST.labels("ioc.x.y")._value.get()
+    runner = runner_on(group, topic, table)
+    runner.offer(records(8, 9))
+    await until(lambda: runner.position == 10, group, runner)
+    again = runner_on(group, topic, table)
+    again.offer(records(10, 11))
+    await until(lambda: again.position == 12, group, again)
+    assert table.losses == [Loss(3, 7)]
+    assert LOST.labels("ioc.x.y")._value.get() - before == 5
+    assert list(table.batches) == [(0, 2), (8, 9), (10, 11)]
+
+
+async def test_what_retention_takes_in_mid_flow_is_counted_and_offsets_without_a_record_are_not() -> None:
+    group, table, topic = Group(), Table(), Topic(end=30)
+    runner = runner_on(group, topic, table)
+    runner.offer(records(0, 4))
+    runner.offer(records(6, 9))
+    task = asyncio.create_task(runner.run())
+    async with asyncio.timeout(10):
+        while runner.position != 10:
+            await asyncio.sleep(0.005)
+        assert table.losses == []
+        topic.start = 20
+        runner.offer(records(20, 24))
+        while runner.position != 25:
+            await asyncio.sleep(0.005)
+    task.cancel()
+    assert table.losses == [Loss(10, 19)]
+
+
+async def test_part_of_an_intended_batch_that_is_gone_is_counted_and_the_rest_is_redone() -> None:
+    group, table, topic = Group([Commit(3, "T", 7)]), Table({(0, 2): "new"}), Topic(end=12, start=5)
+    runner = runner_on(group, topic, table)
+    runner.offer(records(8, 11))
+    await until(lambda: runner.position == 12, group, runner)
+    assert table.losses == [Loss(3, 4)]
+    assert table.log == ["computed again 3-7", "new 8-11"]
+
+
+async def test_an_intended_batch_that_is_written_is_completed_even_if_the_topic_has_lost_it() -> None:
+    group, table, topic = Group([Commit(3, "T", 7)]), Table({(0, 2): "new", (3, 7): "new"}), Topic(end=12, start=9)
+    runner = runner_on(group, topic, table)
+    runner.offer(records(9, 11))
+    await until(lambda: runner.position == 12, group, runner)
+    assert table.losses == [Loss(8, 8)]
+    assert table.log == ["rows again 3-7", "new 9-11"]
+
+
+async def test_a_batch_that_no_commit_of_ours_vouches_for_is_completed() -> None:
+    group, table, topic = Group([Commit(0, "")]), Table({(0, 2): "new", (3, 7): "new"}), Topic(end=9)
+    runner = runner_on(group, topic, table)
+    runner.offer(records(0, 8))
+    await until(lambda: runner.position == 9, group, runner)
+    assert table.log == ["rows again 3-7", "new 8-8"]
+
+
+async def test_records_that_come_while_a_partition_waits_do_not_hold_others_up_and_are_read_later() -> None:
+    group, table, topic = Group(), Table(opening=asyncio.Event()), Topic(end=40)
+    released: list[int] = []
+    runner = PartitionRunner("ioc.x.y-0", group, topic, table, asyncio.Semaphore(1), released.append)
+    big = Records(range(10), [1] * 10, [b"k"] * 10, [b"v" * (MAX_BATCH_BYTES // 9)] * 10)
+    task = asyncio.create_task(runner.run())
+    async with asyncio.timeout(10):
+        runner.offer(big)
+        runner.offer(records(10, 29))
+        assert sum(released) == big.size + records(10, 29).size
+        assert table.opening is not None
+        table.opening.set()
+        while runner.position != 30:
+            await asyncio.sleep(0.005)
+        runner.offer(records(30, 39))
+        while runner.position != 40:
+            await asyncio.sleep(0.005)
+    task.cancel()
+    assert [offset for first, last in table.batches for offset in range(first, last + 1)] == list(range(40))
+
+
+async def test_a_warehouse_that_comes_back_without_its_last_batches_is_caught_up() -> None:
+    group, table, topic = Group(), Table(), Topic(end=20)
+    runner = runner_on(group, topic, table)
+    runner.offer(records(0, 4))
+    runner.offer(records(5, 9))
+    task = asyncio.create_task(runner.run())
+    async with asyncio.timeout(10):
+        while runner.position != 10:
+            await asyncio.sleep(0.005)
+        table.batches = {(0, 1): "new"}
+        table.failures = 1
+        runner.offer(records(10, 19))
+        with pytest.raises(StatesAheadError, match="restored"):
+            await task
+        again = asyncio.create_task(runner.run())
+        while runner.position != 20:
+            await asyncio.sleep(0.005)
+    again.cancel()
+    assert [offset for first, last in table.batches for offset in range(first, last + 1)] == list(range(20))
