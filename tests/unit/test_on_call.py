@@ -8,8 +8,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
-ELSEWHERE = {"quarantine_refused"}
-"""Said by `hub.stream_role` for the core."""
+ELSEWHERE = {"quarantine_unwritable", "quarantine_refuses", "quarantine_waits"}
+"""Said by `hub.stream_quarantine` for the core."""
 
 
 def events_of(path: Path) -> set[str]:
