@@ -142,10 +142,18 @@ class EntityAudit:
         for low, high in kept:
             existing = log.existing(place[0], low, high)
             self.gaps += [(place, first, last) for first, last in missing_ranges(existing, low, high + 1)]
-            for first, last in existing:
+            for first, last in self._still_confirmed(place, existing):
                 self.faults.missing.append((place, first, last))
                 found.append(self._finding("offsets", "missing", _at(place, first, last), last - first + 1))
         return found
+
+    def _still_confirmed(self, place: Place, ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Of ranges that look lost, what the group's commit, asked again, still says is written: just after a topic was
+        made anew the commit is of the old one."""
+        cut = self.reader.cuts().get(place[0]) if ranges else None
+        if cut is None or cut.life != place[1]:
+            return list(ranges)
+        return split_at(ranges, cut.offset)[0]
 
     def gaps_within(self, partition: int, low: int, high: int) -> int:
         """How many of the offsets from `low` to `high` (excluded) Kafka has no record for."""

@@ -27,6 +27,9 @@ QUIET_POLLS = 10
 READ_BYTES = 1024 * 1024
 """Fetched at once while looking which offsets exist: their values are thrown away."""
 
+METADATA_MS = 10_000
+"""How soon partitions that were added are known."""
+
 T = TypeVar("T")
 
 
@@ -71,6 +74,7 @@ class KafkaTopicLog:
 
     async def close(self) -> None:
         consumer, self._consumer = self._consumer, None
+        self._partitions = []
         if consumer is not None:
             await consumer.stop()
 
@@ -91,18 +95,20 @@ class KafkaTopicLog:
                 enable_auto_commit=False,
                 auto_offset_reset="none",
                 max_partition_fetch_bytes=READ_BYTES,
+                metadata_max_age_ms=METADATA_MS,
             )
             try:
                 await consumer.start()
                 await consumer._client._wait_on_metadata(self.topic)
-                numbers = consumer.partitions_for_topic(self.topic) or set()
-                self._partitions = [TopicPartition(self.topic, number) for number in sorted(numbers)]
-                consumer.assign(self._partitions)
-                consumer.pause(*self._partitions)
             except BaseException:
                 await consumer.stop()
                 raise
             self._consumer = consumer
+        numbers = self._consumer.partitions_for_topic(self.topic) or set()
+        if len(numbers) != len(self._partitions):
+            self._partitions = [TopicPartition(self.topic, number) for number in sorted(numbers)]
+            self._consumer.assign(self._partitions)
+            self._consumer.pause(*self._partitions)
         return self._consumer
 
     async def _committed(self) -> dict[int, int]:
