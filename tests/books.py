@@ -28,7 +28,9 @@ from hub.wiring import warehouse_client
 from schemas.contract import Contract, load_contracts
 from schemas.wire import unframe
 from streams.errors import WarehouseError
+from streams.generations import serving
 from streams.plan import load_plans
+from streams.warehouse.catalogue import Catalogue
 from streams.warehouse.client import Warehouse
 from streams.warehouse.schema import rollup_select
 from tests.stack import RunningStack
@@ -175,12 +177,15 @@ def check_sums(books: Books, entity: str) -> None:
     assert list(many) == []
     live = books.warehouse.rows(f"SELECT sum(sign) FROM {changes}")[0][0]
     assert live == books.warehouse.rows(f"SELECT count() FROM {entity}_current FINAL WHERE NOT deleted")[0][0]
+    entries = Catalogue(books.warehouse).entries()
     for rollup in load_plans(CONTRACTS)[entity].rollups:
+        served = serving(entries, rollup.table)
+        assert served is not None
         measures = [measure.name for measure in rollup.measures]
         sums = ", ".join(f"toInt64(sum(`{name}`)) AS `{name}`" for name in measures)
         by = ", ".join(("day", *(f"`{name}`" for name in rollup.dimensions)))
         any_left = " OR ".join(f"`{name}` != 0" for name in measures)
-        shown = books.frame(f"SELECT {by}, {sums} FROM {rollup.table} GROUP BY {by} HAVING {any_left}")
+        shown = books.frame(f"SELECT {by}, {sums} FROM {served.table} GROUP BY {by} HAVING {any_left}")
         summed = books.frame(f"SELECT * FROM ({rollup_select(rollup, ZONE)}) WHERE {any_left}").select(shown.columns)
         assert shown.height > 0
         assert same_rows(shown, summed), difference(shown, summed)
