@@ -184,6 +184,10 @@ def _check_time(term: Term, contract: Contract, where: str) -> None:
         raise PlanError(f"{where}: {term.time!r} is no timestamp of {contract.entity}")
 
 
+_MADE_WHOLE = re.compile(r"\b(accurateCastOrNull|round|floor|ceil)\s*\(|[<>=]|\b(IN|BETWEEN|IS)\b", re.IGNORECASE)
+"""What makes a whole number of a decimal, or only asks about it. The sum would cut its fraction off, row by row."""
+
+
 def _check_measure(measure: Measure, contract: Contract, where: str) -> None:
     """A measure that could throw would stop its entity; PlanError says which piece, and what to write instead."""
     times = [field.name for field in contract.fields if field.base == "timestamp"]
@@ -191,6 +195,16 @@ def _check_measure(measure: Measure, contract: Contract, where: str) -> None:
         check_measure(measure.sql, [*contract.by_name, "kafka_time"], times)
     except MeasureError as error:
         raise PlanError(f"{where}: measures.{measure.name}.sql: {measure.sql!r}: {error}") from error
+    fraction = next((name for name in contract.by_name if _has_fraction(contract, name, measure.sql)), None)
+    if fraction is not None and not _MADE_WHOLE.search(measure.sql):
+        raise PlanError(
+            f"{where}.{measure.name}: a measure is a whole number, and {fraction!r} has digits after the point; write "
+            f"accurateCastOrNull({fraction} * {10 ** contract.by_name[fraction].scale}, 'Int64') for its smallest unit"
+        )
+
+
+def _has_fraction(contract: Contract, name: str, sql: str) -> bool:
+    return contract.by_name[name].scale > 0 and re.search(rf"\b{name}\b", sql) is not None
 
 
 def plan_entity(raw: dict[str, Any], contracts: dict[str, Contract], where: str) -> EntityPlan:

@@ -20,6 +20,8 @@ from schemas.contract import Contract, load_contracts, parse_contract
 from schemas.decimals import from_bytes, to_bytes
 from schemas.errors import ContractError
 from schemas.wire import frame
+from streams.errors import PlanError
+from streams.plan import plan_entity
 
 EXACT = Context(prec=60)
 
@@ -141,3 +143,25 @@ def test_the_reference_reads_what_we_write() -> None:
         octets = to_bytes(Decimal(text), 3)
         written = bytes([len(octets) * 2]) + octets
         assert fastavro.schemaless_reader(io.BytesIO(written), schema) == Decimal(text)
+
+
+def plan_with(sql: str) -> None:
+    names = {"vi": "Số tiền", "en": "Amount"}
+    kpi = {"id": "thing.amount", "name": names, "explanation": names, "kind": "flow", "unit": names}
+    raw = {
+        "entity": "thing",
+        "measures": {"total": {"sql": sql, "name": names}},
+        "kpis": [{**kpi, "direction": "none", "owner": "x", "value": {"measure": "total", "time": "received_at"}}],
+    }
+    plan_entity(raw, {"thing": contract(["null", decimal_type()], default=None)}, "thing.yaml")
+
+
+@pytest.mark.parametrize("sql", ["accurateCastOrNull(amount * 100, 'Int64')", "amount > 5", "round(amount)", "rating"])
+def test_a_measure_over_a_decimal_is_taken_if_it_makes_a_whole_number_of_it(sql: str) -> None:
+    plan_with(sql)
+
+
+@pytest.mark.parametrize("sql", ["amount", "ifNull(amount, 0)", "amount + rating"])
+def test_a_measure_that_would_cut_a_decimal_s_fraction_off_is_refused_with_the_cure(sql: str) -> None:
+    with pytest.raises(PlanError, match=r"accurateCastOrNull\(amount \* 100, 'Int64'\)"):
+        plan_with(sql)
