@@ -172,7 +172,7 @@ class Core:
 
     def empty(self) -> None:
         """Forget everything: tables, offsets, and what the worker knew."""
-        tables = [self.contract.changes_table, self.contract.current_table]
+        tables = [self.contract.changes_table, self.contract.current_table, "ledger"]
         for table in [*tables, *(rollup.table for rollup in self.plan.rollups)]:
             self.warehouse.command(f"TRUNCATE TABLE {table}")
         self.next = 0

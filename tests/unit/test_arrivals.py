@@ -24,10 +24,16 @@ ARRIVED_MS = 1_667_235_600_000
 """2022-10-31 17:00 UTC: midnight in Asia/Ho_Chi_Minh, between two months."""
 
 
-@pytest.fixture
-def table() -> Iterator[Core]:
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Core]:
     with core() as ready:
         yield ready
+
+
+@pytest.fixture
+def table(engine: Core) -> Core:
+    engine.empty()
+    return engine
 
 
 def aged(number: int, revision: int, hours: float, op: str = "UPSERT", **changes: Any) -> dict[str, Any]:
@@ -157,7 +163,12 @@ def test_names_of_sources_are_bounded(table: Core) -> None:
 
 
 def test_the_worker_counts_what_it_has_written(table: Core) -> None:
+    counters = [
+        metrics.LATE.labels(table.name),
+        metrics.SUPERSEDED.labels(table.name),
+        metrics.SKEWED.labels(table.name, "portal"),
+    ]
+    before = [counter._value.get() for counter in counters]
     table.feed([aged(1, 1, 100)], at=ARRIVED_MS)
     table.feed([aged(1, 3, 90), aged(1, 2, 95), aged(2, 1, -1)], at=ARRIVED_MS)
-    for metric, labels in ((metrics.LATE, ()), (metrics.SUPERSEDED, ()), (metrics.SKEWED, ("portal",))):
-        assert metric.labels(table.name, *labels)._value.get() == 1
+    assert [counter._value.get() - was for counter, was in zip(counters, before, strict=True)] == [1, 1, 1]

@@ -28,10 +28,16 @@ BORDERS = [
 ]
 
 
-@pytest.fixture
-def table() -> Iterator[Core]:
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Core]:
     with core() as ready:
         yield ready
+
+
+@pytest.fixture
+def table(engine: Core) -> Core:
+    engine.empty()
+    return engine
 
 
 def ms(time: datetime) -> int:
@@ -53,8 +59,8 @@ def test_the_last_and_the_first_instant_of_a_day_fall_on_either_side_of_the_prov
     ]
     events = [dossier(n, 1, received_at=ms(time), event_time=ms(time)) for n, time in enumerate(instants)]
     random.Random(4).shuffle(events)
-    for event in events:
-        table.feed([event], at=ms(NOW))
+    for first in range(0, len(events), 9):
+        table.feed(events[first : first + 9], at=ms(NOW))
     assert received(table) == Counter(time.astimezone(ZONE).date() for time in instants)
 
 
