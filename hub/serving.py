@@ -65,6 +65,7 @@ async def serve_until_stopped(listeners: Sequence[Listener], work: Sequence[Work
     jobs = [asyncio.create_task(job(stopping), name="work") for job in work]
     asked = asyncio.create_task(stopping.wait())
     await asyncio.wait({asked, *parts, *jobs}, return_when=asyncio.FIRST_COMPLETED)
+    not_started = [] if asked.done() else [server for server in servers if server.lifespan.should_exit]
     stopping.set()
     results = await asyncio.gather(*jobs, return_exceptions=True)
     for server in servers:
@@ -74,6 +75,8 @@ async def serve_until_stopped(listeners: Sequence[Listener], work: Sequence[Work
     for result in results:
         if isinstance(result, BaseException):
             raise result
+    if not_started:
+        raise RuntimeError("an application did not start; it has said why")
 
 
 def serve(listeners: Sequence[Listener], work: Sequence[Work] = (), *, fast_loop: bool = True) -> None:

@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from streams.faultpoints import VARIABLE, WAREHOUSE_POINTS
 from streams.warehouse.server import spool_of
 from tests.conftest import ROOT, free_port
 from tests.dossiers import life_cycles
-from tests.stream_worker import Bench, value_of
+from tests.stream_worker import SESSION_TIMEOUT, Bench, value_of
 
 SIGKILLED = -9
 PACE_S = 0.1
@@ -89,16 +90,18 @@ def warehouse_kills(dice: random.Random, rounds: int) -> list[str]:
     return [armed(point, dice) for point in points]
 
 
-def _run_worker(bootstrap: str, url: str, name: str, state: str, fault: str) -> None:
-    from tests.stream_worker import _schema_text, private_contract, work
+def _run_worker(bootstrap: str, url: str, name: str, state: str, fault: str, session_timeout: timedelta) -> None:
+    from tests import stream_worker
 
+    stream_worker.SESSION_TIMEOUT = session_timeout
     with (Path(state) / "worker.log").open("ab", buffering=0) as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
     os.environ.pop(VARIABLE, None)
     if fault:
         os.environ[VARIABLE] = fault
-    asyncio.run(work(bootstrap, url, name, state, private_contract(name), _schema_text))
+    contract, schema_text = stream_worker.private_contract(name), stream_worker._schema_text
+    asyncio.run(stream_worker.work(bootstrap, url, name, state, contract, schema_text))
 
 
 def _forks() -> Any:
@@ -108,8 +111,8 @@ def _forks() -> Any:
     return context
 
 
-def start_worker(table: Bench, fault: str = "") -> BaseProcess:
-    arguments = (table.bootstrap, table.url, table.name, str(table.state), fault)
+def start_worker(table: Bench, fault: str = "", session_timeout: timedelta = SESSION_TIMEOUT) -> BaseProcess:
+    arguments = (table.bootstrap, table.url, table.name, str(table.state), fault, session_timeout)
     process: BaseProcess = _forks().Process(target=_run_worker, args=arguments, daemon=True)
     process.start()
     return process
@@ -253,6 +256,23 @@ def private_warehouse(state: Path) -> Iterator[PrivateWarehouse]:
         yield owned
     finally:
         owned.stop()
+
+
+LONG_SESSION = timedelta(seconds=30)
+"""Of a worker that is to live on while its warehouse is killed."""
+
+
+@contextlib.contextmanager
+def lasting_worker(table: Bench) -> Iterator[None]:
+    """A worker that must live until the end of the block."""
+    worker = start_worker(table, session_timeout=LONG_SESSION)
+    try:
+        yield
+        assert worker.is_alive(), table.log()[-4000:]
+        worker.terminate()
+        worker.join(60)
+    finally:
+        put_down(worker)
 
 
 async def kill_warehouse(load: Load, owned: PrivateWarehouse, fault: str) -> None:

@@ -113,7 +113,12 @@ class WarehouseApp:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
-                self._engine = await asyncio.get_running_loop().run_in_executor(self._pool, self._open)
+                try:
+                    self._engine = await asyncio.get_running_loop().run_in_executor(self._pool, self._open)
+                except (EngineError, OSError, RuntimeError) as error:
+                    log.error("warehouse_not_opened", reason=str(error))
+                    await send({"type": "lifespan.startup.failed", "message": str(error)})
+                    return
                 await send({"type": "lifespan.startup.complete"})
             else:
                 self._pool.shutdown(wait=True)

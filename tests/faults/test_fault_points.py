@@ -24,6 +24,7 @@ from tests.kills import (
     PrivateWarehouse,
     kill_warehouse,
     kill_worker,
+    lasting_worker,
     load,
     private_warehouse,
     put_down,
@@ -43,6 +44,7 @@ async def books_are_right(going: Load) -> None:
         outcome = await asyncio.to_thread(assert_right, going.table, 240.0)
         assert len(outcome.kinds) == going.sent
         assert {"applied", "superseded", "repeat", "quarantined"} <= set(outcome.kinds.values())
+        print(f"{len(outcome.kinds)} records, {len(outcome.states)} states, {len(outcome.reasons)} bad: books right")
     finally:
         put_down(worker)
 
@@ -61,6 +63,7 @@ async def workers_killed(kafka: str, url: str, state: Path, faults: Sequence[str
         async with load(ready, random.Random(seed)) as going:
             for fault in faults:
                 await kill_worker(going, fault)
+            print(f"{len(faults)} workers killed, {going.sent} records sent")
             await books_are_right(going)
     return list(faults)
 
@@ -69,17 +72,11 @@ async def warehouses_killed(kafka: str, state: Path, faults: Sequence[str], seed
     """A topic whose warehouse dies at these points in turn while one worker lives on, and its books."""
     with private_warehouse(state / f"warehouse-{seed}") as owned, table(kafka, owned.url, state) as ready:
         async with load(ready, random.Random(seed)) as going:
-            worker = start_worker(ready)
-            try:
+            with lasting_worker(ready):
                 for fault in faults:
                     await kill_warehouse(going, owned, fault)
-                    if not worker.is_alive():
-                        # Put out of the group by a crowded machine; anything else is an error.
-                        assert "worker_fenced" in ready.log()[-4000:], ready.log()[-4000:]
-                        worker = start_worker(ready)
                 await asyncio.to_thread(owned.start)
-            finally:
-                put_down(worker)
+            print(f"{len(faults)} warehouses killed, {going.sent} records sent")
             await books_are_right(going)
             assert_nothing_left_over(owned)
     return list(faults)
