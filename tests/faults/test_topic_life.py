@@ -104,6 +104,8 @@ async def test_offsets_set_back_or_ahead_by_hand_count_nothing_twice_and_skip_no
         kill(worker)
 
 
+@pytest.mark.long
+@pytest.mark.timeout(300)
 async def test_what_retention_took_is_counted_once_and_the_rest_is_exact(table: Bench) -> None:
     events = life_cycles(500, seed=22)
     half = len(events) // 2
@@ -154,6 +156,8 @@ async def test_what_retention_takes_from_a_running_worker_is_counted(table: Benc
         kill(worker)
 
 
+@pytest.mark.long
+@pytest.mark.timeout(300)
 async def test_a_topic_made_anew_under_its_name_begins_a_new_life(table: Bench) -> None:
     events = life_cycles(400, seed=23)
     half = len(events) // 2
@@ -176,6 +180,8 @@ async def test_a_topic_made_anew_under_its_name_begins_a_new_life(table: Bench) 
         kill(worker)
 
 
+@pytest.mark.long
+@pytest.mark.timeout(300)
 async def test_partitions_added_by_another_tool_keep_the_order_of_each_entity(table: Bench) -> None:
     """Records of an entity lie in its old partition, unread, and newer ones in its new one."""
     events = life_cycles(1_500, seed=24)
@@ -210,6 +216,8 @@ async def test_partitions_added_by_another_tool_keep_the_order_of_each_entity(ta
         kill(worker)
 
 
+@pytest.mark.long
+@pytest.mark.timeout(300)
 async def test_a_running_worker_takes_up_partitions_that_are_added(table: Bench) -> None:
     events = life_cycles(600, seed=25)
     half = len(events) // 2
@@ -224,6 +232,8 @@ async def test_a_running_worker_takes_up_partitions_that_are_added(table: Bench)
         kill(worker)
 
 
+@pytest.mark.long
+@pytest.mark.timeout(300)
 async def test_a_warehouse_restored_from_an_older_backup_is_caught_up(kafka: str, tmp_path: Path) -> None:
     events = life_cycles(600, seed=26)
     third = len(events) // 3
