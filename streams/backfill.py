@@ -206,7 +206,7 @@ class Backfill:
         def switched(entries: list[Entry]) -> list[Entry]:
             before = serving(entries, target.name)
             retired = [replace(before, state=State.RETIRED)] if before is not None else []
-            return [replace(entry, state=State.LIVE, reason=""), *retired]
+            return [replace(entry, state=State.LIVE, chunks=(), reason=""), *retired]
 
         for written in self._catalogue.change(switched):
             if written.state is State.RETIRED:
@@ -218,6 +218,7 @@ class Backfill:
         """Drop what was retired, once nobody reads it any more."""
         time.sleep(GRACE_S)
         self._catalogue.sweep()
+        self._catalogue.forget()
 
     def _exchange(self, target: Target, entry: Entry) -> None:
         """Put the new table under the name; a repeated call does nothing, known by the table's comment.

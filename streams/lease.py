@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from streams.errors import StreamError
 from streams.warehouse.catalogue import text
@@ -101,7 +102,7 @@ class Lease:
 
 
 def _is_gone(owner: str) -> bool:
-    """Whether the holder was a process of this machine that has ended."""
+    """Whether the holder was a process of this machine that has ended, perhaps not yet taken note of by its parent."""
     host, pid, _ = owner.split(":")
     if host != socket.gethostname():
         return False
@@ -111,4 +112,7 @@ def _is_gone(owner: str) -> bool:
         return True
     except PermissionError:
         return False
-    return False
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return False

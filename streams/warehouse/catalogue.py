@@ -34,6 +34,9 @@ READ = (
     "ORDER BY seq DESC LIMIT 1 BY rollup, generation"
 )
 
+KEPT_WRITES = 200
+"""Older rows that no longer count are deleted: readers ask often, and progress is written with every chunk."""
+
 
 class CatalogueBusyError(WarehouseError):
     """Others wrote the catalogue again and again in between."""
@@ -94,10 +97,18 @@ class Catalogue:
                 self._warehouse.command(f"DROP TABLE IF EXISTS {entry.table}_kept")
                 self.change(lambda entries, e=entry: _dropped(entries, e))  # type: ignore[misc]
 
+    def forget(self) -> None:
+        """Delete old rows that newer ones have replaced."""
+        newest = f"(SELECT max(seq), rollup, generation FROM {TABLE} GROUP BY rollup, generation)"
+        self._warehouse.command(
+            f"DELETE FROM {TABLE} WHERE seq + {KEPT_WRITES} < (SELECT max(seq) FROM {TABLE}) "
+            f"AND (seq, rollup, generation) NOT IN {newest}"
+        )
+
 
 def _dropped(entries: list[Entry], gone: Entry) -> list[Entry]:
     return [
-        replace(entry, state=State.DROPPED)
+        replace(entry, state=State.DROPPED, cuts=(), chunks=())
         for entry in entries
         if (entry.rollup, entry.generation, entry.state) == (gone.rollup, gone.generation, State.RETIRED)
     ]

@@ -50,11 +50,12 @@ def command(table: Bench, what: str, chunk_rows: int, changes: dict[str, str] | 
     )
 
 
-def finish(process: subprocess.Popen[str], within_s: float = 40) -> str:
+def finish(process: subprocess.Popen[str], within_s: float = 90) -> str:
     try:
         said, _ = process.communicate(timeout=within_s)
     except subprocess.TimeoutExpired:
         process.kill()
+        process.communicate()
         raise
     assert process.returncode == 0, said
     return said
