@@ -22,6 +22,7 @@ from connectors.clock import now_ms
 from connectors.compacted import CompactedTopic
 from connectors.cursor import POSITIONS_TOPIC, Positions
 from connectors.errors import ConnectorError
+from connectors.holds import Holds
 from connectors.intake import IntakeFactory, SchemaRegistry
 from connectors.manifest import Manifest
 from connectors.pseudonym import Pseudonymiser
@@ -52,9 +53,9 @@ class ConnectWorker:
         worker: str,
         slow_retry_s: float = SLOW_RETRY_S,
     ) -> None:
-        self._publisher = Publisher(bootstrap)
         self._positions = CompactedTopic(bootstrap, POSITIONS_TOPIC)
         self._statuses = CompactedTopic(bootstrap, STATUS_TOPIC)
+        self._publisher = Publisher(bootstrap, holds=Holds(self._statuses, now_ms))
         self._tasks: list[asyncio.Task[None]] = []
         self._cause: str | None = "starting"
         self._writer: StatusWriter | None = None

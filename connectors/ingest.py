@@ -20,6 +20,7 @@ from connectors import metrics
 from connectors.clock import now_ms
 from connectors.errors import ConnectorError, PublishError, SourceUnavailableError, Text
 from connectors.grouping import GroupedPublisher, TooManyWaitingError
+from connectors.holds import Holds, TopicHeldError
 from connectors.intake import Intake, IntakeFactory
 from connectors.manifest import Manifest
 from connectors.payload import records_of
@@ -79,11 +80,13 @@ class WebhookIngest:
         secrets: SecretResolver,
         statuses: Table | None = None,
         worker: str = "api",
+        holds: Holds | None = None,
         clock_s: Callable[[], float] = time.time,
         started_s: float | None = None,
     ) -> None:
         self._intakes = intakes
-        self._publisher = Publisher(bootstrap, client_id="ioc-ingest")
+        self._publisher = Publisher(bootstrap, client_id="ioc-ingest", holds=holds)
+        self._holds = holds
         self._grouped: GroupedPublisher | None = None
         self._clock_s = clock_s
         self._tasks: list[asyncio.Task[None]] = []
@@ -170,7 +173,12 @@ class WebhookIngest:
         try:
             if self._grouped is None:
                 raise PublishError(Text("Kafka chưa sẵn sàng", "Kafka is not ready"))
+            if self._holds is not None:
+                # Before it joins a group with others, whose topics may be free.
+                self._holds.check(prepared.topic)
             await _in_time(self._grouped.publish(prepared))
+        except TopicHeldError as error:
+            raise RequestRefusedError(ProblemType.TOPIC_HELD, error.text, error.retry_after_s) from error
         except TooManyWaitingError as error:
             raise RequestRefusedError(ProblemType.OVERLOADED, error.text, retry_after_s=1) from error
         except PublishError as error:

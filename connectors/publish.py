@@ -26,6 +26,7 @@ from aiokafka.errors import (
 )
 
 from connectors.errors import PublishError, PublishRefusedError, Text
+from connectors.holds import Holds
 from connectors.partition import partition_of
 
 BATCH_BYTES = 524_288
@@ -36,6 +37,8 @@ REQUEST_TIMEOUT_MS = 20_000
 """How long the client tries by itself before it gives up and the caller decides."""
 STOP_TIMEOUT_S = 5.0
 """A broker that is away must not keep a process from ending; what was not acknowledged is read or sent again."""
+METADATA_MAX_AGE_MS = 30_000
+"""How long partitions that another tool adds to a topic may stay unknown."""
 METADATA_TIMEOUT_S = 5.0
 """How long to wait for a topic to be known; topics exist before this role starts."""
 
@@ -76,8 +79,11 @@ _NO_HEADERS: list[Header] = []
 class Publisher:
     """A producer with `acks=all`. Holds at most what its callers are waiting for."""
 
-    def __init__(self, bootstrap: str, client_id: str = "ioc-connect") -> None:
+    def __init__(self, bootstrap: str, client_id: str = "ioc-connect", holds: Holds | None = None) -> None:
+        """`holds`: topics that must not be written for now; a publication to one raises `TopicHeldError`."""
         self._bootstrap = bootstrap
+        self._holds = holds
+        self._counted: dict[str, int] = {}
         self._client_id = client_id
         self._producer: AIOKafkaProducer | None = None
         self._partitions: dict[str, int] = {}
@@ -91,6 +97,7 @@ class Publisher:
             max_batch_size=BATCH_BYTES,
             max_request_size=REQUEST_BYTES,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
+            metadata_max_age_ms=METADATA_MAX_AGE_MS,
         )
         try:
             await producer.start()
@@ -133,9 +140,16 @@ class Publisher:
         return self._producer
 
     async def _count(self, topic: str) -> int:
-        """Partitions of a topic; asked again at each publication from the client's own cached metadata."""
+        """Partitions of a topic; asked again at each publication from the client's own cached metadata, and from the
+        broker after a hold. Raises `TopicHeldError`."""
+        changes = 0
+        if self._holds is not None:
+            self._holds.check(topic)
+            changes = self._holds.changes(topic)
         try:
             async with asyncio.timeout(METADATA_TIMEOUT_S):
+                if changes != self._counted.get(topic, 0) and await self._client().client.force_metadata_update():
+                    self._counted[topic] = changes
                 return len(await self._client().partitions_for(topic))
         except TimeoutError as error:
             unknown = UnknownTopicOrPartitionError(topic) if await self._answers() else error

@@ -16,6 +16,7 @@ from connectors.clock import now_ms
 from connectors.compacted import CompactedTopicError
 from connectors.cursor import Positions
 from connectors.errors import ConnectorError, PublishError, SourceUnavailableError, Text
+from connectors.holds import TopicHeldError
 from connectors.intake import Intake, IntakeFactory
 from connectors.manifest import Manifest
 from connectors.publish import Publisher
@@ -88,6 +89,9 @@ class ConnectorRunner:
             before = self.tally.published + self.tally.quarantined
             try:
                 await self._work()
+            except TopicHeldError as error:
+                self.tally.failed(error, "publish", retry=True)
+                await asyncio.sleep(error.retry_after_s)
             except (PublishError, CompactedTopicError, SourceUnavailableError) as error:
                 self.tally.failed(
                     error, "schema" if isinstance(error, SourceUnavailableError) else "publish", retry=True

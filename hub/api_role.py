@@ -10,8 +10,10 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from connectors.app import worker_name
+from connectors.clock import now_ms
 from connectors.compacted import CompactedTopic
 from connectors.errors import ConnectorError
+from connectors.holds import Holds, is_hold
 from connectors.ingest import WebhookIngest
 from connectors.intake import IntakeFactory
 from connectors.manifest import Manifest
@@ -61,6 +63,8 @@ class Statuses:
         topic.on_change(self._changed)
 
     def _changed(self, connector: str, value: bytes | None) -> None:
+        if is_hold(connector):
+            return
         try:
             if value is None:
                 self._by_connector.pop(connector, None)
@@ -111,6 +115,7 @@ class ApiParts:
             SecretResolver(file_roots=(local_secrets(self._settings.state_dir).directory,)),
             self._status_topic,
             worker_name(),
+            Holds(self._status_topic, now_ms),
         )
 
     def _kpis(self, declared: Declarations, reader: Reader) -> KpiService:

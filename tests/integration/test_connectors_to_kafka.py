@@ -18,8 +18,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from starlette.applications import Starlette
 
 from connectors.app import ConnectWorker, create_app
+from connectors.clock import now_ms
 from connectors.compacted import CompactedTopic
 from connectors.cursor import POSITIONS_TOPIC, Positions
+from connectors.holds import Hold, Holds, hold_key
 from connectors.ingest import WebhookIngest
 from connectors.intake import IntakeFactory
 from connectors.manifest import load_manifests
@@ -292,13 +294,16 @@ async def hub(bootstrap: str, environ: dict[str, str] | None = None) -> AsyncIte
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        ingest = WebhookIngest(MANIFESTS.values(), intakes(), bootstrap, secrets)
+        statuses = CompactedTopic(bootstrap, STATUS_TOPIC)
+        ingest = WebhookIngest(MANIFESTS.values(), intakes(), bootstrap, secrets, holds=Holds(statuses, now_ms))
         app.router.routes.append(ingest.route)
+        await statuses.start()
         await ingest.start()
         try:
             yield
         finally:
             await ingest.stop()
+            await statuses.stop()
 
     with serve(Starlette(lifespan=lifespan)) as url:
         sender = Sender(url)
@@ -381,6 +386,38 @@ async def test_refusals_are_problems_with_stable_types(bootstrap: str) -> None:
         assert cases[5][0].headers["retry-after"] == "1"
         english = await post(path, content=body, headers={"Accept-Language": "en-GB"})
         assert english.json()["title"] == "Signature missing"
+
+
+async def test_pushes_to_a_held_topic_are_asked_to_come_again_and_taken_afterwards(bootstrap: str) -> None:
+    topic = CONTRACTS["feedback"].topic
+    async with hub(bootstrap) as sender, table(bootstrap, STATUS_TOPIC) as statuses:
+        await statuses.put(hold_key(topic), Hold(topic, now_ms() + 60_000, "test").to_json())
+        deadline = time.monotonic() + 15
+        while (answer := await sender.push(report(40))).status_code == 202:
+            assert time.monotonic() < deadline
+        assert (answer.status_code, answer.json()["type"]) == (503, "/problems/topic-held")
+        assert int(answer.headers["retry-after"]) > 0
+        assert topic in answer.json()["detail"]
+        await statuses.put(hold_key(topic), None)
+        while (await sender.push(report(41))).status_code != 202:
+            assert time.monotonic() < deadline
+
+
+@pytest.mark.usefixtures("clean_position")
+async def test_a_poller_waits_for_a_held_topic_and_then_delivers(bootstrap: str, portal: Portal) -> None:
+    topic = CONTRACTS["dossier"].topic
+    running = worker(bootstrap, portal)
+    async with table(bootstrap, STATUS_TOPIC) as statuses:
+        await statuses.put(hold_key(topic), Hold(topic, now_ms() + 60_000, "test").to_json())
+        await running.start()
+        try:
+            tally = running.runners["portal"].tally
+            await eventually(lambda: tally.last_error is not None and tally.last_error.code == "topic_held")
+            published = tally.published
+            await statuses.put(hold_key(topic), None)
+            await eventually(lambda: tally.published > published)
+        finally:
+            await running.stop()
 
 
 async def test_without_its_key_a_connector_says_which_is_missing(bootstrap: str) -> None:
