@@ -6,11 +6,12 @@ import base64
 import binascii
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from hub.api.problems import Problem
+from hub.api.resolution import resolved
 from hub.kpi.query import Statement
 from hub.kpi.reader import Reader
 
@@ -25,7 +26,8 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One refused record. `payload` is raw text with personal values masked, or base64."""
+    """One refused record. `payload` is raw text with personal values masked, or base64. `resolved`: its entity has a
+    newer state since; what never reached its topic cannot tell."""
 
     id: str
     connector: str
@@ -39,6 +41,7 @@ class Entry:
     entity: str
     at: datetime
     payload: str
+    resolved: bool = False
 
     def reason(self, language: str) -> str:
         return (self.reason_en if language == "en" else self.reason_vi) or self.reason_code
@@ -70,7 +73,7 @@ def page(reader: Reader, limit: int = PAGE, cursor: str | None = None, connector
         " ORDER BY at DESC, id DESC LIMIT {limit:UInt32}"
     )
     entries = tuple(_entry(row) for row in reader.rows(Statement(sql, parameters)))
-    shown = entries[:limit]
+    shown = _marked(reader, entries[:limit])
     return Page(shown, _closed(shown[-1]) if len(entries) > limit else None)
 
 
@@ -80,7 +83,12 @@ def entry(reader: Reader, entry_id: str, connectors: Sequence[str] | None = None
     rows = reader.rows(Statement(sql, {"id": entry_id}))
     if not rows or (connectors is not None and rows[0][1] not in connectors):
         raise Problem("not-found")
-    return _entry(rows[0])
+    return _marked(reader, (_entry(rows[0]),))[0]
+
+
+def _marked(reader: Reader, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    past = resolved(reader, entries)
+    return tuple(replace(item, resolved=(item.entity, item.partition, item.offset) in past) for item in entries)
 
 
 def entry_json(item: Entry, language: str) -> dict[str, Any]:
@@ -95,6 +103,7 @@ def entry_json(item: Entry, language: str) -> dict[str, Any]:
         "offset": item.offset,
         "entity": item.entity,
         "at": item.at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "resolved": item.resolved,
         "payload": item.payload,
     }
 

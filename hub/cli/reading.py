@@ -61,6 +61,7 @@ QUARANTINE_COLUMNS = (
     ("connector", t("đầu nối", "connector")),
     ("stage", t("khâu", "stage")),
     ("reason_code", t("mã", "code")),
+    ("resolved", t("đã có bản mới", "resolved")),
     ("reason", t("lý do", "reason")),
 )
 

@@ -7,6 +7,7 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from statistics import median
@@ -14,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from hub.api.quarantine import MAX_PAGE, Entry, page
+from hub.kpi.reader import Reader
 from schemas.wire import MAX_VALUE_BYTES
 from streams.quarantine import MAX_PAYLOAD_BYTES
 from tests.dossiers import figures, final_states
@@ -102,7 +105,20 @@ async def check_quarantine(table: PoisonBench, corpus: Corpus) -> list[tuple[str
     assert_every_offset_once(table, len(sent))
     table.wait(lambda: measured(table) == figures(corpus.good), 10)
     assert amounts(table) == amounts_of(corpus.good)
+    assert resolved(table) == {identity: False for identity, *_ in wanted}
     return wanted
+
+
+def resolved(table: PoisonBench) -> dict[str, bool]:
+    """As `ioc quarantine ls` shows it."""
+    reader = Reader(table.warehouse, lambda: datetime.now(UTC))
+    entries: list[Entry] = []
+    cursor = None
+    while not entries or cursor is not None:
+        found = page(reader, MAX_PAGE, cursor)
+        entries += found.entries
+        cursor = found.next
+    return {item.id: item.resolved for item in entries if item.topic == table.contract.topic}
 
 
 async def check_repair(table: PoisonBench, corpus: Corpus) -> None:
@@ -132,6 +148,7 @@ async def check_all(table: PoisonBench, corpus: Corpus) -> None:
         table.wait(lambda: table.primary_rows() == rows + len(again))
         assert measured(table) == figures([*corpus.good, *corpus.repaired])
         assert quarantine(table) == refused
+        assert resolved(table) == {identity: True for identity, *_ in refused}
 
 
 async def test_bad_records_of_eight_kinds_are_named_and_their_repair_counts_once(table: PoisonBench) -> None:
