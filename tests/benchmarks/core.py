@@ -1,116 +1,96 @@
-"""The stream core: Kafka → rows, current states and rollups visible in the warehouse, beside stock Faust."""
+"""The whole path, Kafka → rows, current states and rollups visible in the warehouse, exactly once; and its bare limit.
+
+Both read the topic from its start into empty tables of the same shape and are looked at in the same way: the rate is
+taken from the first rows in `<entity>_changes` to all of them in `<entity>_changes` and the first rollup.
+"""
 
 from __future__ import annotations
 
-import asyncio
+import os
 import subprocess
 import sys
 import tempfile
 import time
 import uuid
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
-from aiokafka import AIOKafkaProducer
-from aiokafka.partitioner import DefaultPartitioner
+from schemas.contract import Contract
+from streams.quarantine import TOPIC as QUARANTINE_TOPIC
+from streams.warehouse.client import Warehouse
+from streams.warehouse.schema import migrate
+from tests.benchmarks import events, topics
+from tests.benchmarks.stand import TIMEZONE
 
-from tests.dossiers import dossier
-from tests.stream_worker import Bench, bench, value_of
+POLL_S = 0.2
+"""Between two looks: a look costs the warehouse some milliseconds, and both sides pay for it."""
 
-PARTITIONS = 4
-EVENTS = 400_000
-STOCK_EVENTS = 20_000
-REPEATS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """Events per second of one repeat; `event_bytes` is the mean size of a value."""
-
-    hub: float
-    stock_faust: float
-    event_bytes: float
+START_S, RUN_S = 60, 600
 
 
-async def fill(bootstrap: str, topic: str, values: list[tuple[bytes, bytes]]) -> None:
-    """Write the values in batches per partition."""
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", max_request_size=8 * 1024 * 1024)
-    await producer.start()
-    partitioner, partitions = DefaultPartitioner(), list(range(PARTITIONS))
-    batches = {partition: producer.create_batch() for partition in partitions}
-    for key, value in values:
-        partition = partitioner(key, partitions, partitions)
-        if batches[partition].append(key=key, value=value, timestamp=None) is None:
-            full, batches[partition] = batches[partition], producer.create_batch()
-            await (await producer.send_batch(full, topic, partition=partition))
-            batches[partition].append(key=key, value=value, timestamp=None)
-    for partition, batch in batches.items():
-        await (await producer.send_batch(batch, topic, partition=partition))
-    await producer.stop()
+def fresh_tables(warehouse: Warehouse, name: str, contract: Contract) -> None:
+    """Empty tables and views of the entity."""
+    for table, engine in warehouse.rows(
+        "SELECT name, engine FROM system.tables "
+        f"WHERE database = currentDatabase() AND position(name, '{name}') > 0 "
+        "ORDER BY engine = 'MaterializedView' DESC, engine = 'Join'"
+    ):
+        warehouse.command(f"DROP {'VIEW' if engine == 'MaterializedView' else 'TABLE'} {table} SYNC")
+    if warehouse.rows("SELECT count() FROM system.tables WHERE name = 'ledger'")[0][0]:
+        warehouse.command(f"DELETE FROM ledger WHERE entity = '{name}'")
+        warehouse.command(f"DELETE FROM rollup_catalogue WHERE entity = '{name}'")
+    migrate(warehouse, {name: contract}, {name: events.plan(contract)}, TIMEZONE)
 
 
-def events(count: int) -> list[tuple[bytes, bytes]]:
-    """Dossiers of about 250 bytes, every event another entity."""
-    out = []
-    for number in range(count):
-        record = dossier(number, 1, status=(4, 9, 10)[number % 3], applicant=f"{number:064x}", applicant_phone="x" * 32)
-        out.append((record["entity_key"].encode(), value_of(record)))
-    return out
+def measured_rate(warehouse: Warehouse, name: str, count: int, command: Sequence[str], log: Path) -> float:
+    """Events per second of the process `command`, which is killed afterwards."""
+    rollup = events.plan(events.contract(name)).rollups[-1].table
 
+    def number(sql: str) -> int:
+        return int(warehouse.rows(sql)[0][0] or 0)
 
-def hub_rate(table: Bench, count: int) -> float:
-    """From the first rows visible to all of them, current states and rollups included."""
-    name = table.name
+    def written() -> int:
+        return number(f"SELECT count() FROM {name}_changes")
 
-    def visible() -> int:
-        return int(
-            table.warehouse.rows(
-                f"SELECT least((SELECT toInt64(count()) FROM {name}_changes), "
-                f"(SELECT toInt64(count()) FROM {name}_current), (SELECT sum(received) FROM {name}_by_received_at))"
-            )[0][0]
-        )
-
-    worker = table.start()
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.STDOUT)
     try:
-        table.wait(lambda: visible() > 0, 60)
-        started, already = time.monotonic(), visible()
-        table.wait(lambda: visible() >= count, 300)
-        return (count - already) / (time.monotonic() - started)
+        deadline = time.monotonic() + START_S
+        while not (already := written()):
+            _check(process, deadline, log)
+            time.sleep(POLL_S)
+        began = time.monotonic()
+        deadline = began + RUN_S
+        while written() < count or number(f"SELECT sum(received) FROM {rollup}") < count:
+            _check(process, deadline, log)
+            time.sleep(POLL_S)
+        return (count - already) / (time.monotonic() - began)
     finally:
-        worker.kill()
-        worker.wait()
+        process.kill()
+        process.wait()
 
 
-def stock_rate(bootstrap: str, topic: str, state: Path) -> float:
-    command = [
-        sys.executable,
-        "-m",
-        "tests.benchmarks.peers",
-        bootstrap,
-        topic,
-        str(STOCK_EVENTS),
-        str(state / "stock"),
-    ]
-    (state / "stock").mkdir(exist_ok=True)
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=True)
-    return float(done.stdout.strip().splitlines()[-1])
+def _check(process: subprocess.Popen[bytes], deadline: float, log: Path) -> None:
+    if process.poll() not in (None, 0) or time.monotonic() > deadline:
+        raise TimeoutError(f"{process.args!r} ended or took too long\n{log.read_text(encoding='utf-8')[-3000:]}")
 
 
-def measure(bootstrap: str, url: str) -> list[Rates]:
-    """Three interleaved repeats."""
-    values = events(EVENTS)
-    size = sum(len(value) for _, value in values) / len(values)
-    rates = []
-    for repeat in range(REPEATS):
-        with (
-            tempfile.TemporaryDirectory() as folder,
-            bench(bootstrap, url, f"b{uuid.uuid4().hex[:8]}", Path(folder), PARTITIONS) as table,
+def repeat(bootstrap: str, url: str, topic: str, count: int) -> dict[str, float]:
+    """One repeat of the bare limit and of the whole path on a filled topic."""
+    name = topic.rsplit(".", 1)[1]
+    contract = events.contract(name)
+    warehouse = Warehouse(url, timeout_s=900)
+    topics.ensure(bootstrap, QUARANTINE_TOPIC)
+    rates = {}
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "out.log"
+        for system, command in (
+            ("bare_limit", ["bare", bootstrap, url, name, str(count)]),
+            ("end_to_end", ["case_worker", bootstrap, url, name, f"whole-{uuid.uuid4().hex[:8]}", folder]),
         ):
-            asyncio.run(fill(bootstrap, table.contract.topic, values))
-            hub = hub_rate(table, EVENTS)
-            stock = stock_rate(bootstrap, table.contract.topic, Path(folder))
-        rates.append(Rates(hub, stock, size))
-        print(
-            f"  repeat {repeat + 1}: hub {hub:,.0f}/s, stock Faust {stock:,.0f}/s, ratio {hub / stock:.1f}", flush=True
-        )
+            fresh_tables(warehouse, name, contract)
+            module = [sys.executable, "-m", f"tests.benchmarks.{command[0]}", *command[1:]]
+            rates[system] = measured_rate(warehouse, name, count, module, log)
+    warehouse.close()
     return rates
