@@ -129,6 +129,43 @@ def missing_topics(bootstrap: str, contracts: Iterable[Contract]) -> list[str]:
     return sorted(spec.name for spec in topic_specs(contracts, 1) if spec.name not in existing)
 
 
+def partition_count(bootstrap: str, topic: str) -> int | None:
+    """How many partitions the topic has, None if there is no such topic. Blocks; raises `TopicsError`."""
+    admin = _admin(bootstrap)
+    try:
+        if topic not in set(admin.list_topics()):
+            return None
+        (described,) = admin.describe_topics([topic])
+        return len(described["partitions"])
+    except KafkaError as error:
+        raise TopicsError(f"Kafka at {bootstrap} does not answer: {error}") from error
+    finally:
+        admin.close()
+
+
+def topic_identity(bootstrap: str, topic: str) -> str:
+    """The topic's id: another one if it was deleted and made again. Blocks; raises `TopicsError`."""
+    admin = _admin(bootstrap)
+    try:
+        (described,) = admin.describe_topics([topic])
+        return str(described["topic_id"])
+    except KafkaError as error:
+        raise TopicsError(f"Kafka at {bootstrap} does not answer: {error}") from error
+    finally:
+        admin.close()
+
+
+def add_partitions(bootstrap: str, topic: str, count: int) -> None:
+    """Raise the number of partitions to `count`; there is no way back. Blocks; raises `TopicsError`."""
+    admin = _admin(bootstrap)
+    try:
+        admin.create_partitions({topic: count}, timeout_ms=REQUEST_TIMEOUT_MS)
+    except KafkaError as error:
+        raise TopicsError(f"Kafka refuses {count} partitions for {topic}: {error}") from error
+    finally:
+        admin.close()
+
+
 class GroupLag:
     """Asks one cluster again and again for a group's lag over one connection. Not thread-safe; calls block."""
 

@@ -7,12 +7,16 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from hub.clock import utc_now
 from hub.config import Settings
+from hub.language import t
 from hub.local_secrets import local_secrets
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from connectors.app import ConnectWorker
     from hub.registry.app import RegistryApp
     from hub.security.gatekeeper import Gatekeeper
+    from hub.topic_growth import Grown
     from schemas.registry_client import RegistryClient
     from streams.warehouse.client import Warehouse
 
@@ -90,6 +94,35 @@ def connect_worker(settings: Settings) -> ConnectWorker:
         file_roots=(local_secrets(settings.state_dir).directory,),
         registry_token=registry_token(settings),
     )
+
+
+async def grow_topic(
+    settings: Settings, topic: str, partitions: int, within_s: float, drain: bool, say: Callable[[str], None]
+) -> Grown:
+    """More partitions for an entity's topic; raises what `hub.topic_growth.grow` does."""
+    from connectors.compacted import CompactedTopic
+    from connectors.status import STATUS_TOPIC
+    from hub.declarations import load_declarations
+    from hub.topic_growth import GrowthRefusedError, grow, surroundings
+    from hub.topics import STREAM_GROUP
+
+    known = {contract.topic: contract for contract in load_declarations(settings).contracts.values()}
+    if topic not in known:
+        raise GrowthRefusedError(
+            t(
+                f"Không có chủ đề {topic} của thực thể nào; hiện có: {', '.join(sorted(known))}",
+                f"No entity has the topic {topic}; there are: {', '.join(sorted(known))}",
+            )
+        )
+    statuses = CompactedTopic(settings.bootstrap, STATUS_TOPIC)
+    warehouse = warehouse_client(settings, read_only=False)
+    await statuses.start()
+    try:
+        around = surroundings(settings.bootstrap, STREAM_GROUP, statuses, warehouse, known[topic], say)
+        return await grow(around, topic, partitions, within_s, drain)
+    finally:
+        await statuses.stop()
+        warehouse.close()
 
 
 def access(settings: Settings) -> Gatekeeper:

@@ -16,16 +16,33 @@ LAG_COLUMNS = (
     ("committed", t("đã xử lý", "committed")),
     ("end", t("cuối", "end")),
     ("lag", t("tồn", "lag")),
+    ("lost", t("đã mất", "lost")),
 )
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("topics", help=t("Tạo các chủ đề còn thiếu trên Kafka.", "Create missing topics in Kafka."))(topics)
+    group = typer.Typer(
+        invoke_without_command=True,
+        help=t("Tạo các chủ đề còn thiếu trên Kafka.", "Create missing topics in Kafka."),
+    )
+    group.callback()(topics)
+    group.command(
+        "grow",
+        help=t(
+            "Thêm phân vùng cho một chủ đề, giữ đúng thứ tự từng hồ sơ.\n\n"
+            "Ví dụ:  ioc topics grow ioc.administration.dossier --partitions 8",
+            "More partitions for a topic, every entity's order kept.\n\n"
+            "Example:  ioc topics grow ioc.administration.dossier --partitions 8",
+        ),
+    )(grow)
+    app.add_typer(group, name="topics")
     app.command("lag", help=t("Độ trễ của bộ xử lý luồng.", "How far the stream worker is behind."))(lag)
 
 
-def topics() -> None:
+def topics(context: typer.Context) -> None:
+    if context.invoked_subcommand is not None:
+        return
     from hub.topics import TopicsError, ensure_topics
     from schemas.contract import load_contracts
 
@@ -39,6 +56,47 @@ def topics() -> None:
     say(t(f"Đã đủ chủ đề trên {config.bootstrap}", f"All topics exist at {config.bootstrap}"))
 
 
+def grow(
+    topic: Annotated[str, typer.Argument(metavar="TOPIC")],
+    partitions: Annotated[int, typer.Option("--partitions", min=1, help=t("Số phân vùng mới.", "Their new number."))],
+    within: Annotated[
+        float, typer.Option("--within", min=1, help=t("Chờ xử lý hết, giây.", "Seconds to wait for the drain."))
+    ] = 120.0,
+    without_drain: Annotated[
+        bool,
+        typer.Option(
+            "--without-drain",
+            help=t(
+                "Khi công cụ khác đã thêm phân vùng: nhận ngay, rồi chạy ioc audit.",
+                "For partitions that another tool has added: take them up at once, then run ioc audit.",
+            ),
+        ),
+    ] = False,
+) -> None:
+    import asyncio
+
+    from connectors.errors import ConnectorError
+    from hub.topic_growth import GrowthRefusedError
+    from hub.topics import TopicsError
+    from hub.wiring import grow_topic
+    from streams.errors import StreamError
+
+    try:
+        grown = asyncio.run(grow_topic(settings(), topic, partitions, within, not without_drain, say))
+    except (GrowthRefusedError, TopicsError, ConnectorError, StreamError) as error:
+        leave(Exit.FAILED, str(error))
+    if not grown.in_order:
+        say(
+            t(
+                "Có nơi vẫn ghi trong lúc thêm phân vùng: bộ xử lý sẽ để phân vùng mới chờ cho đúng thứ tự.",
+                "Somebody wrote while partitions were added: workers let the new ones wait to keep the order.",
+            )
+        )
+    elif not grown.reassigned:
+        say(t("Chưa có bộ xử lý nào nhận phân vùng mới.", "No worker has taken the new partitions over yet."))
+    say(t(f"{topic} có {partitions} phân vùng", f"{topic} has {partitions} partitions"))
+
+
 def lag(output: Annotated[Format, typer.Option("--output", "-o")] = Format.TABLE) -> None:
     from hub.topics import STREAM_GROUP, TopicsError
     from hub.topics import lag as read_lag
@@ -48,6 +106,7 @@ def lag(output: Annotated[Format, typer.Option("--output", "-o")] = Format.TABLE
         found = read_lag(settings().bootstrap, STREAM_GROUP, [contract.topic for contract in load_contracts().values()])
     except TopicsError as error:
         leave(Exit.FAILED, str(error))
+    lost = _lost()
     rows = [
         {
             "topic": item.topic,
@@ -55,7 +114,24 @@ def lag(output: Annotated[Format, typer.Option("--output", "-o")] = Format.TABLE
             "committed": item.committed,
             "end": item.end,
             "lag": item.lag,
+            "lost": None if lost is None else lost.get((item.topic, item.partition), 0),
         }
         for item in found
     ]
     show_rows(rows, LAG_COLUMNS, output)
+
+
+def _lost() -> dict[tuple[str, int], int] | None:
+    """Records that retention took before they were processed; None while the warehouse does not tell."""
+    from hub.wiring import warehouse_client
+    from streams.errors import WarehouseError
+    from streams.losses import lost_records
+
+    warehouse = warehouse_client(settings(), read_only=True)
+    try:
+        return lost_records(warehouse)
+    except WarehouseError as error:
+        say(t(f"Chưa biết số bản ghi đã mất: {error}", f"Lost records are not known: {error}"))
+        return None
+    finally:
+        warehouse.close()
