@@ -22,14 +22,23 @@ from aiokafka.partitioner import DefaultPartitioner
 from tests.benchmarks import events
 from tests.benchmarks.stand import Stand
 
-TICK_S = 0.01
-"""Between two sends at high rates; at low rates an event is sent when it is due."""
+TICK_S = 0.04
+"""Between two sends to one partition at high rates: aiokafka has one request in flight, so more would queue up. At low
+rates an event is sent when it is due."""
 
 Step = tuple[int, float, int]
 """Partition, monotonic time, events of that partition up to then."""
 
 POLL_S = 0.015
 """Between two looks: without it the looking itself would take a core."""
+
+
+BEHIND_S = 5.0
+"""A sender that falls so far behind does not send at the rate that is to be measured."""
+
+
+class TooBusyError(Exception):
+    """The rate cannot be held."""
 
 
 def mark(partition: int) -> str:
@@ -58,6 +67,8 @@ async def send(bootstrap: str, topic: str, rate: float, seconds: float) -> list[
     began, number = time.monotonic(), 0
     while (due := began + number * a_tick / rate) < began + seconds:
         await asyncio.sleep(max(0.0, due - time.monotonic()))
+        if time.monotonic() - due > BEHIND_S:
+            raise TooBusyError(f"{BEHIND_S} s behind after {number} sends: too busy a machine for {rate:,.0f} events/s")
         partition = number % events.PARTITIONS
         number += 1
         batch = producer.create_batch()
@@ -112,7 +123,10 @@ def start(ready: Stand, rate: float, seconds: float, file: Path) -> subprocess.P
     return subprocess.Popen([*module, str(rate), str(seconds), str(file)])
 
 
-def steps(file: Path) -> list[Step]:
+def steps(sender: subprocess.Popen[bytes], file: Path, within_s: float) -> list[Step]:
+    """What the sender sent, once it has ended; raises `TooBusyError` if it could not hold the rate."""
+    if sender.wait(within_s):
+        raise TooBusyError("the sender failed; see what it wrote above")
     loaded: list[Any] = json.loads(file.read_text(encoding="utf-8"))
     return [(int(partition), float(at), int(count)) for partition, at, count in loaded]
 

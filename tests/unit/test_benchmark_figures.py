@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from xml.etree import ElementTree
 
 import pytest
 
 from schemas.codec import Decoder
 from tests.benchmarks import compare, events, pace, present, stand, workers
+from tests.benchmarks.systems.environment import LOCK
 from tests.benchmarks.systems.runner import SYSTEMS
 
 FIGURES = {
@@ -91,3 +93,11 @@ def test_the_chart_is_readable_without_seeing_it() -> None:
 
 def test_every_system_has_a_label_of_its_own() -> None:
     assert len({label for _, label in present.LABELS.values()}) == len(present.LABELS) == len(SYSTEMS) + 2
+
+
+def test_the_peers_lock_pins_every_package_by_hash_and_names_no_host() -> None:
+    text = LOCK.read_text(encoding="utf-8")
+    packages = re.split(r"^(?=[a-z0-9][\w.-]*==)", text, flags=re.MULTILINE)[1:]
+    assert {"bytewax", "quixstreams", "py-spy"} <= {package.split("==")[0] for package in packages}
+    assert all("--hash=sha256:" in package for package in packages)
+    assert "://" not in text
