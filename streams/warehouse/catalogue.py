@@ -99,11 +99,12 @@ class Catalogue:
 
     def forget(self) -> None:
         """Delete old rows that newer ones have replaced."""
-        newest = f"(SELECT max(seq), rollup, generation FROM {TABLE} GROUP BY rollup, generation)"
-        self._warehouse.command(
-            f"DELETE FROM {TABLE} WHERE seq + {KEPT_WRITES} < (SELECT max(seq) FROM {TABLE}) "
-            f"AND (seq, rollup, generation) NOT IN {newest}"
-        )
+        newest = sorted({entry.seq for entry in self.entries()})
+        if newest and newest[-1] > KEPT_WRITES:
+            counting = ", ".join(map(str, newest))
+            self._warehouse.command(
+                f"DELETE FROM {TABLE} WHERE seq < {newest[-1] - KEPT_WRITES} AND seq NOT IN ({counting})"
+            )
 
 
 def _dropped(entries: list[Entry], gone: Entry) -> list[Entry]:
