@@ -1,7 +1,7 @@
 """Which values are whole Avro datums: read column by column over all values at once, without making anything of them.
 
 The columnar reader fails a whole block for one bad datum. This walk finds the bad ones, and the field in which each
-goes wrong, in about half the time of reading the block, so that the good ones are read as columns all the same.
+goes wrong, in no more time than reading the block takes, so that the good ones are read as columns all the same.
 """
 
 from __future__ import annotations
