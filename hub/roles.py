@@ -6,12 +6,15 @@ from collections.abc import Callable
 
 from hub import logs
 from hub.config import Settings
+from streams import faultpoints
 
 
 def run_role(name: str, settings: Settings) -> None:
-    """Run the role until SIGTERM; blocks. Raises KeyError for an unknown name."""
+    """Run the role until SIGTERM; blocks. Raises KeyError for an unknown name, `FaultPointError` for a fault point that
+    there is not."""
     role = ROLES[name]
     logs.configure(name)
+    faultpoints.arm()
     role(settings)
 
 

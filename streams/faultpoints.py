@@ -51,6 +51,7 @@ class FaultPointError(ValueError):
 class FaultPoint:
     """An armed place. `passage` counts from 1."""
 
+    text: str
     name: str
     passage: int = 1
     delay_ms: float = 0.0
@@ -77,16 +78,19 @@ def parse(text: str) -> FaultPoint:
         raise FaultPointError(f"{VARIABLE}={text}: it must be name[:passage[:delay_ms]], with numbers") from error
     if len(numbers) > 2 or passage < 1 or delay_ms < 0:
         raise FaultPointError(f"{VARIABLE}={text}: it must be name[:passage[:delay_ms]], from passage 1 and delay 0 on")
-    return FaultPoint(name, passage, delay_ms)
+    return FaultPoint(text, name, passage, delay_ms)
 
 
 _armed: FaultPoint | None = None
 
 
 def arm(variables: Mapping[str, str] | None = None) -> None:
-    """Arm what the environment asks for, loudly; raises `FaultPointError` for what there is not. Call at start."""
+    """Arm what the environment asks for, loudly; raises `FaultPointError` for what there is not. Call at start; a
+    second call changes nothing."""
     global _armed
     text = (os.environ if variables is None else variables).get(VARIABLE, "")
+    if _armed is not None and text == _armed.text:
+        return
     _armed = parse(text) if text else None
     if _armed is not None:
         log.warning(

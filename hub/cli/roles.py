@@ -7,6 +7,7 @@ from collections.abc import Callable
 import typer
 
 from hub.cli.context import settings
+from hub.cli.output import Exit, leave
 from hub.language import t
 
 
@@ -31,7 +32,11 @@ def register(app: typer.Typer) -> None:
 def _role(name: str) -> Callable[[], None]:
     def run() -> None:
         from hub.roles import run_role
+        from streams.faultpoints import FaultPointError
 
-        run_role(name, settings())
+        try:
+            run_role(name, settings())
+        except FaultPointError as error:
+            leave(Exit.USAGE, str(error))
 
     return run

@@ -82,3 +82,14 @@ def test_every_point_has_a_place_in_the_code_and_every_place_a_point() -> None:
         if name not in ("ok",)
     }
     assert placed == set(POINTS)
+
+
+def test_a_role_that_is_started_with_an_unknown_name_ends_before_it_does_anything(tmp_path: Path) -> None:
+    variables = {**os.environ, VARIABLE: "after_lunch", "IOC_STATE_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-m", "hub.cli", "warehouse"], cwd=ROOT, env=variables, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert all(name in done.stderr for name in [*POINTS, "after_lunch", VARIABLE])
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "warehouse").exists()
