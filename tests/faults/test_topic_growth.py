@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import os
 import signal
+import subprocess
+import sys
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -20,9 +23,11 @@ from connectors.publish import Publisher
 from connectors.status import STATUS_TOPIC
 from hub.topic_growth import Grown, GrowthRefusedError, grow, surroundings
 from hub.topics import ensure_topics, partition_count
+from schemas.contract import load_contracts
+from streams.warehouse.schema import fence_table
 from tests.dossiers import dossier, figures, life_cycles
 from tests.integration.test_stream import measured
-from tests.stream_worker import Bench, bench, value_of
+from tests.stream_worker import ROOT, Bench, bench, value_of
 from tests.topic_tools import add_partitions, sent
 
 HELD_MOST_S = 20
@@ -156,3 +161,29 @@ async def test_partitions_that_shuffle_entities_wait_until_somebody_decides(tabl
     finally:
         worker.kill()
         worker.wait()
+
+
+def test_the_command_says_what_it_refuses(table: Bench) -> None:
+    dossiers = load_contracts()["dossier"]
+    ensure_topics(table.bootstrap, [dossiers], 12, 1)
+    table.warehouse.command(fence_table(dossiers))
+    environment = {
+        **os.environ,
+        "IOC_STATE_DIR": str(table.state),
+        "IOC_KAFKA__BOOTSTRAP_SERVERS": table.bootstrap,
+        "IOC_CLICKHOUSE__URL": table.url,
+        "IOC_LANG": "en",
+    }
+
+    def ioc(*arguments: str) -> tuple[int, str]:
+        command = [sys.executable, "-m", "hub.cli", "topics", "grow", *arguments]
+        done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120)
+        return done.returncode, done.stderr
+
+    code, told = ioc(dossiers.topic, "--partitions", "3")
+    assert code == 1
+    assert "12 partitions already" in told
+    code, told = ioc("ioc.nothing.nobody", "--partitions", "3")
+    assert code == 1
+    assert dossiers.topic in told
+    assert partition_count(table.bootstrap, dossiers.topic) == 12
