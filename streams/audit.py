@@ -72,9 +72,11 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`differences`: seen minus right, by place; empty if all is right, None if the readings do not settle it."""
+    """`differences`: seen minus right, by place; empty if all is right, None if the readings do not settle it.
+    `wrong`: the newest reading cannot be explained without a difference, whichever it is."""
 
     differences: Mapping[Key, Vector] | None
+    wrong: bool = False
 
     @property
     def settled(self) -> bool:
@@ -87,6 +89,7 @@ class Verdict:
 
 CLEAN = Verdict({})
 UNSETTLED = Verdict(None)
+WRONG = Verdict(None, wrong=True)
 
 
 @lru_cache(maxsize=200_000)
@@ -160,13 +163,13 @@ def settle(readings: Sequence[Reading]) -> Verdict:
     if 0 in newest:
         return CLEAN
     if len(readings) < READINGS:
-        return UNSETTLED
+        return WRONG
     common = set(newest)
     for reading in readings[-READINGS:-1]:
         common &= set(_possibilities(reading) or ())
     if len(common) != 1:
-        return UNSETTLED
-    return Verdict(_difference(readings[-1], newest[common.pop()]))
+        return WRONG
+    return Verdict(_difference(readings[-1], newest[common.pop()]), wrong=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ import structlog
 from schemas.contract import Contract
 from streams import audit_sql as sql
 from streams import metrics
-from streams.audit import Finding, Verdict, Window, whole
+from streams.audit import UNSETTLED, Finding, Verdict, Window, whole
 from streams.audit_checks import EntityAudit, Faults
 from streams.audit_readings import AuditStoppedError, Confirmed, Extent
 from streams.audit_sql import Derived
@@ -85,13 +85,13 @@ def one_round(watch: Watch) -> Generator[None, None, bool]:
     audit.faults, audit.gaps = Faults(), []
     audit.reader.forget_places()
     good = yield from _offsets(watch)
-    verdict = yield from _verdict(watch, sql.current(contract, deep=False))
-    good &= watch.tell(contract.current_table, audit.entities(verdict))
     for rollup in audit.rollups():
-        verdict = yield from _verdict(watch, sql.rollup_days(rollup))
+        verdict = yield from _verdict(watch, sql.rollup_days(rollup), trusted=good)
         good &= watch.tell(rollup.table, audit.days_of(rollup, verdict))
         yield
-    verdict = yield from _verdict(watch, sql.ledger(contract))
+    verdict = yield from _verdict(watch, sql.current(contract, deep=False), trusted=good)
+    good &= watch.tell(contract.current_table, audit.entities(verdict))
+    verdict = yield from _verdict(watch, sql.ledger(contract), trusted=good)
     good &= watch.tell(f"{contract.entity}_ledger", audit.ledger_rows(verdict))
     return good
 
@@ -112,17 +112,26 @@ def _offsets(watch: Watch) -> Generator[None, None, bool]:
     return watch.tell(audit.contract.changes_table, found)
 
 
-def _verdict(watch: Watch, derived: Derived) -> Generator[None, None, Verdict]:
+def _verdict(watch: Watch, derived: Derived, *, trusted: bool) -> Generator[None, None, Verdict]:
+    """Right or not. `trusted`: nothing wrong was found before in this round, so the sums kept may still hold."""
+    reader = watch.audit.reader
     kept = watch.confirmed.get(derived.name)
     if kept is None or kept.derived != derived:
         kept = watch.confirmed[derived.name] = Confirmed(derived)
-    yield from _caught_up(watch, kept)
-    verdict = watch.audit.reader.verdict(derived, kept, FIRST_LOOK)
+    verdict = UNSETTLED
+    if trusted:
+        yield from _caught_up(watch, kept)
+        verdict = reader.verdict(derived, kept, FIRST_LOOK)
     if not verdict.clean:
         watch.urgent = True
+        if trusted:
+            # What makes a rollup wrong may lie in the changes, since this round looked at them.
+            yield from _offsets(watch)
         kept = watch.confirmed[derived.name] = Confirmed(derived)
         yield from _caught_up(watch, kept)
-        verdict = watch.audit.reader.verdict(derived, kept, FEW_READINGS)
+        drift = metrics.ROLLUP_DRIFT.labels(derived.name)
+        # One at once; the exact number of rows follows.
+        verdict = reader.verdict(derived, kept, FEW_READINGS, wrong=lambda: drift.set(1))
         watch.urgent = False
     yield
     return verdict

@@ -201,8 +201,17 @@ class EntityReader:
             by_partition.setdefault(p, []).append(found[p, first])
         return tuple(tuple(sums) for sums in by_partition.values())
 
-    def verdict(self, derived: Derived, confirmed: Confirmed, attempts: int = 20) -> Verdict:
-        """Read until it is settled; not settled after so many readings at the latest."""
+    def verdict(
+        self,
+        derived: Derived,
+        confirmed: Confirmed,
+        attempts: int = 20,
+        wrong: Callable[[], None] = lambda: None,
+    ) -> Verdict:
+        """Read until it is settled; not settled after so many readings at the latest.
+
+        `wrong` is called as soon as two readings in a row cannot be right, before it is known by how much.
+        """
         readings: list[Reading] = []
         verdict = Verdict(None)
         for attempt in range(attempts):
@@ -213,7 +222,9 @@ class EntityReader:
                 readings.clear()
                 continue
             readings.append(reading)
-            verdict = settle(readings)
+            before, verdict = verdict, settle(readings)
+            if before.wrong and verdict.wrong:
+                wrong()
             if verdict.settled:
                 break
         return verdict

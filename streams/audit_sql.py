@@ -136,7 +136,7 @@ def ledger(contract: Contract) -> Derived:
         for kind, column in zip(PRIMARY, LEDGER_COLUMNS, strict=True)
     ]
     return Derived(
-        "ledger",
+        f"{contract.entity}_ledger",
         ("source_system", "partition", "day"),
         LEDGER_COLUMNS,
         f"SELECT * FROM ledger WHERE entity = '{contract.entity}'",

@@ -69,7 +69,9 @@ def test_a_difference_is_found_exactly_or_the_readings_do_not_settle_it(drift: S
 
 
 def test_one_reading_alone_never_makes_a_difference() -> None:
-    assert not settle([Reading({KEYS[0]: (1, 1)}, {})]).settled
+    verdict = settle([Reading({KEYS[0]: (1, 1)}, {})])
+    assert not verdict.settled
+    assert verdict.wrong
 
 
 def test_a_table_that_is_empty_under_load_is_told_by_what_all_readings_allow() -> None:
