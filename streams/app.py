@@ -32,7 +32,7 @@ from streams.replay import ReplayLog
 from streams.sink import EntitySink, Sink, TakeOver
 from streams.store import EntityStore
 from streams.topic_ids import Topic, TopicIds, TopicUnknownError
-from streams.topic_watch import watch_topics
+from streams.topic_watch import watch
 from streams.transport import Consumer, PartitionOwner, PassThrough, Transport
 from streams.warehouse.client import Warehouse
 
@@ -65,8 +65,7 @@ class StreamSettings:
     """Whether the figures are audited beside the flow."""
     max_fetch_bytes: int = 4 * 1024 * 1024
     growth_settle: timedelta = timedelta(seconds=60)
-    """After partitions were added by another tool, how long publishers may go on as if there were none: the hub's own
-    look the number up every 30 s, and try for 20 s to write."""
+    """How long publishers may not know of partitions that another tool added: 30 s until they ask, 20 s to write."""
 
 
 class StreamWorker:
@@ -221,8 +220,7 @@ class StreamWorker:
         }
 
     async def _end(self, topic: str, partition: int) -> int:
-        _, end = await self.app.consumer.thread.bounds(TP(topic, partition))
-        return int(end)
+        return int((await self.app.consumer.thread.bounds(TP(topic, partition)))[1])
 
     async def _take_over(
         self, topic: str, turn: int, owner: PartitionOwner, life: Life, partitions: list[int]
@@ -278,15 +276,17 @@ class StreamWorker:
         stopping = asyncio.create_task(stop.wait())
         crashed = asyncio.create_task(self.app._crashed.wait())
         audit = asyncio.create_task(self._audit(), name="audit")
-        watch = asyncio.create_task(watch_topics(self._taken_ids, self._topic_ids), name="topics")
+        watching = asyncio.create_task(watch(self._taken_ids, self._topic_ids, self._warehouse, self.partitions.doubt))
         try:
-            await asyncio.wait({stopping, crashed, watch, self.partitions.failed}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(
+                {stopping, crashed, watching, self.partitions.failed}, return_when=asyncio.FIRST_COMPLETED
+            )
         finally:
             stopping.cancel()
             crashed.cancel()
             audit.cancel()
-            recreated = watch.done()
-            watch.cancel()
+            recreated = watching.done()
+            watching.cancel()
             for loading in self._loading.values():
                 loading.cancel()
             self.partitions.revoked(set())
@@ -295,6 +295,6 @@ class StreamWorker:
         if self.partitions.failed.done():
             raise self.partitions.failed.result()
         if recreated:
-            await watch
+            await watching
         if not stop.is_set():
             raise RuntimeError("the Faust application stopped by itself") from self.app._crash_reason

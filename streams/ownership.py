@@ -109,6 +109,11 @@ class Partitions(PartitionsListener):
             self._waiting += records.size
             runner.offer(records)
 
+    def doubt(self) -> None:
+        """Let every partition look whether the warehouse has still got its last batch."""
+        for runner in self._runners.values():
+            runner.doubt()
+
     def of_topic(self, topic: str) -> list[int]:
         """Partitions of a topic that are ours."""
         return sorted(tp.partition for tp in self._runners if tp.topic == topic)

@@ -109,6 +109,10 @@ class PartitionRunner:
         """Whether a batch was announced that is not confirmed yet: it may be half written."""
         return not self._confirmed
 
+    def doubt(self) -> None:
+        """The warehouse may have come back from a backup: look before the next batch is sent."""
+        self._outage = True
+
     def offer(self, records: Records) -> None:
         """Add records that follow those offered before; ones already processed are dropped later."""
         if self._next < 0 and (self._missed_to or self._pending.size > MAX_BATCH_BYTES):

@@ -1,6 +1,7 @@
-"""Whether the topics are still the ones that were taken over: one deleted and made again has another id.
+"""Whether topics and warehouse are still the ones that were taken over.
 
-Offsets of the new topic begin at 0, and a consumer that stands further on would pass over its first records.
+A topic deleted and made again has another id: its offsets begin at 0, and a consumer that stands further on would pass
+over its first records. A warehouse that was away may come back from a backup, without the last batches.
 """
 
 from __future__ import annotations
@@ -10,12 +11,16 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from streams.errors import StreamError
+from streams.errors import StreamError, WarehouseUnavailableError
 from streams.topic_ids import TopicIds, TopicUnknownError
+from streams.warehouse.client import Warehouse
 
 log = structlog.get_logger()
 
 LOOK_EVERY_S = 5.0
+
+PING_EVERY_S = 1.0
+"""A warehouse cannot be stopped, restored and started within this time."""
 
 
 class TopicRecreatedError(StreamError):
@@ -45,3 +50,26 @@ async def watch_topics(taken: Callable[[], Mapping[str, str]], topic_ids: TopicI
                 "topic_recreated", topics=others, then="the process ends; the next one begins them at their start"
             )
             raise TopicRecreatedError(f"made anew under their names: {', '.join(others)}")
+
+
+async def watch_warehouse(warehouse: Warehouse, doubt: Callable[[], None]) -> None:
+    """Look again and again; calls `doubt` when the warehouse was away or was started anew."""
+    before = 0
+    while True:
+        await asyncio.sleep(PING_EVERY_S)
+        try:
+            up_s = int((await asyncio.to_thread(warehouse.rows, "SELECT uptime()"))[0][0])
+        except WarehouseUnavailableError:
+            up_s = -1
+        if up_s < before or up_s < 0:
+            doubt()
+        before = max(up_s, 0)
+
+
+async def watch(
+    taken: Callable[[], Mapping[str, str]], topic_ids: TopicIds, warehouse: Warehouse, doubt: Callable[[], None]
+) -> None:
+    """Both, until one raises."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(watch_topics(taken, topic_ids))
+        group.create_task(watch_warehouse(warehouse, doubt))

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 
+from streams import topic_watch
+from streams.errors import WarehouseUnavailableError
 from streams.growth import not_passed
 from streams.lives import FewerPartitionsError, Life, Standing, standing
-from streams.topic_watch import recreated
+from streams.topic_watch import recreated, watch_warehouse
+from streams.warehouse.client import Warehouse
 
 T = "topic-id"
 
@@ -51,3 +58,33 @@ def test_old_partitions_are_passed_when_the_warehouse_has_all_before_their_ends(
 
 def test_a_topic_is_another_one_only_if_the_cluster_says_so() -> None:
     assert recreated({"a": "1", "b": "2", "c": "3"}, {"a": "1", "b": "9"}) == ["b"]
+
+
+class Uptimes(Warehouse):
+    """Answers with one time after the other; −1: it is away."""
+
+    def __init__(self, *seconds: int) -> None:
+        super().__init__("http://nowhere")
+        self._seconds = list(seconds)
+
+    def rows(self, sql: str, parameters: dict[str, Any] | None = None, **settings: Any) -> Sequence[Sequence[Any]]:
+        if not self._seconds:
+            raise EOFError
+        up = self._seconds.pop(0)
+        if up < 0:
+            raise WarehouseUnavailableError("away")
+        return [(up,)]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "doubts"), [((5, 6, 6, 7), 0), ((50, 51, 1, 2), 1), ((50, -1, -1, 60), 2), ((50, -1, 1, 2), 1)]
+)
+async def test_a_warehouse_that_was_away_or_is_started_anew_is_doubted(
+    seconds: tuple[int, ...], doubts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topic_watch, "PING_EVERY_S", 0.0)
+    seen: list[int] = []
+    async with asyncio.timeout(10):
+        with pytest.raises(EOFError):
+            await watch_warehouse(Uptimes(*seconds), lambda: seen.append(1))
+    assert len(seen) == doubts

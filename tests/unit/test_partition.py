@@ -294,7 +294,8 @@ async def test_records_that_come_while_a_partition_waits_do_not_hold_others_up_a
     assert [offset for first, last in table.batches for offset in range(first, last + 1)] == list(range(40))
 
 
-async def test_a_warehouse_that_comes_back_without_its_last_batches_is_caught_up() -> None:
+@pytest.mark.parametrize("noticed", ["by the batch", "by the watch"])
+async def test_a_warehouse_that_comes_back_without_its_last_batches_is_caught_up(noticed: str) -> None:
     group, table, topic = Group(), Table(), Topic(end=20)
     runner = runner_on(group, topic, table)
     runner.offer(records(0, 4))
@@ -304,7 +305,10 @@ async def test_a_warehouse_that_comes_back_without_its_last_batches_is_caught_up
         while runner.position != 10:
             await asyncio.sleep(0.005)
         table.batches = {(0, 1): "new"}
-        table.failures = 1
+        if noticed == "by the batch":
+            table.failures = 1
+        else:
+            runner.doubt()
         runner.offer(records(10, 19))
         with pytest.raises(StatesAheadError, match="restored"):
             await task
