@@ -98,11 +98,16 @@ def merged_run(runs: list[Hashes]) -> Hashes:
 
 
 class StateCache:
-    """The newest states of one partition: at most about `capacity` rows, the oldest forgotten first."""
+    """The newest states of one partition: at least the `capacity` written last, and fewer than twice as many rows.
+
+    Whole frames are forgotten, the oldest first; only small ones, of a trickle of events, are ever copied together.
+    """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._frames: list[pl.DataFrame] = []
+        self._frames: dict[int, pl.DataFrame] = {}
+        self._rows = 0
+        self._number = 0
         self._where: dict[str, int] = {}
         """Frame and row of a key, as `frame × 2^32 + row`: integers from a range cost less than tuples."""
 
@@ -125,13 +130,28 @@ class StateCache:
         """Remember states, one row a key; they replace what was known of these keys."""
         if states.height == 0:
             return
-        number = len(self._frames)
-        self._frames.append(states)
-        self._where.update(zip(states["entity_key"], range(number << 32, (number << 32) + states.height), strict=True))
-        if number + 1 >= MAX_FRAMES or sum(frame.height for frame in self._frames) > 2 * self._capacity:
-            self._merge()
+        if states.height > self._capacity:
+            # Those that do not fit must not leave older states of theirs behind.
+            for key in states["entity_key"].head(states.height - self._capacity):
+                self._where.pop(key, None)
+            states = states.tail(self._capacity)
+        self._add(states)
+        while self._rows - (oldest := next(iter(self._frames.values())).height) >= self._capacity:
+            self._forget(next(iter(self._frames)), oldest)
+        if len(self._frames) >= MAX_FRAMES:
+            merged = pl.concat(self._frames.values()).unique("entity_key", keep="last", maintain_order=True)
+            self._frames, self._where, self._rows = {}, {}, 0
+            self._add(merged.rechunk())
 
-    def _merge(self) -> None:
-        merged = pl.concat(self._frames).unique("entity_key", keep="last", maintain_order=True).tail(self._capacity)
-        self._frames = [merged.rechunk()]
-        self._where = dict(zip(merged["entity_key"], range(merged.height), strict=True))
+    def _add(self, states: pl.DataFrame) -> None:
+        first = self._number << 32
+        self._frames[self._number] = states
+        self._where.update(zip(states["entity_key"], range(first, first + states.height), strict=True))
+        self._rows += states.height
+        self._number += 1
+
+    def _forget(self, number: int, rows: int) -> None:
+        for key in self._frames.pop(number)["entity_key"]:
+            if self._where.get(key, -1) >> 32 == number:
+                del self._where[key]
+        self._rows -= rows

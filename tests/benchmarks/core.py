@@ -38,7 +38,8 @@ def fresh_tables(warehouse: Warehouse, name: str, contract: Contract) -> None:
         warehouse.command(f"DROP {'VIEW' if engine == 'MaterializedView' else 'TABLE'} {table} SYNC")
     if warehouse.rows("SELECT count() FROM system.tables WHERE name = 'ledger'")[0][0]:
         warehouse.command(f"DELETE FROM ledger WHERE entity = '{name}'")
-        warehouse.command(f"DELETE FROM rollup_catalogue WHERE entity = '{name}'")
+    # Dropped, not emptied: its writes carry tokens, which a table remembers beyond its rows.
+    warehouse.command("DROP TABLE IF EXISTS rollup_catalogue SYNC")
     migrate(warehouse, {name: contract}, {name: events.plan(contract)}, TIMEZONE)
 
 

@@ -6,7 +6,7 @@ import threading
 
 import numpy as np
 import polars as pl
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.states import MAX_FRAMES, KnownKeys, StateCache, key_hashes
@@ -80,3 +80,17 @@ def test_the_cache_forgets_the_oldest_and_stays_bounded() -> None:
     frames, missing = cache.get([f"K{MAX_FRAMES * 5 - 1}", "K0"])
     assert missing == ["K0"]
     assert pl.concat(frames).rows() == [(f"K{MAX_FRAMES * 5 - 1}", MAX_FRAMES * 5 - 1)]
+
+
+@given(st.lists(st.lists(st.integers(0, 12), min_size=1, max_size=9, unique=True), max_size=90), st.integers(1, 8))
+@settings(max_examples=80, deadline=None)
+def test_what_the_cache_gives_is_never_old_whatever_it_forgets(puts: list[list[int]], capacity: int) -> None:
+    cache = StateCache(capacity)
+    newest: dict[str, int] = {}
+    for number, keys in enumerate(puts):
+        cache.put(states(*((f"K{key}", number) for key in keys)))
+        newest |= {f"K{key}": number for key in keys}
+        frames, missing = cache.get(list(newest))
+        found = dict(row for frame in frames for row in frame.rows())
+        assert found == {key: newest[key] for key in newest if key not in missing}
+        assert {f"K{key}" for key in keys[-capacity:]} <= set(found)
