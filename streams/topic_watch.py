@@ -54,15 +54,16 @@ async def watch_topics(taken: Callable[[], Mapping[str, str]], topic_ids: TopicI
 
 async def watch_warehouse(warehouse: Warehouse, doubt: Callable[[], None]) -> None:
     """Look again and again; calls `doubt` when the warehouse was away or was started anew."""
-    before = 0
+    before, seen = 0, False
     while True:
         await asyncio.sleep(PING_EVERY_S)
         try:
             up_s = int((await asyncio.to_thread(warehouse.rows, "SELECT uptime()"))[0][0])
         except WarehouseUnavailableError:
             up_s = -1
-        if up_s < before or up_s < 0:
+        if seen and (up_s < before or up_s < 0):
             doubt()
+        seen = seen or up_s >= 0
         before = max(up_s, 0)
 
 

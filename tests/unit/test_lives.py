@@ -77,7 +77,8 @@ class Uptimes(Warehouse):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "doubts"), [((5, 6, 6, 7), 0), ((50, 51, 1, 2), 1), ((50, -1, -1, 60), 2), ((50, -1, 1, 2), 1)]
+    ("seconds", "doubts"),
+    [((5, 6, 6, 7), 0), ((50, 51, 1, 2), 1), ((50, -1, -1, 60), 2), ((50, -1, 1, 2), 1), ((-1, -1, 3, 4), 0)],
 )
 async def test_a_warehouse_that_was_away_or_is_started_anew_is_doubted(
     seconds: tuple[int, ...], doubts: int, monkeypatch: pytest.MonkeyPatch
