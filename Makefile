@@ -69,7 +69,8 @@ test: prerequisites test-packages setup lint ## Lint and all tests but the long 
 	@$(PYTEST) -m "not long" tests/unit tests/contract tests/integration tests/e2e tests/faults $(ARGS)
 
 test-faults: prerequisites test-packages setup ## Kills and outages, the long ones too
-	@$(PYTEST) tests/faults tests/integration/test_stream.py $(ARGS)
+	@$(PYTEST) tests/faults $(ARGS)
+	@$(PYTEST) -m long tests/unit tests/contract tests/integration tests/e2e $(ARGS)
 
 bench: prerequisites setup ## The figures of the README, measured here
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
