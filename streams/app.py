@@ -113,7 +113,7 @@ class StreamWorker:
             consumer_auto_offset_reset="earliest",
             consumer_max_fetch_size=self._settings.max_fetch_bytes,
             broker_session_timeout=session,
-            broker_heartbeat_interval=session / 5,
+            broker_heartbeat_interval=session / 10,  # By its next one a member hears of a rebalance.
             consumer_metadata_max_age_ms=10_000,  # how soon a topic's new partitions are seen
             broker_request_timeout=max(40.0, session + 5),
             broker_commit_livelock_soft_timeout=3600.0,
@@ -136,8 +136,9 @@ class StreamWorker:
     def _runner(self, tp: TP, turn: int) -> PartitionRunner:
         consumer: Consumer = self.app.consumer
         owner = PartitionOwner(consumer, tp, turn, lambda: self.partitions.turn)
+        self.partitions.membership = owner.membership
         source = self._logs[tp] = ReplayLog(
-            self._settings.bootstrap, tp.topic, tp.partition, lambda: self._topic_id(tp.topic, turn)
+            self._settings.bootstrap, tp.topic, tp.partition, lambda: self._topic_id(tp.topic, turn), owner.bounds
         )
         return PartitionRunner(
             f"{tp.topic}-{tp.partition}",
@@ -227,13 +228,8 @@ class StreamWorker:
     ) -> TakeOver:
         """Raise the fences of these partitions, then begin to load the keys that have a state."""
         fences = await raise_fences(
-            self._warehouse,
-            self._contracts[topic],
-            life.topic_id,
-            partitions,
-            owner.membership,
-            owner.confirm,
-            life.number,
+            *(self._warehouse, self._contracts[topic], life.topic_id, partitions, owner.membership, owner.confirm),
+            *(life.number, self.partitions.left_behind(topic)),
         )
         known = unloaded(self._contracts[topic])
         loading = asyncio.create_task(self._load_known(topic, turn, known), name=f"known keys of {topic}")

@@ -4,7 +4,7 @@ StreamError
 ├── PlanError              a KPI file is wrong: mend the file
 ├── QuarantineUnwritableError   refused records have nowhere to go: stop, never skip
 ├── OwnershipLostError     another worker owns the partition: drop the batch, it will be redone there
-│   └── FencedError            … and nobody told us: with a batch in hand, end the process
+│   └── FencedError            … and it took it over while a batch was in hand here: end the process
 └── WarehouseError         the warehouse refused a statement: stop and say so
     └── WarehouseUnavailableError   it did not answer, or the answer was lost: send the identical block again
 """
@@ -35,7 +35,7 @@ class WarehouseError(StreamError):
 
 
 class FencedError(OwnershipLostError, WarehouseError):
-    """The group or the fence refused this worker while it took itself for the owner: it slept, or was cut off."""
+    """Another worker has taken over while this one took itself for the owner: it slept, or was cut off."""
 
 
 class WarehouseUnavailableError(WarehouseError):

@@ -20,11 +20,11 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from schemas.contract import Contract
-from streams.errors import FencedError
+from streams.errors import FencedError, OwnershipLostError
 from streams.warehouse.client import Warehouse
 
 _MARK_BITS = 16
@@ -61,6 +61,10 @@ class Membership:
         return self.generation << _MARK_BITS | zlib.crc32(self.member_id.encode()) & (1 << _MARK_BITS) - 1
 
 
+NOBODY = Membership(-1, "")
+"""Of a worker that the group does not know (any more)."""
+
+
 def next_epoch(known: int, membership: Membership) -> int:
     """The epoch of an owner whose membership the broker confirmed *after* `known` was read from the fence.
 
@@ -81,6 +85,7 @@ def plan_fences(
     partitions: list[int],
     membership: Membership,
     life: int | None = None,
+    left_behind: Mapping[int, int] | None = None,
 ) -> dict[int, Fence]:
     """The fences to raise, by what stands now, in the topic's `life`; None: as its fence tells, a new one if the topic
     is not the one known. Blocks."""
@@ -90,6 +95,11 @@ def plan_fences(
             f"SELECT partition, epoch, topic_id, life FROM {contract.fence_table}"
         )
     }
+    for partition, place in (left_behind or {}).items():
+        if known[partition][0] & (1 << _ERA_BITS) - 1 not in (place, membership.place):
+            raise FencedError(
+                f"{contract.topic}-{partition}: another worker took it over while this one had a batch in hand"
+            )
     fences: dict[int, Fence] = {}
     for partition in partitions:
         epoch, known_id, known_life = known.get(partition, (0, topic_id, 0))
@@ -101,7 +111,7 @@ def plan_fences(
 def put_up(warehouse: Warehouse, contract: Contract, topic_id: str, fences: dict[int, Fence]) -> None:
     """Write the fences unless higher ones stand, and return when they do. Blocks; may be repeated.
 
-    Raises `FencedError` if a later owner was first.
+    Raises `OwnershipLostError` if a later owner was first.
     """
     wanted = ", ".join(
         f"({fence.partition}, {fence.epoch}, {_text(topic_id)}, {fence.life})" for fence in fences.values()
@@ -116,13 +126,13 @@ def put_up(warehouse: Warehouse, contract: Contract, topic_id: str, fences: dict
         standing: dict[int, int] = dict(tuple(row) for row in rows)
         for fence in fences.values():
             if standing.get(fence.partition, 0) > fence.epoch:
-                raise FencedError(
+                raise OwnershipLostError(
                     f"{contract.topic}-{fence.partition}: another worker has raised the fence to "
                     f"{standing[fence.partition]}, beyond {fence.epoch}"
                 )
         if all(standing.get(fence.partition) == fence.epoch for fence in fences.values()):
             return
-    raise FencedError(f"the fences of {contract.topic} do not stay up")
+    raise OwnershipLostError(f"the fences of {contract.topic} do not stay up")
 
 
 async def raise_fences(
@@ -133,10 +143,14 @@ async def raise_fences(
     membership: Membership,
     confirm: Callable[[], Awaitable[None]],
     life: int | None = None,
+    left_behind: Mapping[int, int] | None = None,
 ) -> dict[int, Fence]:
     """Take partitions over. `confirm` asks the broker whether the membership holds, and raises
-    `OwnershipLostError` if it does not. May be repeated; raises `FencedError` if a later owner was first."""
-    fences = await asyncio.to_thread(plan_fences, warehouse, contract, topic_id, partitions, membership, life)
+    `OwnershipLostError` if it does not. `left_behind`: partitions with a batch in hand when the group put this worker
+    out, and the place of its epoch then: raises `FencedError` if a peer has taken one over since. May be repeated."""
+    fences = await asyncio.to_thread(
+        plan_fences, warehouse, contract, topic_id, partitions, membership, life, left_behind
+    )
     await confirm()
     await asyncio.to_thread(put_up, warehouse, contract, topic_id, fences)
     return fences

@@ -7,7 +7,10 @@ from prometheus_client import Counter, Gauge, Histogram
 _BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0)
 
 SINK_BATCHES = Counter(
-    "ioc_sink_batches", "Batches sent to the warehouse, by table and result (ok, retry, redo).", ["table", "result"]
+    "ioc_sink_batches",
+    "Batches sent to the warehouse by topic and result: ok, dedup (written before, sent again), redo (announced, "
+    "computed again), retry (an attempt that failed), fail (given up).",
+    ["table", "result"],
 )
 ROWS = Counter("ioc_stream_rows", "Rows written, by entity and kind.", ["entity", "kind"])
 STAGE = Histogram("ioc_stage_latency_seconds", "Time of one stage of a batch.", ["stage"], buckets=_BUCKETS)

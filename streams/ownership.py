@@ -11,6 +11,7 @@ import structlog
 
 from streams import faultpoints, metrics
 from streams.errors import FencedError, OwnershipLostError, StatesAheadError
+from streams.fences import NOBODY
 from streams.partition import PartitionRunner
 from streams.records import Records
 from streams.transport import TP, PartitionsListener
@@ -35,6 +36,9 @@ class Partitions(PartitionsListener):
         self._runners: dict[TP, PartitionRunner] = {}
         self._tasks: dict[TP, asyncio.Task[None]] = {}
         self._waiting = 0
+        self._left: dict[TP, int] = {}
+        self._left_next: dict[TP, int] = {}
+        self.membership = NOBODY
         self._room = asyncio.Event()
         self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
 
@@ -51,13 +55,24 @@ class Partitions(PartitionsListener):
             faultpoints.reach("rebalance_revoked")
 
     def put_out(self, reason: str) -> None:
-        """End the process if a batch is in hand: how far it came nobody here can know, and what is remembered is
-        worthless. Without one the worker just joins again."""
-        in_hand = [runner.name for runner in self._runners.values() if runner.in_hand]
-        if in_hand and not self.failed.done():
+        """Remember what was in hand: the next take-over ends the worker if a peer took one of these over meanwhile.
+        If none did – a busy machine, a lone worker – joining again is as good as a new process, and sooner."""
+        in_hand = {tp: self.membership.place for tp, runner in self._runners.items() if runner.in_hand}
+        self._left_next |= in_hand
+        if self._runners:
+            log.warning("put_out_of_group", reason=reason, in_hand=[f"{tp.topic}-{tp.partition}" for tp in in_hand])
+
+    def left_behind(self, topic: str) -> dict[int, int]:
+        """Partitions in which a batch was in hand when the group put this worker out before this assignment, and the
+        place of its epoch then."""
+        return {tp.partition: place for tp, place in self._left.items() if tp.topic == topic}
+
+    def _fenced(self, name: str, error: FencedError) -> None:
+        """A peer has the partition and a batch was in hand: end the process, so that nothing of it lives on."""
+        if not self.failed.done():
             metrics.FENCED.inc()
-            log.error("worker_fenced", reason=reason, in_hand=in_hand, then="the process ends and is started anew")
-            self.failed.set_result(FencedError(reason))
+            log.error("worker_fenced", partition=name, reason=str(error)[:300], then="the process ends")
+            self.failed.set_result(error)
 
     def stop_if_failed(self, task: asyncio.Task[None]) -> None:
         """When `task` has ended: an error it could not deal with ends the worker."""
@@ -68,6 +83,7 @@ class Partitions(PartitionsListener):
 
     def assigned(self, partitions: set[TP]) -> None:
         self.revoked(set())
+        self._left, self._left_next = self._left_next, {}
         self._runners = {tp: self._start(tp, self.turn) for tp in sorted(partitions)}
         for tp, runner in self._runners.items():
             self._tasks[tp] = asyncio.create_task(self._run(tp, runner), name=f"partition {tp.topic}-{tp.partition}")
@@ -85,7 +101,7 @@ class Partitions(PartitionsListener):
                     await asyncio.sleep(RECOVER_AGAIN_S)
                 except OwnershipLostError as error:
                     if isinstance(error, FencedError):
-                        self.put_out(str(error))
+                        self._fenced(runner.name, error)
                     metrics.OWNERSHIP_LOST.inc()
                     log.warning("ownership_lost", partition=runner.name, reason=str(error))
                     return

@@ -20,7 +20,7 @@ import structlog
 
 from schemas.errors import RegistryUnavailableError
 from streams import faultpoints, metrics
-from streams.errors import StatesAheadError, WarehouseUnavailableError
+from streams.errors import StatesAheadError, WarehouseError, WarehouseUnavailableError
 from streams.intent import Commit, Loss, gap_loss, plan_start
 from streams.records import Records, Waiting, from_offset, holes, joined, no_records
 from streams.sink import Block, Sink
@@ -42,7 +42,7 @@ IDLE_COMMIT_S = 0.2
 RECOMMIT_S = 5.0
 """An unchanged position is committed again, so that a worker that stands still can be told from one that is gone."""
 
-RETRY_FIRST_S, RETRY_MOST_S = 0.2, 5.0
+RETRY_FIRST_S, RETRY_MOST_S = 0.2, 2.0
 """Pause before the identical block is sent again: doubled each time, up to the second value."""
 
 
@@ -194,12 +194,17 @@ class PartitionRunner:
     async def _send(self, block: Block, result: str, first: int) -> None:
         self._owner.check()
         faultpoints.reach("before_insert" if result == "ok" else "recovery_before_redo")
-        with metrics.STAGE.labels("insert").time():
-            await self._patiently(lambda: self._send_once(block, first))
+        table = self.name.rsplit("-", 1)[0]
+        try:
+            with metrics.STAGE.labels("insert").time():
+                await self._patiently(lambda: self._send_once(block, first))
+        except WarehouseError:
+            metrics.SINK_BATCHES.labels(table, "fail").inc()
+            raise
         faultpoints.reach("after_insert" if result == "ok" else "recovery_after_redo")
         self._owner.check()
         block.done()
-        metrics.SINK_BATCHES.labels(self.name.rsplit("-", 1)[0], result).inc()
+        metrics.SINK_BATCHES.labels(table, result).inc()
 
     async def _send_once(self, block: Block, first: int) -> None:
         """After an outage the warehouse may be another one: without the rows before this batch, go back to them."""
@@ -261,18 +266,19 @@ class PartitionRunner:
     async def _redo(self, first: int, last: int) -> None:
         """The batch that was intended when the last owner stopped: its rows again, or the same rows computed anew."""
         block = await self._patiently(lambda: self._sink.prepare_redo(first, last))
+        result = "redo" if block is None else "dedup"
         if block is None:
             records = await self._read_all(first, last)
             if not len(records):
                 return
             block = await self._patiently(lambda: self._sink.prepare_again(records, first, last))
-        await self._send(block, "redo", first)
+        await self._send(block, result, first)
 
     async def _resend(self, first: int, last: int) -> None:
         """Rows that are written, once more under their token: what was derived from them in part is completed."""
         block = await self._patiently(lambda: self._sink.prepare_redo(first, last))
         if block is not None:
-            await self._send(block, "redo", first)
+            await self._send(block, "dedup", first)
 
     async def _read_all(self, first: int, last: int) -> Records:
         parts = [no_records()]

@@ -22,8 +22,17 @@ QUIET_S = 10.0
 class ReplayLog:
     """One topic partition, read on demand. `close` when done."""
 
-    def __init__(self, bootstrap: str, topic: str, partition: int, topic_id: Callable[[], Awaitable[str]]) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        topic: str,
+        partition: int,
+        topic_id: Callable[[], Awaitable[str]],
+        bounds: Callable[[], Awaitable[tuple[int, int]]],
+    ) -> None:
+        """`bounds` asks over a connection that is open already: most take-overs read nothing, and need no other."""
         self._bootstrap = bootstrap
+        self._bounds = bounds
         self._tp = TopicPartition(topic, partition)
         self._topic_id = topic_id
         self._consumer: AIOKafkaConsumer | None = None
@@ -45,10 +54,7 @@ class ReplayLog:
         return self._consumer
 
     async def bounds(self) -> tuple[int, int]:
-        consumer = await self._started()
-        first = await consumer.beginning_offsets([self._tp])
-        end = await consumer.end_offsets([self._tp])
-        return first[self._tp], end[self._tp]
+        return await self._bounds()
 
     async def read(self, first: int, last: int, at_most: int) -> Records:
         consumer = await self._started()

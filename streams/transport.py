@@ -21,7 +21,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP as TP
 from faust.types import ConsumerMessage
 
-from streams.errors import FencedError, OwnershipLostError
+from streams.errors import OwnershipLostError
 from streams.fences import Membership
 from streams.fetched import ColumnarFetches
 from streams.intent import Commit, parse_commit
@@ -230,7 +230,7 @@ class PartitionOwner:
     async def confirm(self) -> None:
         """Ask the broker whether the membership holds; waits while it does not answer.
 
-        Raises `FencedError` if the group went on without us.
+        Raises `OwnershipLostError` if the group went on without us.
         """
         while True:
             self.check()
@@ -245,13 +245,19 @@ class PartitionOwner:
 
     def _refused(self, code: int) -> None:
         """Raise if the code says that the partition is not ours."""
-        # An orderly revocation is told before the group goes on: then this raises, and it is no alarm.
         self.check()
         name = f"{self._tp.topic}-{self._tp.partition}"
-        if code in PUT_OUT:
-            raise FencedError(f"{name}: the group went on without this member ({for_code(code).__name__})")
-        if code == REBALANCING:
+        if code in PUT_OUT or code == REBALANCING:
             raise OwnershipLostError(f"{name}: {for_code(code).__name__}")
+
+    async def bounds(self) -> tuple[int, int]:
+        """First offset kept in the log, and its end; waits while the broker does not answer."""
+        while True:
+            self.check()
+            try:
+                return await self._consumer.thread.bounds(self._tp)
+            except KafkaError:
+                await asyncio.sleep(COMMIT_RETRY_S)
 
     async def fetch_commit(self) -> Commit | None:
         while True:

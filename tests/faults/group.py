@@ -15,15 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from aiokafka import AIOKafkaProducer
 from kafka import KafkaConsumer, TopicPartition
 
+from connectors.errors import PublishError
+from connectors.publish import Publisher
 from streams.errors import WarehouseError
 from tests.dossiers import figures
 from tests.stream_worker import ROOT, Bench, value_of
 
 CHUNK_S = 0.05
 """The feed sends what is due this often."""
+
+AGAIN_S = 0.2
+"""Pause before a chunk is sent again that the broker has not acknowledged."""
 
 
 @dataclass
@@ -121,32 +125,37 @@ class Feed:
         self._table = table
         self._events = events
         self._messages = [(event["entity_key"].encode(), value_of(event)) for event in events]
-        self._rate = rate
+        self.rate = rate
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._send()), name="feed")
         self._error: BaseException | None = None
         self.taken = 0
 
     async def _send(self) -> None:
-        # Idempotent: a broker that comes and goes must not make the load itself repeat records.
-        producer = AIOKafkaProducer(
-            bootstrap_servers=self._table.bootstrap, enable_idempotence=True, linger_ms=5, request_timeout_ms=120_000
-        )
+        publisher = Publisher(self._table.bootstrap, client_id="feed")
         try:
-            await producer.start()
-            began, sent = time.monotonic(), []
+            await publisher.start()
+            began = time.monotonic()
             while self.taken < len(self._messages) and not self._stopping.is_set():
-                due = min(len(self._messages), int((time.monotonic() - began) * self._rate))
-                for key, value in self._messages[self.taken : due]:
-                    sent.append(await producer.send(self._table.contract.topic, value=value, key=key))
-                    self.taken += 1
+                due = min(len(self._messages), int((time.monotonic() - began) * self.rate))
+                if due > self.taken:
+                    await self._publish(publisher, self._messages[self.taken : due])
+                    self.taken = due
                 await asyncio.sleep(CHUNK_S)
-            await asyncio.gather(*sent)
         except BaseException as error:
             self._error = error
             raise
         finally:
-            await producer.stop()
+            await publisher.stop()
+
+    async def _publish(self, publisher: Publisher, messages: Sequence[tuple[bytes, bytes]]) -> None:
+        """As a connector does it: the same again until the broker has acknowledged, so some may come twice."""
+        while True:
+            try:
+                await publisher.publish(self._table.contract.topic, messages)
+                return
+            except PublishError:
+                await asyncio.sleep(AGAIN_S)
 
     def __enter__(self) -> Feed:
         self._thread.start()
@@ -175,12 +184,10 @@ class Feed:
 
 def log_end(table: Bench) -> int:
     """Records on the topic."""
-    consumer = KafkaConsumer(bootstrap_servers=table.bootstrap)
+    consumer = KafkaConsumer(bootstrap_servers=table.bootstrap, enable_auto_commit=False)
     try:
-        places = [
-            TopicPartition(table.contract.topic, number)
-            for number in consumer.partitions_for_topic(table.contract.topic)
-        ]
+        topic = table.contract.topic
+        places = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
         return sum(consumer.end_offsets(places).values())
     finally:
         consumer.close()
@@ -207,8 +214,9 @@ def measured(table: Bench) -> dict[str, int]:
 def assert_exact(running: Group, events: Sequence[dict[str, Any]], within_s: float = 60.0) -> None:
     """Every record once, each batch whole, and the figures of the events' last states."""
     table = running.table
-    running.wait_for_rows(len(events), within_s)
-    assert log_end(table) == len(events)
+    records = log_end(table)
+    assert records >= len(events)
+    running.wait_for_rows(records, within_s)
     # Rows of a block are visible while its views still run.
     deadline = time.monotonic() + 10
     while measured(table) != figures(events) and time.monotonic() < deadline:
@@ -217,7 +225,7 @@ def assert_exact(running: Group, events: Sequence[dict[str, Any]], within_s: flo
     rows = table.warehouse.rows(
         f"SELECT count(), uniqExact(partition, `offset`) FROM {table.contract.changes_table} WHERE kind != 'retracted'"
     )
-    assert tuple(rows[0]) == (len(events), len(events))
+    assert tuple(rows[0]) == (records, records)
     overlapping = table.warehouse.rows(
         f"SELECT partition, `offset` FROM {table.contract.changes_table} GROUP BY partition, `offset` "
         "HAVING uniqExact(`first`, `last`) > 1"

@@ -53,7 +53,7 @@ def test_two_workers_that_read_the_same_fence_raise_it_to_different_epochs(fence
     older, newer = of_both
     assert older[0].epoch < newer[0].epoch
     put_up(fenced.warehouse, fenced.contract, TOPIC_ID, newer)
-    with pytest.raises(FencedError, match="another worker has raised the fence"):
+    with pytest.raises(OwnershipLostError, match="another worker has raised the fence"):
         put_up(fenced.warehouse, fenced.contract, TOPIC_ID, older)
     assert standing(fenced) == {0: newer[0].epoch}
 
@@ -62,7 +62,7 @@ def test_a_fence_is_never_lowered_and_stops_blocks_of_lower_epochs(fenced: Bench
     take_over(fenced, 3, [0, 1])
     slept = plan_fences(fenced.warehouse, fenced.contract, TOPIC_ID, [0], member(4))
     take_over(fenced, 5, [0])
-    with pytest.raises(FencedError):
+    with pytest.raises(OwnershipLostError):
         put_up(fenced.warehouse, fenced.contract, TOPIC_ID, slept)
     owner = next_epoch(0, member(5))
     assert standing(fenced) == {0: owner, 1: next_epoch(0, member(3))}
@@ -109,7 +109,7 @@ def test_of_many_raised_at_the_same_moment_the_highest_stands(fenced: Bench) -> 
         gate.wait()
         try:
             put_up(fenced.warehouse, fenced.contract, TOPIC_ID, fences)
-        except FencedError:
+        except OwnershipLostError:
             beaten.append(generation)
 
     for turn in range(10):
@@ -128,3 +128,13 @@ def test_a_new_topic_under_the_name_begins_a_new_life(fenced: Bench) -> None:
     take_over(fenced, 1, [0])
     fences = plan_fences(fenced.warehouse, fenced.contract, "another", [0, 1], member(2))
     assert [fences[number].life for number in (0, 1)] == [1, 0]
+
+
+def test_a_worker_that_was_put_out_with_a_batch_in_hand_learns_whether_a_peer_took_over(fenced: Bench) -> None:
+    take_over(fenced, 3, [0, 1])
+    in_hand = {0: member(3).place}
+    plan = (fenced.warehouse, fenced.contract, TOPIC_ID, [1], member(5), None, in_hand)
+    assert list(plan_fences(*plan)) == [1]
+    take_over(fenced, 4, [0])
+    with pytest.raises(FencedError, match="another worker took it over"):
+        plan_fences(*plan)
