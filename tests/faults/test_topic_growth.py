@@ -103,7 +103,7 @@ async def test_what_cannot_be_drained_stays_as_it_is_and_publishers_go_on(table:
         event = dossier(1, 1)
         await ready.publish(table.contract.topic, [(event["entity_key"].encode(), value_of(event))])
         with pytest.raises(GrowthRefusedError, match="1 "):
-            await grown(table, statuses, 4, within_s=3)
+            await grown(table, statuses, 4, within_s=1)
         await ready.publish(table.contract.topic, [(event["entity_key"].encode(), value_of(event))])
     assert partition_count(table.bootstrap, table.contract.topic) == 2
 

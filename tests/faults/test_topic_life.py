@@ -79,6 +79,8 @@ def kinds(table: Bench) -> dict[tuple[int, int], str]:
     return {(partition, offset): kind for partition, offset, kind in rows}
 
 
+@pytest.mark.long
+@pytest.mark.timeout(300)
 async def test_offsets_set_back_or_ahead_by_hand_count_nothing_twice_and_skip_nothing(table: Bench) -> None:
     events = life_cycles(600, seed=21)
     half, most = len(events) // 2, len(events) * 3 // 4
