@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.generations import (
@@ -40,6 +40,7 @@ def past(row: tuple[int, int, int], cuts: tuple[Cut, ...]) -> bool:
     return cut is None or row[1:] > (cut.life, cut.offset)
 
 
+@settings(deadline=None)
 @given(ROWS, CUTS, st.integers(1, 50))
 def test_every_row_is_either_past_the_cut_or_in_exactly_one_chunk(
     rows: set[tuple[int, int, int]], chosen: dict[int, tuple[int, int]], size: int
