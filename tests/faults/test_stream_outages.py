@@ -6,12 +6,13 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.dossiers import life_cycles
-from tests.faults.group import Feed, Group, Worker, assert_exact, group, log_end, rows_written
+from tests.faults.group import Feed, Group, Worker, assert_exact, group, rows_written
 from tests.faults.servers import own_broker, own_warehouse
 from tests.faults.wire import Relay, relay
 from tests.stream_worker import Bench, bench
@@ -22,8 +23,9 @@ MOST_BYTES = 500 * 1024 * 1024
 CATCH_UP = 2.0
 """Times the outage that catching up may take."""
 
-BUSY_S = 10.0
-"""More on a busy machine: of a short outage the pause between attempts alone is a good part."""
+BUSY_S = 30.0
+"""More, in a suite that other work may run beside: of a short outage the pause between attempts alone is a good part.
+The long outage has to do without."""
 
 POLL_S = 0.1
 
@@ -58,37 +60,47 @@ def passed(seconds: float) -> Callable[[], bool]:
     return lambda: time.monotonic() > end
 
 
-def seconds_to_catch_up(running: Group, feed: Feed, limit_s: float) -> float:
-    """From now until the rows have come up, but for two seconds' worth, with a log that still grows."""
-    began = time.monotonic()
-    while rows_written(running.table) < feed.taken - 2 * int(feed.rate):
-        assert time.monotonic() - began < limit_s, running.workers[-1].log()[-3000:]
-        time.sleep(POLL_S)
-    return time.monotonic() - began
+def caught_up(running: Group, feed: Feed, limit_s: float) -> Callable[[], bool]:
+    """Whether the rows have come up, but for two seconds' worth, with a log that still grows."""
+    late = passed(limit_s)
+
+    def holds() -> bool:
+        assert not late(), running.workers[-1].log()[-3000:]
+        return rows_written(running.table) >= feed.taken - 2 * int(feed.rate)
+
+    return holds
 
 
-def outage(
-    running: Group, feed: Feed, worker: Worker, away_s: float, go: Callable[[], None], back: Callable[[], None]
-) -> None:
-    """The warehouse goes, stays away so long and comes back; prints what it cost."""
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """`go` and `back` take the warehouse away and bring it back. `grace_s`: more that catching up may take."""
+
+    away_s: float
+    go: Callable[[], None]
+    back: Callable[[], None]
+    grace_s: float = 0.0
+
+
+def suffer(outage: Outage, running: Group, feed: Feed, worker: Worker) -> None:
+    """The warehouse goes, stays away and comes back; prints what it cost."""
     running.wait_for_more(1_000)
     before = worker.resident_bytes
-    go()
-    written = rows_written(running.table)
-    most = watch_memory(worker, passed(away_s))
+    outage.go()
+    most = watch_memory(worker, passed(outage.away_s))
     assert feed.running
-    assert worker.process.poll() is None
-    waiting = log_end(running.table) - max(written, 0)
-    back()
-    caught_up_s = seconds_to_catch_up(running, feed, CATCH_UP * away_s + BUSY_S)
-    most = max(most, worker.resident_bytes)
+    assert worker.process.poll() is None, worker.log()[-3000:]
+    assert worker.events("batch_waits")
+    sent = feed.taken
+    outage.back()
+    began = time.monotonic()
+    waiting = sent - rows_written(running.table)
+    limit_s = CATCH_UP * outage.away_s + outage.grace_s
+    most = max(most, watch_memory(worker, caught_up(running, feed, limit_s)))
     print(
-        f"\naway {away_s:.0f} s, {waiting:,} records waiting, caught up in {caught_up_s:.1f} s; "
+        f"\naway {outage.away_s:.0f} s, {waiting:,} records waiting, caught up in {time.monotonic() - began:.1f} s; "
         f"resident {before >> 20} MB before, at most {most >> 20} MB"
     )
-    assert worker.events("batch_waits")
     assert most < MOST_BYTES
-    assert caught_up_s <= CATCH_UP * away_s + BUSY_S
 
 
 def test_a_warehouse_that_is_away_for_some_seconds_is_waited_for_within_memory(table: Bench, wire: Relay) -> None:
@@ -96,7 +108,7 @@ def test_a_warehouse_that_is_away_for_some_seconds_is_waited_for_within_memory(t
         worker = running.start(wire.url)
         worker.wait_until_it_works()
         with Feed(table, life_cycles(12_000, seed=5), 1_500) as feed:
-            outage(running, feed, worker, 3, wire.cut, wire.mend)
+            suffer(Outage(3, wire.cut, wire.mend, BUSY_S), running, feed, worker)
             assert_exact(running, feed.stop())
         worker.stop()
 
@@ -113,7 +125,7 @@ def test_a_warehouse_that_is_away_for_two_minutes_is_waited_for_within_memory(ka
         worker = running.start()
         worker.wait_until_it_works()
         with Feed(table, events, 4_000) as feed:
-            outage(running, feed, worker, 120, server.kill, server.start)
+            suffer(Outage(120, server.kill, server.start), running, feed, worker)
             assert_exact(running, feed.stop(), 240)
         worker.stop()
 
