@@ -21,9 +21,9 @@ from schemas.codec import BadRecord
 from schemas.contract import Contract
 from streams import metrics
 from streams.block import Bounds
-from streams.errors import WarehouseError
 from streams.intent import Loss, Written
 from streams.losses import LossBook, MarkBook
+from streams.placement import EARLIEST, LATEST
 from streams.warehouse.client import Warehouse
 
 if TYPE_CHECKING:
@@ -103,13 +103,31 @@ def stream_refusals(bad: Sequence[BadRecord], records: Records, bounds: Bounds, 
     return out
 
 
+_OPTIONAL = {"partition": 2**31, "offset": 2**63}
+"""Whole numbers below a bound, or nothing: a refusal of a connector has no place in a topic."""
+
+
 def quarantine_row(value: bytes | None) -> dict[str, Any] | None:
-    """One row of the table `quarantine`, or None if the message is not of this form: pure."""
+    """One row of the table `quarantine`, or None if the message is not of this form: pure.
+
+    Whoever may write to the topic can write anything; nothing of it may stop the worker.
+    """
     try:
         body = orjson.loads(value or b"")
-        return {name: body.get(name) if name in ("partition", "offset") else body[name] for name in _COLUMNS.names}
-    except (orjson.JSONDecodeError, KeyError, AttributeError):
+    except orjson.JSONDecodeError:
         return None
+    if not isinstance(body, dict):
+        return None
+    row = {name: body.get(name) for name in _COLUMNS.names}
+    return row if all(_fits(name, found) for name, found in row.items()) else None
+
+
+def _fits(name: str, value: Any) -> bool:
+    if name in _OPTIONAL:
+        return value is None or (type(value) is int and 0 <= value < _OPTIONAL[name])
+    if name == "at":
+        return type(value) is int and EARLIEST.timestamp() * 1000 <= value <= LATEST.timestamp() * 1000
+    return isinstance(value, str)
 
 
 class _QuarantineBlock:
@@ -125,10 +143,7 @@ class _QuarantineBlock:
         await asyncio.to_thread(self._mark)
 
     async def _send_rows(self) -> None:
-        try:
-            table = pa.Table.from_pylist(self._rows, schema=_COLUMNS)
-        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-            raise WarehouseError(f"a quarantine message has a value of the wrong type: {error}") from error
+        table = pa.Table.from_pylist(self._rows, schema=_COLUMNS)
         stream = io.BytesIO()
         with pa.ipc.new_stream(stream, table.schema) as writer:
             writer.write_table(table)
