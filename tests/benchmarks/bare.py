@@ -18,6 +18,7 @@ from schemas.codec import ROW, Decoder
 from streams.app import BATCHES_AT_ONCE, GARBAGE_THRESHOLDS
 from streams.block import Bounds, arrow_stream
 from streams.fetched import ColumnarFetches
+from streams.ownership import MAX_WAITING_BYTES
 from streams.partition import MAX_BATCH_BYTES, MAX_BATCH_RECORDS
 from streams.records import Records, Waiting, joined
 from streams.warehouse.client import Warehouse
@@ -25,7 +26,6 @@ from streams.warehouse.schema import BOOKKEEPING
 from tests.benchmarks.events import PARTITIONS, contract, schema_text
 
 FETCH_BYTES = 4 * 1024 * 1024
-WAITING_BATCHES = 2
 
 
 class Bare:
@@ -81,10 +81,8 @@ class Bare:
                     records, _ = queue.take(MAX_BATCH_RECORDS, MAX_BATCH_BYTES)
                     done += len(records)
                     busy[number] = loop.run_in_executor(pool, self.insert, decoders[number], number, records)
-            full = [number for number, queue in waiting.items() if sum(size for _, size in queue.parts) > 24 << 20]
-            while full and busy:
+            if busy and sum(queue.size for queue in waiting.values()) > MAX_WAITING_BYTES:
                 await asyncio.wait(busy.values(), return_when=asyncio.FIRST_COMPLETED)
-                break
         await asyncio.gather(*busy.values())
         await consumer.stop()
 
