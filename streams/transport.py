@@ -13,8 +13,9 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import faust
+import structlog
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import IllegalStateError, KafkaError, for_code
 from aiokafka.protocol.commit import OffsetCommitRequest
 from aiokafka.protocol.group import HeartbeatRequest
 from faust.transport.drivers import aiokafka as driver
@@ -26,6 +27,8 @@ from streams.fences import Membership
 from streams.fetched import ColumnarFetches
 from streams.intent import Commit, parse_commit
 from streams.records import Records, joined
+
+log = structlog.get_logger()
 
 FETCH_WAIT_MS = 50
 """How long the broker may hold a fetch that finds nothing. The driver's 1,500 ms would delay a record of a
@@ -76,6 +79,15 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         if not isinstance(fetcher._records, ColumnarFetches):
             fetcher._records = ColumnarFetches(fetcher._records)
         return await super()._fetch_records(consumer, active_partitions, **limits)
+
+    async def seek_to_committed(self) -> Any:
+        """As the driver's, but partitions that were taken away while the group was asked end nobody: the next
+        assignment seeks again, and a runner goes by its own position anyway."""
+        try:
+            return await super().seek_to_committed()
+        except IllegalStateError as error:
+            log.info("assignment_overtaken", reason=str(error))
+            return {}
 
     def membership(self) -> Membership:
         """Generation and member id at this moment."""
