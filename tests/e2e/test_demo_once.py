@@ -41,7 +41,7 @@ def test_the_figures_equal_the_ledgers_and_everything_is_stopped(environment: di
     assert report["quarantined"] == {"portal": 5, "feedback-1022": 5}
     assert report["in_warehouse"] >= sum(report["events"].values())
     assert set(report["periods"]) == {"reference", "this_year"}
-    assert len(report["periods"]["reference"]["kpis"]) == 10
+    assert len(report["periods"]["reference"]["kpis"]) == 14
     assert report["rss_mib"]["peak"]["total"] < 2048
     assert report["seconds"]["figures_right"] is not None
     assert running(environment) == []

@@ -66,7 +66,7 @@ def test_keys_are_shown_once_and_kept_as_hashes(up: RunningStack) -> None:
 
 
 def test_reading_commands_speak_table_json_and_csv(up: RunningStack) -> None:
-    assert len(up.json("kpi", "ls")) == 10
+    assert len(up.json("kpi", "ls")) == 14
     assert up.json("kpi", "get", "feedback.open", "--from", "2022-01-01", "--to", "2022-09-30")["id"] == "feedback.open"
     lines = ioc(up.environment, "kpi", "ls", "-o", "csv").stdout.splitlines()
     assert lines[0].startswith("id,name,value")
