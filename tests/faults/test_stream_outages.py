@@ -103,6 +103,7 @@ def suffer(outage: Outage, running: Group, feed: Feed, worker: Worker) -> None:
     assert most < MOST_BYTES
 
 
+@pytest.mark.long
 def test_a_warehouse_that_is_away_for_some_seconds_is_waited_for_within_memory(table: Bench, wire: Relay) -> None:
     with group(table) as running:
         worker = running.start(wire.url)

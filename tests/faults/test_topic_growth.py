@@ -98,6 +98,7 @@ async def test_partitions_are_added_under_load_with_every_entity_in_order(table:
         worker.wait(20)
 
 
+@pytest.mark.long
 async def test_what_cannot_be_drained_stays_as_it_is_and_publishers_go_on(table: Bench) -> None:
     async with publisher(table) as (ready, statuses):
         event = dossier(1, 1)
@@ -119,6 +120,7 @@ async def test_what_cannot_be_is_refused_before_anything_changes(table: Bench) -
         assert statuses.get(hold_key(table.contract.topic)) is None
 
 
+@pytest.mark.long
 async def test_a_hold_of_one_who_died_ends_by_itself_and_growing_again_goes_on(table: Bench) -> None:
     topic = table.contract.topic
     async with publisher(table) as (ready, statuses):

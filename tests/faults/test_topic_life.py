@@ -138,6 +138,7 @@ def by_value(events: Sequence[Event], records: Sequence[Sent]) -> list[Event]:
     return [known[record.value] for record in records if record.value is not None]
 
 
+@pytest.mark.long
 async def test_what_retention_takes_from_a_running_worker_is_counted(table: Bench) -> None:
     first = [dossier(number, 1) for number in range(100)]
     await publish(table, first)

@@ -125,6 +125,7 @@ async def settled(table: Bench) -> None:
     await asyncio.to_thread(table.wait, lambda: not still_wrong(table), 60)
 
 
+@pytest.mark.long
 async def test_drift_under_load_is_found_within_a_minute_and_healed_exactly_and_an_untouched_flow_raises_no_alarm(
     table: Bench, worker: AuditedWorker, auditor: Auditor
 ) -> None:

@@ -9,6 +9,8 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.dossier_model import current_in, from_views, identified, last_assertions, rollups
 from tests.dossiers import DAY_MS, dossier
 from tests.fact_worker import REMEMBERED_DAYS, FactBench
@@ -21,6 +23,7 @@ def reading(station: int, at: int, revision: int = 1, op: str = "UPSERT") -> dic
     return identified({**dossier(station, revision, 9, op), **values})
 
 
+@pytest.mark.long
 async def test_very_late_facts_and_repeats_count_once_also_after_a_kill(
     kafka: str, warehouse: str, tmp_path: Path
 ) -> None:

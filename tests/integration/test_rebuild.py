@@ -173,6 +173,7 @@ async def test_a_back_fill_under_load_equals_what_it_would_have_been_from_the_st
         worker.wait()
 
 
+@pytest.mark.long
 async def test_a_rebuild_killed_in_the_middle_is_resumed_and_equals_the_live_figures(table: Bench) -> None:
     worker = table.start()
     try:
@@ -241,6 +242,7 @@ async def test_a_view_that_throws_is_dropped_the_flow_goes_on_and_a_back_fill_re
         worker.wait()
 
 
+@pytest.mark.long
 async def test_a_rebuild_from_a_date_keeps_the_days_before_it_while_events_flow(table: Bench) -> None:
     since_ms = START_MS + 150 * DAY_MS
     since = datetime.fromtimestamp(since_ms / 1000, ZoneInfo(ZONE)).date()
