@@ -53,6 +53,8 @@ def test_a_block_whose_answer_is_lost_is_sent_again_byte_for_byte_and_counts_onc
         worker.wait_until_it_works()
         with Feed(table, life_cycles(2_500, seed=4), RATE) as feed:
             assert_exact(running, feed.finish())
+        # The rows are right before the last answer has come through.
+        table.wait(lambda: all(sent[-1].answered for sent in by_token(list(wire.inserts)).values()), within_s=30)
         worker.stop()
     attempts = by_token(wire.inserts)
     assert sum(len(sent) == 2 for sent in attempts.values()) >= 1
