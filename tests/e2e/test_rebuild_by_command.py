@@ -3,6 +3,8 @@ ledgers."""
 
 from __future__ import annotations
 
+import pytest
+
 from tests import books
 from tests.stack import RunningStack, ioc
 
@@ -21,6 +23,7 @@ def test_what_does_not_exist_is_refused_before_anything_changes(stack: RunningSt
     assert stack.json("kpi", "rollups") == before
 
 
+@pytest.mark.long
 def test_a_rebuild_leaves_the_figures_as_the_ledgers_have_them(stack: RunningStack) -> None:
     with books.opened(stack) as opened:
         books.wait_until_settled(opened)

@@ -292,7 +292,7 @@ def test_rollups_and_current_states_of_the_real_views_equal_the_model() -> None:
     """With workers that die before and after the write and redo, with repeats, and with a cache that forgets."""
     with core(cached_states=2) as table:
 
-        @settings(max_examples=24, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+        @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
         @given(st.data(), EVENTS, CUTS)
         def sequence(data: st.DataObject, events: list[Event], cuts: list[int]) -> None:
             table.empty()
