@@ -70,7 +70,7 @@ def test_reading_commands_speak_table_json_and_csv(up: RunningStack) -> None:
     assert up.json("kpi", "get", "feedback.open", "--from", "2022-01-01", "--to", "2022-09-30")["id"] == "feedback.open"
     lines = ioc(up.environment, "kpi", "ls", "-o", "csv").stdout.splitlines()
     assert lines[0].startswith("id,name,value")
-    assert len(lines) == 11
+    assert len(lines) == 15
     assert up.json("connector", "ls")
     assert up.json("quarantine", "ls", "--limit", "5") == []
     unknown = ioc(up.environment, "kpi", "get", "feedback.opened", check=False)
