@@ -39,6 +39,7 @@ def by_token(inserts: list[Insert]) -> dict[str, list[Insert]]:
     return found
 
 
+@pytest.mark.long
 def test_a_block_whose_answer_is_lost_is_sent_again_byte_for_byte_and_counts_once(table: Bench, wire: Relay) -> None:
     to_lose: dict[str, int] = {}
 
