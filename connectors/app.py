@@ -31,7 +31,6 @@ from connectors.runtime import SLOW_RETRY_S, ConnectorRunner, is_polled
 from connectors.secrets import SecretResolver
 from connectors.status import STATUS_TOPIC, StatusWriter, Tally
 from schemas.contract import Contract
-from schemas.registry_client import RegistryClient
 
 KAFKA_RETRY_S = 1.0
 """Rest between attempts to reach the broker at the start."""
@@ -160,16 +159,14 @@ def create_app(worker: ConnectWorker) -> Starlette:
 
 def build_worker(
     bootstrap: str,
-    registry: str | SchemaRegistry,
+    registry: SchemaRegistry,
     manifests: Iterable[Manifest],
     contracts: Mapping[str, Contract],
     pseudonym_key: bytes,
     file_roots: tuple[Path, ...] = (),
-    registry_token: str | None = None,
 ) -> ConnectWorker:
     """The role's parts from plain values. ManifestError if a mapping does not fit its contract."""
-    client: SchemaRegistry = RegistryClient(registry, registry_token) if isinstance(registry, str) else registry
-    intakes = IntakeFactory(contracts, client, Pseudonymiser(pseudonym_key))
+    intakes = IntakeFactory(contracts, registry, Pseudonymiser(pseudonym_key))
     return ConnectWorker(bootstrap, manifests, intakes, SecretResolver(file_roots=file_roots), worker_name())
 
 

@@ -7,13 +7,14 @@ Order: flags > `IOC_*` environment (`__` nests) > `.env` > `./ioc.toml` > defaul
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from hub.config_sources import (
     ConfigError,
@@ -25,6 +26,9 @@ from hub.config_sources import (
     nested,
     toml_layer,
 )
+
+SECRETS = ("password", "token")
+"""Last parts of the keys whose values are shown to nobody."""
 
 TOML = "ioc.toml"
 DOTENV = ".env"
@@ -49,6 +53,33 @@ class RegistrySettings(_Section):
     port: Port = 8081
     url: str | None = None
     """A Confluent-compatible registry to use instead of the hub's own."""
+    user: str | None = None
+    """Name for basic authentication at the registry of `url`."""
+    password: SecretStr | None = None
+    """Password for `user`."""
+    token: SecretStr | None = None
+    """Bearer token for the registry of `url`, instead of user and password."""
+    ca: Path | None = None
+    """PEM file of the authority that signed the registry's certificate; unset: those of the system."""
+    tls_certificate: Path | None = None
+    """PEM file of the hub's registry's own certificate; set, with `tls_key`, it is served by HTTPS only."""
+    tls_key: Path | None = None
+    advertised_url: str | None = None
+    """Address at which the other registries of the cluster reach this one; unset: host and port."""
+    session_timeout_s: Annotated[float, Field(ge=1, le=300)] = 6.0
+    """A registry that Kafka has not heard of for so long loses the turn to write."""
+
+    @model_validator(mode="after")
+    def _one_credential(self) -> RegistrySettings:
+        if self.token is not None and self.user is not None:
+            raise ValueError("registry.token and registry.user exclude each other: keep one of them")
+        if self.password is not None and self.user is None:
+            raise ValueError("registry.password needs registry.user")
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("registry.tls_certificate and registry.tls_key go together")
+        if self.url is None and (self.token or self.user):
+            raise ValueError("registry.user and registry.token are for the registry of registry.url, which is not set")
+        return self
 
 
 class ConnectSettings(_Section):
@@ -114,7 +145,18 @@ class Settings(_Section):
 
     @property
     def registry_url(self) -> str:
-        return self.registry.url or f"http://{_reachable(self.registry.host)}:{self.registry.port}"
+        """Address of the registry that the roles of this machine use."""
+        scheme = "http" if self.registry.tls_certificate is None else "https"
+        return self.registry.url or f"{scheme}://{_reachable(self.registry.host)}:{self.registry.port}"
+
+    @property
+    def registry_advertised_url(self) -> str:
+        """Address at which other instances reach the registry of this process."""
+        if self.registry.advertised_url is not None:
+            return self.registry.advertised_url.rstrip("/")
+        scheme = "http" if self.registry.tls_certificate is None else "https"
+        here = socket.getfqdn() if _is_wildcard(self.registry.host) else self.registry.host
+        return f"{scheme}://{here}:{self.registry.port}"
 
     @property
     def clickhouse_url(self) -> str:
@@ -126,8 +168,12 @@ class Settings(_Section):
         return self.api.url or f"http://{_reachable(self.api.host)}:{self.api.port}"
 
 
+def _is_wildcard(host: str) -> bool:
+    return host in ("0.0.0.0", "::", "")
+
+
 def _reachable(host: str) -> str:
-    return "127.0.0.1" if host in ("0.0.0.0", "::", "") else host
+    return "127.0.0.1" if _is_wildcard(host) else host
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +224,10 @@ def load(
 
 def _problem(error: Mapping[str, Any], layer: Mapping[str, Value]) -> str:
     key = ".".join(str(part) for part in error["loc"])
-    origin = layer[key].origin if key in layer else key
-    return f"wrong setting {key}: {error['msg']} (got {error['input']!r}, from {origin})"
+    if key not in layer:  # a rule about several: its input holds all of the section, passwords too
+        return f"wrong setting {key}: {error['msg']}"
+    given = "***" if key.rpartition(".")[2] in SECRETS else repr(error["input"])
+    return f"wrong setting {key}: {error['msg']} (got {given}, from {layer[key].origin})"
 
 
 def redacted(key: str, value: Any) -> str:

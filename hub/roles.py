@@ -53,22 +53,22 @@ def api(settings: Settings) -> None:
 
 def registry(settings: Settings) -> None:
     """The schema registry."""
-    from hub.serving import Listener, serve
-    from hub.wiring import registry_app
+    from hub.serving import serve
+    from hub.wiring import registry_listener
 
-    serve([Listener(registry_app(settings), settings.registry.host, settings.registry.port)])
+    serve([registry_listener(settings)])
 
 
 def hub(settings: Settings) -> None:
     """API, dashboard and, unless another one is given, the registry in one process."""
     from hub.api_role import api_parts
-    from hub.serving import Listener, serve
-    from hub.wiring import registry_app
+    from hub.serving import serve
+    from hub.wiring import registry_listener
 
     parts = api_parts(settings)
     listeners = [parts.listener()]
     if settings.registry.url is None:
-        listeners.append(Listener(registry_app(settings), settings.registry.host, settings.registry.port))
+        listeners.append(registry_listener(settings))
     serve(listeners, [parts.run])
 
 

@@ -7,6 +7,7 @@ import contextlib
 import signal
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -22,11 +23,13 @@ Work = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """An application and its address."""
+    """An application and its address; with `certificate` and `key` (PEM files) it is served by HTTPS only."""
 
     app: Any
     host: str
     port: int
+    certificate: Path | None = None
+    key: Path | None = None
 
 
 class _Server(uvicorn.Server):
@@ -47,6 +50,8 @@ def _server(listener: Listener) -> _Server:
             timeout_graceful_shutdown=GRACE_S,
             timeout_keep_alive=KEEP_ALIVE_S,
             server_header=False,
+            ssl_certfile=listener.certificate,
+            ssl_keyfile=listener.key,
         )
     )
 

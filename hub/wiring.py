@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from connectors.app import ConnectWorker
     from hub.registry.app import RegistryApp
     from hub.security.gatekeeper import Gatekeeper
+    from hub.serving import Listener
     from hub.topic_growth import Grown
-    from schemas.registry_client import RegistryClient
+    from schemas.registry_client import RegistryAccess, RegistryClient
     from streams.warehouse.client import Warehouse
 
 WRITER = "ioc"
@@ -63,15 +64,27 @@ def warehouse_client(settings: Settings, *, read_only: bool) -> Warehouse:
 
 
 def registry_client(settings: Settings) -> RegistryClient:
-    """A client of the registry, with this stack's own token for the hub's; does not connect yet."""
+    """A client of the registry with this stack's credentials; does not connect yet. OSError for an unreadable CA."""
     from schemas.registry_client import RegistryClient
 
-    return RegistryClient(settings.registry_url, registry_token(settings))
+    return RegistryClient(settings.registry_url, access=registry_access(settings))
 
 
-def registry_token(settings: Settings) -> str | None:
-    """The token of the roles of one machine; a given registry's credentials are in its address."""
-    return None if settings.registry.url is not None else local_secrets(settings.state_dir).ensure(SERVICE_KEY)
+def registry_access(settings: Settings) -> RegistryAccess:
+    """The credentials of a given registry, or the service key of the roles of one machine for the hub's own."""
+    from schemas.registry_client import RegistryAccess
+
+    given = settings.registry
+    if given.url is None:
+        # Of its own certificate the hub needs no other proof.
+        own = local_secrets(settings.state_dir).ensure(SERVICE_KEY)
+        return RegistryAccess(token=own, ca=given.ca or given.tls_certificate)
+    return RegistryAccess(
+        token=given.token.get_secret_value() if given.token else None,
+        user=given.user,
+        password=given.password.get_secret_value() if given.password else None,
+        ca=given.ca,
+    )
 
 
 def pseudonym_key(settings: Settings) -> bytes:
@@ -87,12 +100,11 @@ def connect_worker(settings: Settings) -> ConnectWorker:
     declared = load_declarations(settings)
     return build_worker(
         settings.bootstrap,
-        settings.registry_url,
+        registry_client(settings),
         declared.manifests.values(),
         declared.contracts,
         pseudonym_key(settings),
         file_roots=(local_secrets(settings.state_dir).directory,),
-        registry_token=registry_token(settings),
     )
 
 
@@ -137,3 +149,11 @@ def registry_app(settings: Settings) -> RegistryApp:
     from hub.registry.app import build_registry
 
     return build_registry(settings.bootstrap, access(settings).by_service_key)
+
+
+def registry_listener(settings: Settings) -> Listener:
+    """Where the hub's own registry is served."""
+    from hub.serving import Listener
+
+    own = settings.registry
+    return Listener(registry_app(settings), own.host, own.port, own.tls_certificate, own.tls_key)

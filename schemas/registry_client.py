@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -25,20 +28,45 @@ SERVER_ERRORS = 500
 TOO_MANY = 429
 
 
+@dataclass(frozen=True, slots=True)
+class RegistryAccess:
+    """How a registry lets one in: a Bearer token, or a user and a password; `ca` is a PEM file of the only
+    authorities to trust, unset: those of the system."""
+
+    token: str | None = field(default=None, repr=False)
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ca: Path | None = None
+
+
 class RegistryClient:
     """Speaks to one registry. Blocks; thread-safe. `monotonic` is a clock in seconds.
 
-    `token` goes out as a Bearer token; credentials in `url` as basic authentication. Every call may raise
-    RegistryUnavailableError (no answer, 429 or 5xx: wait and retry) or RegistryError (refused, with the
-    registry's message).
+    `token` goes out as a Bearer token; `access` may hold a user and password instead, which go out as basic
+    authentication, as do credentials in `url`. Every call may raise RegistryUnavailableError (no answer, 429 or 5xx:
+    wait and retry) or RegistryError (refused, with the registry's message). OSError if the CA file cannot be read.
     """
 
-    def __init__(self, url: str, token: str | None = None, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+        access: RegistryAccess | None = None,
+    ) -> None:
+        given = access or RegistryAccess(token)
         headers = {"Accept": f"{CONTENT_TYPE}, application/json", "Content-Type": CONTENT_TYPE}
-        if token is not None:
-            headers["Authorization"] = f"Bearer {token}"
+        if given.token is not None:
+            headers["Authorization"] = f"Bearer {given.token}"
         self._url = str(httpx2.URL(url).copy_with(username="", password=""))
-        self._http = httpx2.Client(base_url=url, headers=headers, timeout=TIMEOUT_S, trust_env=False)
+        self._http = httpx2.Client(
+            base_url=url,
+            headers=headers,
+            auth=(given.user, given.password or "") if given.user is not None else None,
+            verify=True if given.ca is None else ssl.create_default_context(cafile=str(given.ca)),
+            timeout=TIMEOUT_S,
+            trust_env=False,
+        )
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._texts: dict[int, str] = {}

@@ -11,7 +11,7 @@ import pytest
 from hub.security.access import Principal
 from schemas.contract import load_contracts
 from schemas.errors import RegistryError, RegistryUnavailableError, UnknownSchemaError
-from schemas.registry_client import UNKNOWN_TTL_S, RegistryClient
+from schemas.registry_client import UNKNOWN_TTL_S, RegistryAccess, RegistryClient
 from tests.conftest import free_port
 from tests.contract.conftest import serve_registry
 
@@ -130,6 +130,8 @@ def test_the_key_goes_as_a_bearer_token_or_in_the_address(kafka: str, schemas_to
         with RegistryClient(url, "key") as client:
             assert client.register("s", record("a")) == 1
         with RegistryClient(url.replace("//", "//anybody:key@")) as client:
+            assert client.subjects() == ["s"]
+        with RegistryClient(url, access=RegistryAccess(user="anybody", password="key")) as client:
             assert client.subjects() == ["s"]
         with RegistryClient(url) as client, pytest.raises(RegistryError, match="A key is needed"):
             client.subjects()

@@ -83,6 +83,36 @@ def test_variables_that_are_no_settings_are_let_through(tmp_path: Path) -> None:
     assert load(environ=dict.fromkeys(others, "x"), directory=tmp_path).settings == Settings()
 
 
+def test_a_registrys_password_is_read_from_a_file_and_never_shown(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("s3cret\n")
+    environ = {
+        "IOC_REGISTRY__URL": "https://registry:8081",
+        "IOC_REGISTRY__USER": "ioc",
+        "IOC_REGISTRY__PASSWORD_FILE": str(tmp_path / "password"),
+    }
+    settings = load(environ=environ, directory=tmp_path).settings
+    assert settings.registry.password is not None
+    assert settings.registry.password.get_secret_value() == "s3cret"
+    assert "s3cret" not in repr(settings) + "".join(redacted(*item) for item in flat_values(settings))
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"USER": "ioc", "TOKEN": "s3cret", "URL": "https://r"}, "exclude each other"),
+        ({"PASSWORD": "s3cret", "URL": "https://r"}, "needs registry.user"),
+        ({"TOKEN": "s3cret"}, "registry.url, which is not set"),
+        ({"TLS_KEY": "key.pem"}, "go together"),
+    ],
+)
+def test_credentials_that_make_no_sense_are_refused_without_being_shown(
+    given: dict[str, str], problem: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=problem) as caught:
+        load(environ={f"IOC_REGISTRY__{name}": value for name, value in given.items()}, directory=tmp_path)
+    assert "s3cret" not in str(caught.value)
+
+
 def test_passwords_are_masked_when_shown() -> None:
     assert redacted("clickhouse.url", "http://ioc:s3cret@db:8123/x") == "http://ioc:***@db:8123/x"
     assert redacted("registry.url", "http://registry:8081") == "http://registry:8081"
