@@ -6,6 +6,7 @@ Stricter than fastavro, as strict as Java Avro, and the error names the place.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -53,15 +54,20 @@ def load_schema(text: str) -> Any:
 
 def parse_schema(schema: Any) -> Node:
     """The tree of a schema given as decoded JSON. Pure; raises InvalidSchemaError."""
-    parser = _Parser()
+    return parse_with(schema, {})[0]
+
+
+def parse_with(schema: Any, known: Mapping[str, Named]) -> tuple[Node, dict[str, Named]]:
+    """The tree of a schema that may use types known by full name, and all types known then. As `parse_schema`."""
+    parser = _Parser(known)
     node = parser.node(schema, "", "", 0)
     parser.check_defaults()
-    return node
+    return node, parser.named
 
 
 class _Parser:
-    def __init__(self) -> None:
-        self._named: dict[str, Named] = {}
+    def __init__(self, known: Mapping[str, Named]) -> None:
+        self.named = dict(known)
         self._defaults: list[tuple[str, RecordField]] = []
 
     def node(self, raw: Any, space: str, path: str, depth: int) -> Node:
@@ -79,8 +85,8 @@ class _Parser:
         if name in PRIMITIVES:
             return Primitive(name)
         for candidate in (name,) if "." in name or not space else (f"{space}.{name}", name):
-            if candidate in self._named:
-                return self._named[candidate]
+            if candidate in self.named:
+                return self.named[candidate]
         raise InvalidSchemaError(path, f"unknown type {_json(name)}")
 
     def _object(self, raw: dict[str, Any], space: str, path: str, depth: int) -> Node:
@@ -112,21 +118,21 @@ class _Parser:
     def _named_type(self, kind: str, raw: dict[str, Any], space: str, path: str, depth: int) -> Named:
         full_name = _full_name(raw, space, path)
         where = path or unqualified(full_name)
-        if full_name in self._named:
+        if full_name in self.named:
             raise InvalidSchemaError(where, f"{full_name} is defined twice")
         inner_space = full_name.rpartition(".")[0]
         aliases = frozenset(
             alias if "." in alias or not inner_space else f"{inner_space}.{alias}" for alias in _aliases(raw, where)
         )
         if kind == "fixed":
-            self._named[full_name] = fixed = Fixed(full_name, aliases, _size(raw, where))
+            self.named[full_name] = fixed = Fixed(full_name, aliases, _size(raw, where))
             return fixed
         if kind == "enum":
             symbols, default = _symbols(raw, where)
-            self._named[full_name] = enum = Enum(full_name, aliases, symbols, default)
+            self.named[full_name] = enum = Enum(full_name, aliases, symbols, default)
             return enum
         record = Record(full_name, aliases, kind="error" if kind == "error" else "record")
-        self._named[full_name] = record
+        self.named[full_name] = record
         self._fields(record, raw, inner_space, path, depth)
         return record
 

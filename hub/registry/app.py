@@ -13,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, 
 from starlette.types import Receive, Scope, Send
 
 from hub.registry import faults
+from hub.registry.decisions import Decisions
 from hub.registry.exchange import (
     Ask,
     Route,
@@ -25,10 +26,11 @@ from hub.registry.exchange import (
     query_of,
     raw_path_of,
 )
+from hub.registry.library import Library
 from hub.registry.log import PROBE_TIMEOUT_S, KafkaLog, LogAwayError, SchemaLog
 from hub.registry.metrics import RegistryMetrics, registry_metrics
 from hub.registry.registrar import Registrar
-from hub.registry.rest import Endpoints
+from hub.registry.rest import routes
 from hub.registry.store import Store
 from hub.security.access import Principal
 
@@ -49,7 +51,10 @@ class RegistryApp:
         self._principal_of = principal_of
         self._metrics = metrics
         self._store = Store()
-        self._routes = Routes.of(Endpoints(self._store, Registrar(self._store, schema_log)).routes())
+        library = Library(self._store)
+        decisions = Decisions(self._store, library)
+        registrar = Registrar(self._store, decisions, schema_log)
+        self._routes = Routes.of(routes(self._store, library, decisions, registrar))
         self._waits_for: str | None = "the log is not read yet"
         self._opening: asyncio.Task[None] | None = None
         metrics.watch(self._store.counts)

@@ -78,8 +78,15 @@ class Routes:
                 route = methods.get("GET" if method == "HEAD" else method)
                 if route is None:
                     raise plain(405, "Method Not Allowed")
-                return route, tuple(unquote(part) for fixed, part in zip(shape, parts, strict=True) if fixed is None)
+                return route, tuple(_decoded(part) for fixed, part in zip(shape, parts, strict=True) if fixed is None)
         raise plain(404, "Not Found")
+
+
+def _decoded(segment: str) -> str:
+    try:
+        return unquote(segment, errors="strict")
+    except UnicodeDecodeError as error:
+        raise plain(400, f"Bad Request: {segment!r} in the path is no UTF-8") from error
 
 
 def _split(path: str) -> list[str]:

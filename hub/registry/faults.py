@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hub.registry.records import Mode
 from schemas.avro_parser import InvalidSchemaError
 from schemas.compatibility import Incompatibility, Level
 
@@ -34,11 +35,48 @@ def schema_not_found(what: str = "Schema") -> Fault:
     return Fault(404, 40403, f"{what} not found")
 
 
+def subject_soft_deleted(subject: str) -> Fault:
+    return Fault(404, 40404, f"Subject '{subject}' was soft deleted. Set permanent=true to delete permanently")
+
+
+def subject_not_soft_deleted(subject: str) -> Fault:
+    return Fault(
+        404,
+        40405,
+        f"Subject '{subject}' was not deleted first before being permanently deleted; delete it without permanent=true",
+    )
+
+
+def version_soft_deleted(subject: str, version: int) -> Fault:
+    return Fault(
+        404,
+        40406,
+        f"Subject '{subject}' Version {version} was soft deleted. Set permanent=true to delete permanently",
+    )
+
+
+def version_not_soft_deleted(subject: str, version: int) -> Fault:
+    return Fault(
+        404,
+        40407,
+        f"Subject '{subject}' Version {version} was not deleted first before being permanently deleted; "
+        "delete it without permanent=true",
+    )
+
+
 def level_not_configured(subject: str) -> Fault:
     return Fault(
         404,
         40408,
         f"Subject '{subject}' does not have subject-level compatibility configured; see defaultToGlobal=true",
+    )
+
+
+def mode_not_configured(subject: str) -> Fault:
+    return Fault(
+        404,
+        40409,
+        f"Subject '{subject}' does not have subject-level mode configured; see defaultToGlobal=true",
     )
 
 
@@ -64,6 +102,44 @@ def invalid_level(given: object) -> Fault:
     return Fault(422, 42203, f"Invalid compatibility level {given!r}. Valid values are {known}")
 
 
+def invalid_mode(given: object) -> Fault:
+    known = ", ".join(mode.value for mode in Mode)
+    return Fault(
+        422, 42204, f"Invalid mode {given!r}. Valid values are {known}; READONLY_OVERRIDE for all subjects only"
+    )
+
+
+def read_only(subject: str | None) -> Fault:
+    what = "The registry" if subject is None else f"Subject '{subject}'"
+    return Fault(422, 42205, f"{what} is in read-only mode; an administrator can PUT /mode READWRITE")
+
+
+def not_permitted(subject: str, needed: str) -> Fault:
+    return Fault(422, 42205, f"Subject '{subject}' is not {needed}; an id is given in import mode, and only there")
+
+
+def import_over_existing(subject: str | None) -> Fault:
+    what = "there are subjects" if subject is None else f"subject '{subject}' has versions"
+    return Fault(422, 42205, f"Cannot import: {what} already; delete them permanently, or set force=true")
+
+
+def id_is_taken(schema_id: int) -> Fault:
+    return Fault(422, 42205, f"The id {schema_id} already stands for another schema; ids never change")
+
+
+def version_is_taken(subject: str, version: int) -> Fault:
+    return Fault(422, 42205, f"Version {version} of subject '{subject}' is another schema already")
+
+
+def referenced(subject: str, version: int, by_subject: str, by_version: int) -> Fault:
+    return Fault(
+        422,
+        42206,
+        f"One or more references exist to the schema {subject} version {version}, "
+        f"by version {by_version} of subject '{by_subject}'; delete that one first (permanently, if this one shall be)",
+    )
+
+
 def invalid_subject(subject: str) -> Fault:
     return Fault(422, 42208, f"The subject {subject!r} is not valid: it must not be empty or hold control characters")
 
@@ -79,6 +155,10 @@ def incompatible(subject: str, found: Sequence[Incompatibility], level: Level) -
     )
 
 
+def not_comparable(subject: str, version: int, cause: InvalidSchemaError) -> Fault:
+    return Fault(409, 409, f"Version {version} of subject '{subject}' cannot be compared with: {cause}")
+
+
 def plain(status: int, reason: str) -> Fault:
     """A fault of HTTP itself: the code is the status."""
     return Fault(status, status, f"HTTP {status} {reason}")
@@ -86,6 +166,10 @@ def plain(status: int, reason: str) -> Fault:
 
 def bad_body(problem: str) -> Fault:
     return Fault(400, 400, f"The body is not understood: {problem}")
+
+
+def bad_query(name: str, given: str) -> Fault:
+    return Fault(400, 400, f"The parameter {name} is a number, not {given[:40]!r}")
 
 
 def unauthorized() -> Fault:

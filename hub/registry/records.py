@@ -1,30 +1,64 @@
 """The records of the log, in the format of Confluent's `_schemas` topic. Pure.
 
-Compaction compares keys byte by byte, so their members keep one order: keytype, subject, version, magic.
+Compaction compares keys byte by byte, so their members keep Confluent's order: keytype, subject, version, magic; the
+key of what counts for all subjects has no subject. Other kinds (contexts, encoders, associations) mean nothing here.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 import orjson
 
 from schemas.compatibility import Level
 
+AVRO = "AVRO"
 SCHEMA_MAGIC = 1
-CONFIG_MAGIC = 0
+OTHER_MAGIC = 0
+
+
+class Mode(Enum):
+    """What may be done with a subject, or with all."""
+
+    READWRITE = "READWRITE"
+    READONLY = "READONLY"
+    READONLY_OVERRIDE = "READONLY_OVERRIDE"
+    """For all subjects only: read-only whatever a subject's own mode says."""
+    IMPORT = "IMPORT"
+    """Versions come with their ids and numbers from another registry, unchecked."""
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether nothing may be written."""
+        return self in (Mode.READONLY, Mode.READONLY_OVERRIDE)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Types of another subject's version that a schema uses. `name` is how the client calls them."""
+
+    name: str
+    subject: str
+    version: int
+
+    def shown(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"name": self.name, "subject": self.subject, "version": self.version}
 
 
 @dataclass(frozen=True, slots=True)
 class SchemaRecord:
-    """One version of one subject."""
+    """One version of one subject. `kind` is Confluent's schemaType."""
 
     subject: str
     version: int
     id: int
     text: str
     deleted: bool
+    references: tuple[Reference, ...] = ()
+    kind: str = AVRO
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +71,7 @@ class SchemaGone:
 
 @dataclass(frozen=True, slots=True)
 class SubjectDeleted:
-    """All versions up to this one were deleted, as older registries wrote it."""
+    """All versions up to this one were soft-deleted at once."""
 
     subject: str
     up_to: int
@@ -51,7 +85,25 @@ class LevelSet:
     level: Level | None
 
 
-Record = SchemaRecord | SchemaGone | SubjectDeleted | LevelSet
+@dataclass(frozen=True, slots=True)
+class ModeSet:
+    """The mode of a subject, or of all (None); mode None takes it back."""
+
+    subject: str | None
+    mode: Mode | None
+
+
+@dataclass(frozen=True, slots=True)
+class IdsGiven:
+    """Ids up to this one were given, also if compaction took away all that had them.
+
+    It is the value of a NOOP record, which Confluent's registry and Karapace pass over.
+    """
+
+    up_to: int
+
+
+Record = SchemaRecord | SchemaGone | SubjectDeleted | LevelSet | ModeSet | IdsGiven
 
 
 class UnreadableRecordError(Exception):
@@ -59,46 +111,80 @@ class UnreadableRecordError(Exception):
 
 
 def decode(key: str, value: bytes | None) -> Record | None:
-    """The record, None for kinds that mean nothing here (NOOP, modes). Raises UnreadableRecordError."""
+    """The record, None for kinds that mean nothing here. Raises UnreadableRecordError."""
     try:
         head = orjson.loads(key)
         body = orjson.loads(value) if value is not None else None
         return _decode(head, body)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UnreadableRecordError(f"record {key[:200]!r}: {type(error).__name__}: {error}") from error
 
 
 def _decode(head: dict[str, Any], body: dict[str, Any] | None) -> Record | None:
-    kind = head["keytype"]
-    if kind == "SCHEMA":
-        subject, version = head["subject"], head["version"]
-        if body is None:
-            return SchemaGone(subject, version)
-        return SchemaRecord(subject, version, body["id"], body["schema"], bool(body.get("deleted", False)))
-    if kind == "DELETE_SUBJECT" and body is not None:
-        return SubjectDeleted(head["subject"], body["version"])
-    if kind == "CONFIG":
-        level = body.get("compatibilityLevel") if body is not None else None
-        return LevelSet(head.get("subject"), Level(level) if level else None)
+    match head["keytype"]:
+        case "SCHEMA":
+            return _schema(head["subject"], head["version"], body)
+        case "DELETE_SUBJECT" if body is not None:
+            return SubjectDeleted(head["subject"], body["version"])
+        case "CONFIG":
+            level = body.get("compatibilityLevel") if body is not None else None
+            return LevelSet(head.get("subject"), Level(level) if level else None)
+        case "MODE":
+            mode = body.get("mode") if body is not None else None
+            return ModeSet(head.get("subject"), Mode(mode) if mode else None)
+        case "NOOP" if body is not None and "lastId" in body:
+            return IdsGiven(int(body["lastId"]))
     return None
 
 
-def encode_schema(record: SchemaRecord) -> tuple[str, bytes]:
-    """Key and value of a version."""
-    key = {"keytype": "SCHEMA", "subject": record.subject, "version": record.version, "magic": SCHEMA_MAGIC}
-    value = {
+def _schema(subject: str, version: int, body: dict[str, Any] | None) -> SchemaRecord | SchemaGone:
+    if body is None:
+        return SchemaGone(subject, version)
+    references = tuple(
+        Reference(item["name"], item["subject"], item["version"]) for item in body.get("references") or ()
+    )
+    deleted, kind = bool(body.get("deleted", False)), body.get("schemaType") or AVRO
+    return SchemaRecord(subject, version, body["id"], body["schema"], deleted, references, kind)
+
+
+def encode(record: Record) -> tuple[str, bytes | None]:
+    """Key and value; the value of what is gone or taken back is a tombstone. Inverse of `decode`."""
+    match record:
+        case SchemaRecord():
+            return _key("SCHEMA", record.subject, record.version), orjson.dumps(_schema_value(record))
+        case SchemaGone(subject, version):
+            return _key("SCHEMA", subject, version), None
+        case SubjectDeleted(subject, up_to):
+            return _key("DELETE_SUBJECT", subject), orjson.dumps({"subject": subject, "version": up_to})
+        case LevelSet(about, level):
+            return _key("CONFIG", about), _setting(about, "compatibilityLevel", level)
+        case ModeSet(about, mode):
+            return _key("MODE", about), _setting(about, "mode", mode)
+        case IdsGiven(up_to):
+            return _key("NOOP"), orjson.dumps({"lastId": up_to})
+
+
+def _key(kind: str, subject: str | None = None, version: int | None = None) -> str:
+    named = {} if subject is None else {"subject": subject}
+    numbered = {} if version is None else {"version": version}
+    magic = OTHER_MAGIC if version is None else SCHEMA_MAGIC
+    return orjson.dumps({"keytype": kind, **named, **numbered, "magic": magic}).decode()
+
+
+def _setting(subject: str | None, name: str, value: Level | Mode | None) -> bytes | None:
+    named = {} if subject is None else {"subject": subject}
+    return None if value is None else orjson.dumps({**named, name: value.value})
+
+
+def _schema_value(record: SchemaRecord) -> dict[str, Any]:
+    kind = {} if record.kind == AVRO else {"schemaType": record.kind}
+    references = {"references": [item.shown() for item in record.references]} if record.references else {}
+    return {
         "subject": record.subject,
         "version": record.version,
         "id": record.id,
+        **kind,
+        **references,
         "schema": record.text,
         "deleted": record.deleted,
     }
-    return orjson.dumps(key).decode(), orjson.dumps(value)
-
-
-def encode_level(record: LevelSet) -> tuple[str, bytes | None]:
-    """Key and value of a level; the value of one taken back is a tombstone."""
-    key = orjson.dumps({"keytype": "CONFIG", "subject": record.subject, "magic": CONFIG_MAGIC}).decode()
-    if record.level is None:
-        return key, None
-    return key, orjson.dumps({"subject": record.subject, "compatibilityLevel": record.level.value})

@@ -6,20 +6,31 @@ Folding the whole log again, or a part of it twice, leads to the same state.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
-import orjson
-
-from hub.registry.offer import form_of
-from hub.registry.records import LevelSet, Record, SchemaGone, SchemaRecord, SubjectDeleted
+from hub.registry.offer import stored_form
+from hub.registry.records import (
+    AVRO,
+    IdsGiven,
+    LevelSet,
+    Mode,
+    ModeSet,
+    Record,
+    Reference,
+    SchemaGone,
+    SchemaRecord,
+    SubjectDeleted,
+)
 from schemas.compatibility import Level
 
 DEFAULT_LEVEL = Level.BACKWARD
+DEFAULT_MODE = Mode.READWRITE
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A subject's version; numbers begin at 1 and have no gaps."""
+    """A subject's version; numbers begin at 1, and those ever given have no gaps."""
 
     subject: str
     number: int
@@ -27,21 +38,39 @@ class Version:
     deleted: bool
 
 
+@dataclass(slots=True)
+class Schema:
+    """What an id stands for, and the subjects' versions that have it."""
+
+    text: str
+    form: bytes
+    references: tuple[Reference, ...] = ()
+    kind: str = AVRO
+    uses: set[tuple[str, int]] = field(default_factory=set)
+
+
 class Store:
     """The present state. Asking never blocks; `apply` is called by the log alone."""
 
     def __init__(self) -> None:
         self._versions: dict[str, dict[int, Version]] = {}
-        self._texts: dict[int, str] = {}
+        self._schemas: dict[int, Schema] = {}
         self._ids: dict[bytes, int] = {}
-        self._uses: defaultdict[int, set[tuple[str, int]]] = defaultdict(set)
+        self._referrers: defaultdict[tuple[str, int], set[int]] = defaultdict(set)
         self._levels: dict[str | None, Level] = {}
+        self._modes: dict[str | None, Mode] = {}
         self._last_id = 0
+        self._marked_id = 0
 
     @property
     def last_id(self) -> int:
         """The greatest id ever seen; ids are never given twice."""
         return self._last_id
+
+    @property
+    def marked_id(self) -> int:
+        """Up to here the log itself says that ids were given, whatever is deleted for good."""
+        return self._marked_id
 
     def apply(self, record: Record) -> None:
         """Fold one record. Idempotent."""
@@ -57,17 +86,28 @@ class Store:
                 self._levels.pop(about, None)
                 if level is not None:
                     self._levels[about] = level
+            case ModeSet(about, mode):
+                self._modes.pop(about, None)
+                if mode is not None:
+                    self._modes[about] = mode
+            case IdsGiven(up_to):
+                self._marked_id = max(self._marked_id, up_to)
+                self._last_id = max(self._last_id, up_to)
 
     def _add(self, record: SchemaRecord) -> None:
-        if record.id not in self._texts:
-            self._texts[record.id] = record.text
-            self._ids.setdefault(_form(record.text), record.id)
+        held = self._schemas.get(record.id)
+        if held is None:
+            form = stored_form(record.text, record.references)
+            self._schemas[record.id] = held = Schema(record.text, form, record.references, record.kind)
+            self._ids.setdefault(form, record.id)
+            for item in record.references:
+                self._referrers[item.subject, item.version].add(record.id)
         known = self._versions.setdefault(record.subject, {})
         before = known.get(record.version)
+        held.uses.add((record.subject, record.version))
         if before is not None and before.id != record.id:
             self._release(before)
         known[record.version] = Version(record.subject, record.version, record.id, record.deleted)
-        self._uses[record.id].add((record.subject, record.version))
         self._last_id = max(self._last_id, record.id)
 
     def _remove(self, subject: str, number: int) -> None:
@@ -79,30 +119,46 @@ class Store:
         self._release(version)
 
     def _release(self, version: Version) -> None:
-        uses = self._uses[version.id]
-        uses.discard((version.subject, version.number))
-        if not uses:
-            del self._uses[version.id]
-            form = _form(self._texts.pop(version.id))
-            if self._ids.get(form) == version.id:
-                del self._ids[form]
+        held = self._schemas[version.id]
+        held.uses.discard((version.subject, version.number))
+        if held.uses:
+            return
+        del self._schemas[version.id]
+        if self._ids.get(held.form) == version.id:
+            del self._ids[held.form]
+        for item in held.references:
+            self._forget_referrer(item, version.id)
+
+    def _forget_referrer(self, item: Reference, schema_id: int) -> None:
+        referrers = self._referrers[item.subject, item.version]
+        referrers.discard(schema_id)
+        if not referrers:
+            del self._referrers[item.subject, item.version]
 
     def subjects(self, *, deleted: bool = False) -> list[str]:
-        """Names with a live version, or with any."""
-        return sorted(subject for subject in self._versions if self.versions(subject, deleted=deleted))
+        """Names with a live version, or with any, in order."""
+        return sorted(
+            subject
+            for subject, known in self._versions.items()
+            if deleted or not all(version.deleted for version in known.values())
+        )
 
     def versions(self, subject: str, *, deleted: bool = False) -> list[Version]:
         """Live versions, or all, the oldest first; empty if there is no such subject."""
         known = self._versions.get(subject, {})
         return [known[number] for number in sorted(known) if deleted or not known[number].deleted]
 
+    def version(self, subject: str, number: int) -> Version | None:
+        """One version, live or soft-deleted."""
+        return self._versions.get(subject, {}).get(number)
+
     def next_number(self, subject: str) -> int:
         """The number of the subject's next version; soft-deleted ones count."""
         return max(self._versions.get(subject, {}), default=0) + 1
 
-    def text(self, schema_id: int) -> str | None:
-        """The schema by id."""
-        return self._texts.get(schema_id)
+    def schema(self, schema_id: int) -> Schema | None:
+        """The schema by id, as long as any version has it, be it soft-deleted."""
+        return self._schemas.get(schema_id)
 
     def id_of(self, form: bytes) -> int | None:
         """The id of a schema in its form for comparing."""
@@ -110,8 +166,14 @@ class Store:
 
     def uses(self, schema_id: int, *, deleted: bool = False) -> list[Version]:
         """The versions that have this id, by subject and number."""
-        found = [self._versions[subject][number] for subject, number in sorted(self._uses.get(schema_id, ()))]
+        held = self._schemas.get(schema_id)
+        found = [self._versions[subject][number] for subject, number in sorted(held.uses)] if held else []
         return [version for version in found if deleted or not version.deleted]
+
+    def referrers(self, subject: str, number: int, *, deleted: bool = False) -> list[Version]:
+        """The versions whose schemas refer to this one, live or all, by id, subject and number."""
+        ids: Iterable[int] = sorted(self._referrers.get((subject, number), ()))
+        return [version for schema_id in ids for version in self.uses(schema_id, deleted=deleted)]
 
     def find(self, subject: str, form: bytes, *, deleted: bool = False) -> Version | None:
         """The subject's latest version that is this schema."""
@@ -127,13 +189,15 @@ class Store:
         """The subject's level, else that of all, else BACKWARD."""
         return self._levels.get(subject) or self._levels.get(None) or DEFAULT_LEVEL
 
+    def mode(self, subject: str | None) -> Mode | None:
+        """The mode set for a subject, or for all (None); None if none is set."""
+        return self._modes.get(subject)
+
+    def effective_mode(self, subject: str | None) -> Mode:
+        """The subject's mode, else that of all, else READWRITE; READONLY_OVERRIDE of all wins."""
+        of_all = self._modes.get(None, DEFAULT_MODE)
+        return of_all if of_all is Mode.READONLY_OVERRIDE else self._modes.get(subject, of_all)
+
     def counts(self) -> tuple[int, int, int]:
         """Subjects, versions and schemas held."""
-        return len(self._versions), sum(len(known) for known in self._versions.values()), len(self._texts)
-
-
-def _form(text: str) -> bytes:
-    try:
-        return form_of(orjson.loads(text))
-    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
-        return text.encode()  # another registry may have written a bare name or nested without end
+        return len(self._versions), sum(len(known) for known in self._versions.values()), len(self._schemas)
