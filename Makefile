@@ -12,6 +12,8 @@ ifdef CI
 export UV_NO_PROGRESS := 1
 endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# A stack is six processes of the same code: compiled once, not at every start.
+unexport PYTHONDONTWRITEBYTECODE
 
 PYTEST := $(BIN)/python -m pytest
 CODE := hub connectors schemas streams deploy/demo tests

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from streams.errors import WarehouseError
@@ -60,10 +61,20 @@ def frozen(stack: RunningStack, unit: str) -> Iterator[None]:
     """The unit stands still – neither working nor gone – within the block."""
     pid = pid_of(stack, unit)
     os.kill(pid, signal.SIGSTOP)
+    until(lambda: _stopped(pid), f"every thread of {unit} stopped")
     try:
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+def _stopped(pid: int) -> bool:
+    """Whether no thread of the process runs any more: one that was on a processor goes on for a moment."""
+    try:
+        states = [(task / "stat").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
+    except FileNotFoundError:  # a thread ended while they were listed
+        return False
+    return all(state.rpartition(")")[2].split()[0] in "tT" for state in states)
 
 
 def pause_emitting(stack: RunningStack) -> None:
