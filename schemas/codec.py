@@ -196,9 +196,14 @@ class Decoder:
             elif str(record["entity_key"]).encode() != (key or b""):
                 bad.append(bad_records.key_mismatch(row))
             else:
-                good.append({**record, ROW: row})
+                good.append({**record, **self._defaults(record), ROW: row})
         schema = empty_frame(self._contract).schema
         return pl.DataFrame(good, schema=schema) if good else empty_frame(self._contract)
+
+    def _defaults(self, record: dict[str, Any]) -> dict[str, Any]:
+        """Decimals that took their default: the reader leaves it as it is written in the schema, a text."""
+        decimals = (field for field in self._contract.fields if field.base == "decimal")
+        return {field.name: field.default for field in decimals if isinstance(record[field.name], str)}
 
 
 def _groups(keys: Sequence[bytes | None], values: Sequence[bytes | None], bad: list[BadRecord]) -> list[_Group]:

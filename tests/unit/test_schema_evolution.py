@@ -315,3 +315,10 @@ def test_a_bad_record_costs_its_batch_one_more_call_of_the_columnar_reader(block
     assert [(bad.row, bad.code) for bad in decoded.bad] == [(200, "undecodable")]
     assert "count" in decoded.bad[0].reason_en
     assert blocks_read == [500, 499]
+
+
+def test_a_decimal_that_the_writer_lacks_takes_its_default_where_records_are_read_one_by_one() -> None:
+    own = {"name": "fee", "type": DECIMAL, "default": DEFAULTS["decimal"]}
+    nested = {"name": "nested", "type": {"type": "map", "values": "int"}}
+    record = {**envelope(0), "nested": {"a": 1}}
+    assert check((record_schema([*ENVELOPE_FIELDS, own]), [record_schema([*ENVELOPE_FIELDS, nested])], [(0, record)]))
