@@ -23,12 +23,14 @@ from connectors.compacted import CompactedTopic
 from connectors.cursor import POSITIONS_TOPIC, Positions
 from connectors.errors import ConnectorError
 from connectors.holds import Holds
+from connectors.hosts import Hosts
 from connectors.intake import IntakeFactory, SchemaRegistry
 from connectors.manifest import Manifest
 from connectors.pseudonym import Pseudonymiser
 from connectors.publish import Publisher
 from connectors.runtime import SLOW_RETRY_S, ConnectorRunner, is_polled
 from connectors.secrets import SecretResolver
+from connectors.source import Surroundings
 from connectors.status import STATUS_TOPIC, StatusWriter, Tally
 from schemas.contract import Contract
 
@@ -51,6 +53,8 @@ class ConnectWorker:
         secrets: SecretResolver,
         worker: str,
         slow_retry_s: float = SLOW_RETRY_S,
+        hosts: Hosts | None = None,
+        folders: tuple[Path, ...] = (),
     ) -> None:
         self._positions = CompactedTopic(bootstrap, POSITIONS_TOPIC)
         self._statuses = CompactedTopic(bootstrap, STATUS_TOPIC)
@@ -59,13 +63,14 @@ class ConnectWorker:
         self._cause: str | None = "starting"
         self._writer: StatusWriter | None = None
         positions = Positions(self._positions)
+        around = Surroundings(secrets, hosts=hosts or Hosts(), folders=folders)
         self.runners: dict[str, ConnectorRunner] = {}
         for manifest in manifests:
             intakes.check(manifest)
             if is_polled(manifest):
                 tally = Tally(manifest, worker)
                 self.runners[manifest.id] = ConnectorRunner(
-                    manifest, intakes, self._publisher, positions, secrets, tally, slow_retry_s
+                    manifest, intakes, self._publisher, positions, around, tally, slow_retry_s
                 )
 
     async def start(self) -> None:
@@ -164,10 +169,23 @@ def build_worker(
     contracts: Mapping[str, Contract],
     pseudonym_key: bytes,
     file_roots: tuple[Path, ...] = (),
+    allowed_hosts: tuple[str, ...] = (),
+    folders: tuple[Path, ...] = (),
 ) -> ConnectWorker:
-    """The role's parts from plain values. ManifestError if a mapping does not fit its contract."""
+    """The role's parts from plain values. ManifestError if a mapping does not fit its contract.
+
+    `allowed_hosts`: see `Hosts.allowed`; `folders`: directories that file sources may read.
+    """
     intakes = IntakeFactory(contracts, registry, Pseudonymiser(pseudonym_key))
-    return ConnectWorker(bootstrap, manifests, intakes, SecretResolver(file_roots=file_roots), worker_name())
+    return ConnectWorker(
+        bootstrap,
+        manifests,
+        intakes,
+        SecretResolver(file_roots=file_roots),
+        worker_name(),
+        hosts=Hosts(allowed_hosts),
+        folders=folders,
+    )
 
 
 class _Server(uvicorn.Server):

@@ -77,11 +77,26 @@ def parse(model: type[Model], raw: Any, file: str, tree: yaml.Node, prefix: tupl
         first = min(error.errors(include_url=False), key=lambda fault: fault["type"] != "extra_forbidden")
         loc = tuple(str(part) for part in first["loc"])
         vi, en = _explain(model, first, loc)
+        loc = _written(raw, loc)
         where = ".".join((*prefix, *loc))
         line = line_of(tree, (*prefix, *loc))
         raise ManifestError(
             Text(f"{file}, dòng {line}: «{where}» {vi}", f"{file}, line {line}: “{where}” {en}")
         ) from None
+
+
+def _written(raw: Any, loc: tuple[str, ...]) -> tuple[str, ...]:
+    """`loc` without the tags of unions, which stand nowhere in the file: parts that lead nowhere, but the last."""
+    written: list[str] = []
+    for number, part in enumerate(loc):
+        inside = raw.get(part) if isinstance(raw, dict) else None
+        if isinstance(raw, list | tuple) and part.isdigit() and int(part) < len(raw):
+            inside = raw[int(part)]
+        if inside is None and number < len(loc) - 1 and isinstance(raw, dict):
+            continue
+        written.append(part)
+        raw = inside
+    return tuple(written)
 
 
 def line_of(tree: yaml.Node, loc: tuple[str, ...]) -> int:
@@ -128,18 +143,29 @@ def _model_at(model: type[BaseModel], loc: tuple[str, ...]) -> type[BaseModel]:
     current: Any = model
     for part in loc[:-1]:
         arguments = _branches(current)
-        models = [branch for branch in arguments if isinstance(branch, type) and issubclass(branch, BaseModel)]
-        if models:
+        models = _models(arguments)
+        tagged = [each for each in models if part in typing.get_args(_keys(each).get("type"))]
+        if tagged:
+            current = tagged[0]
+        elif models:
             current = _keys(models[0]).get(part, models[0])
         else:
             current = next((typing.get_args(branch)[-1] for branch in arguments if typing.get_args(branch)), current)
-    models = [branch for branch in _branches(current) if isinstance(branch, type) and issubclass(branch, BaseModel)]
+    models = _models(_branches(current))
     return models[0] if models else model
 
 
+def _models(branches: tuple[Any, ...]) -> list[type[BaseModel]]:
+    return [branch for branch in branches if isinstance(branch, type) and issubclass(branch, BaseModel)]
+
+
 def _branches(annotation: Any) -> tuple[Any, ...]:
-    if typing.get_origin(annotation) in {typing.Union, types.UnionType}:
-        return typing.get_args(annotation)
+    """The alternatives of a type, through unions and annotations."""
+    origin = typing.get_origin(annotation)
+    if origin is Annotated:
+        return _branches(typing.get_args(annotation)[0])
+    if origin in {typing.Union, types.UnionType}:
+        return tuple(inner for each in typing.get_args(annotation) for inner in _branches(each))
     return (annotation,)
 
 

@@ -14,6 +14,7 @@ from connectors.mapping import Mapper, compile_mapping
 from connectors.pseudonym import Pseudonymiser
 from connectors.publish import Message
 from connectors.quarantine import QuarantineWriter
+from connectors.source import Refusal
 from schemas.contract import Contract
 from schemas.errors import RegistryUnavailableError
 
@@ -43,12 +44,13 @@ class Intake:
         self._encode = Encoder(contract, schema_id)
         self._quarantine = QuarantineWriter(manifest, contract.topic)
 
-    def __call__(self, records: Sequence[Any], ingest_ms: int) -> Prepared:
-        """Map and encode a batch. `ingest_ms`: when it was read, UTC epoch ms."""
+    def __call__(self, records: Sequence[Any], ingest_ms: int, refused: Sequence[Refusal] = ()) -> Prepared:
+        """Map and encode a batch. `ingest_ms`: when it was read, UTC epoch ms; `refused`: by the source already."""
         mapped = self._map(records, ingest_ms)
+        bad = [*refused, *mapped.refused]
         newest = max((row["event_time"] for row in mapped.rows), default=None)
-        refused = self._quarantine.messages(mapped.refused, ingest_ms) if mapped.refused else []
-        return Prepared(self.topic, self._encode(mapped.rows), refused, newest)
+        quarantined = self._quarantine.messages(bad, ingest_ms) if bad else []
+        return Prepared(self.topic, self._encode(mapped.rows), quarantined, newest)
 
 
 @dataclass(frozen=True, slots=True)

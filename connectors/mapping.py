@@ -17,20 +17,13 @@ from connectors.errors import ManifestError, MappingError, Text
 from connectors.manifest import Manifest
 from connectors.pseudonym import PersonalClass, Pseudonymiser
 from connectors.rules import FieldRule
+from connectors.source import Refusal
 from schemas.contract import Contract, Field
 
 INT_BOUNDS = (-(2**31), 2**31 - 1)
 LONG_BOUNDS = (-(2**63), 2**63 - 1)
 EMPTY = (None, "")
 """What counts as no value: sources write both."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A raw record and why it does not fit."""
-
-    raw: Any
-    error: MappingError
 
 
 @dataclass(frozen=True, slots=True)

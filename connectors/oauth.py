@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import httpx2
+import orjson
 
 from connectors.errors import CredentialsError, SourceUnavailableError, Text
+from connectors.http_client import HttpClient
 
 EXPIRY_MARGIN = 0.1
 """Share of a token's life that is not used: clocks differ and requests take time."""
@@ -24,11 +25,12 @@ class ClientCredentials:
     client_id: str = field(repr=False)
     client_secret: str = field(repr=False)
     monotonic: Callable[[], float]
+    scope: str | None = None
     _token: str | None = field(default=None, repr=False)
     _expires: float = 0.0
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
-    async def token(self, client: httpx2.AsyncClient) -> str:
+    async def token(self, client: HttpClient) -> str:
         """A token that is valid now; asks the server if there is none.
 
         CredentialsError if the login is refused, SourceUnavailableError if the server is away.
@@ -44,24 +46,26 @@ class ClientCredentials:
         if self._token == token:
             self._token = None
 
-    async def _ask(self, client: httpx2.AsyncClient) -> tuple[str, float]:
+    async def _ask(self, client: HttpClient) -> tuple[str, float]:
         form = {
             "grant_type": "client_credentials",
             "client_id": self.client_id,
             "client_secret": self.client_secret,
         }
-        response = await client.post(self.token_url, data=form)
-        if response.status_code in {400, 401, 403}:
-            raise refused_login(response.status_code)
-        if response.status_code != 200:
+        if self.scope is not None:
+            form["scope"] = self.scope
+        answer = await client.post_form(self.token_url, form)
+        if answer.status in {400, 401, 403}:
+            raise refused_login(answer.status)
+        if answer.status != 200:
             raise SourceUnavailableError(
                 Text(
-                    f"Máy chủ cấp thẻ truy cập trả lời {response.status_code}; sẽ thử lại",
-                    f"The token server answered {response.status_code}; it will be asked again",
+                    f"Máy chủ cấp thẻ truy cập trả lời {answer.status}; sẽ thử lại",
+                    f"The token server answered {answer.status}; it will be asked again",
                 )
             )
         try:
-            body = response.json()
+            body = orjson.loads(answer.body)
             return str(body["access_token"]), float(body.get("expires_in", DEFAULT_LIFE_S))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise SourceUnavailableError(
@@ -72,7 +76,9 @@ class ClientCredentials:
 def refused_login(status: int) -> CredentialsError:
     return CredentialsError(
         Text(
-            f"Nguồn từ chối đăng nhập ({status}); kiểm tra client_id và client_secret với đơn vị quản lý hệ thống",
-            f"The source refuses the login ({status}); check client_id and client_secret with the system's owner",
+            f"Nguồn từ chối đăng nhập ({status}); kiểm tra client_id và client_secret (hoặc khóa, mật khẩu) "
+            "với đơn vị quản lý hệ thống",
+            f"The source refuses the login ({status}); check client_id and client_secret (or key, password) "
+            "with the system's owner",
         )
     )

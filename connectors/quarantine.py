@@ -8,10 +8,11 @@ from typing import Any
 
 import orjson
 
+from connectors.errors import Text
 from connectors.manifest import Manifest
-from connectors.mapping import Refusal
 from connectors.masking import masker
 from connectors.publish import Message
+from connectors.source import FILE, ROW, Refusal
 
 QUARANTINE_TOPIC = "ioc.quarantine"
 
@@ -36,7 +37,7 @@ class QuarantineWriter:
         return [self._message(refusal, at_ms) for refusal in refused]
 
     def _message(self, refusal: Refusal, at_ms: int) -> Message:
-        reason = refusal.error.reason
+        reason = _placed(refusal)
         identity = record_id(self._connector, refusal.raw)
         body = {
             "id": identity,
@@ -59,3 +60,14 @@ class QuarantineWriter:
             ("__connect.errors.exception.message", reason.vi.encode()),
         )
         return Message(identity.encode(), orjson.dumps(body), headers)
+
+
+def _placed(refusal: Refusal) -> Text:
+    """The reason, with the file and the row it stands in."""
+    reason, raw = refusal.error.reason, refusal.raw
+    if not isinstance(raw, dict) or FILE not in raw:
+        return reason
+    row = raw.get(ROW)
+    vi = f"Tệp «{raw[FILE]}»" + (f", dòng {row}" if row is not None else "")
+    en = f"File “{raw[FILE]}”" + (f", row {row}" if row is not None else "")
+    return Text(f"{vi}. {reason.vi}", f"{en}. {reason.en}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import random
 from collections.abc import Callable
 from contextlib import aclosing
@@ -21,8 +22,7 @@ from connectors.intake import Intake, IntakeFactory
 from connectors.manifest import Manifest
 from connectors.publish import Publisher
 from connectors.quarantine import QUARANTINE_TOPIC
-from connectors.secrets import SecretResolver
-from connectors.source import Page, Report, Source
+from connectors.source import Page, Source, Surroundings
 from connectors.status import Tally, internal_error, place_of
 from schemas.errors import RegistryError
 
@@ -35,12 +35,12 @@ BACK_OFF_FIRST_S, BACK_OFF_MOST_S = 0.5, 30.0
 
 log = structlog.get_logger("ioc.connectors")
 
-OpenSource = Callable[[Manifest, SecretResolver, Report], Source]
+OpenSource = Callable[[Manifest, Surroundings], Source]
 
 
-def open_source(manifest: Manifest, secrets: SecretResolver, report: Report) -> Source:
+def open_source(manifest: Manifest, around: Surroundings) -> Source:
     """The source of a manifest, by the module of its kind."""
-    source: Source = import_module(f"connectors.sources.{manifest.kind}").open_source(manifest, secrets, report)
+    source: Source = import_module(f"connectors.sources.{manifest.kind}").open_source(manifest, around)
     return source
 
 
@@ -58,7 +58,7 @@ class ConnectorRunner:
         intakes: IntakeFactory,
         publisher: Publisher,
         positions: Positions,
-        secrets: SecretResolver,
+        around: Surroundings,
         tally: Tally,
         slow_retry_s: float = SLOW_RETRY_S,
     ) -> None:
@@ -66,7 +66,7 @@ class ConnectorRunner:
         self._intakes = intakes
         self._publisher = publisher
         self._positions = positions
-        self._secrets = secrets
+        self._around = dataclasses.replace(around, report=lambda error: tally.failed(error, "source", retry=True))
         self.tally = tally
         self._slow_retry_s = slow_retry_s
         self._intake: Intake | None = None
@@ -111,9 +111,7 @@ class ConnectorRunner:
                 await asyncio.sleep(self._slow_retry_s)
 
     async def _work(self) -> None:
-        source = open_source(
-            self._manifest, self._secrets, lambda error: self.tally.failed(error, "source", retry=True)
-        )
+        source = open_source(self._manifest, self._around)
         try:
             self._intake = self._intake or await self._intakes.open(self._manifest)
             while True:
@@ -140,8 +138,9 @@ class ConnectorRunner:
         ingest_ms = now_ms()
         messages: list[tuple[bytes, bytes]] = []
         quarantined: list[Any] = []
-        for start in range(0, len(page.records), SLICE_RECORDS):
-            prepared = intake(page.records[start : start + SLICE_RECORDS], ingest_ms)
+        for start in range(0, len(page.records) or len(page.refused), SLICE_RECORDS):
+            refused = page.refused if start == 0 else ()
+            prepared = intake(page.records[start : start + SLICE_RECORDS], ingest_ms, refused)
             messages += prepared.messages
             quarantined += prepared.quarantined
             await asyncio.sleep(0)
@@ -153,7 +152,8 @@ class ConnectorRunner:
                 raise
         if messages:
             await self._publisher.publish(intake.topic, messages)
-        self.tally.delivered(len(page.records), len(messages), len(quarantined), page.newest_ms, ingest_ms)
+        received = len(page.records) + len(page.refused)
+        self.tally.delivered(received, len(messages), len(quarantined), page.newest_ms, ingest_ms)
 
 
 def _back_off_s(failures: int) -> float:

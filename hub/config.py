@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from hub.config_sources import (
     ConfigError,
@@ -82,9 +82,18 @@ class RegistrySettings(_Section):
         return self
 
 
+def _listed(value: Any) -> Any:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
 class ConnectSettings(_Section):
     host: str = "127.0.0.1"
     port: Port = 8083
+    allowed_hosts: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    """Where connectors may connect to: names (`*.example.gov.vn`) and networks (`10.0.0.0/8`), comma-separated.
+    Empty: any name, at a public address."""
+    folders: Annotated[tuple[Path, ...], BeforeValidator(_listed)] = ()
+    """Directories of this machine that file connectors may read, beside `<state_dir>/inbox`; comma-separated."""
 
 
 class StreamSettings(_Section):

@@ -56,6 +56,7 @@ class DemoOptions:
             SCALE: f"{self.scale:g}",
             LIVE_RATE: f"{self.live_rate:g}",
             PORTAL_PORT: str(port),
+            "IOC_CONNECT__ALLOWED_HOSTS": ",".join((*settings.connect.allowed_hosts, "127.0.0.1")),
             "IOC_PORTAL_URL": f"http://127.0.0.1:{port}",
             "IOC_SECRET_PORTAL_CLIENT_ID": "ioc-hub",
             "IOC_SECRET_PORTAL_CLIENT_SECRET": secrets.ensure("demo-portal.key"),

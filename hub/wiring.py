@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -105,7 +106,14 @@ def connect_worker(settings: Settings) -> ConnectWorker:
         declared.contracts,
         pseudonym_key(settings),
         file_roots=(local_secrets(settings.state_dir).directory,),
+        allowed_hosts=settings.connect.allowed_hosts,
+        folders=connector_folders(settings),
     )
+
+
+def connector_folders(settings: Settings) -> tuple[Path, ...]:
+    """Directories that file connectors may read; the first takes uploads, a directory per connector."""
+    return (settings.state_dir.absolute() / "inbox", *settings.connect.folders)
 
 
 async def grow_topic(

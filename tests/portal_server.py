@@ -18,6 +18,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from connectors.hosts import Hosts
+
+LOOPBACK = Hosts(("127.0.0.0/8",))
+"""What connectors in tests may reach."""
 CLIENT_ID, CLIENT_SECRET = "ioc", "a-secret-of-the-portal"
 
 

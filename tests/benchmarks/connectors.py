@@ -41,7 +41,7 @@ from hub.topics import ensure_topics
 from schemas.contract import load_contracts
 from tests.conftest import ROOT, free_port
 from tests.deadline import eventually
-from tests.portal_server import CLIENT_ID, CLIENT_SECRET, record
+from tests.portal_server import CLIENT_ID, CLIENT_SECRET, LOOPBACK, record
 
 RECORDS = 200_000
 PAGE = 5_000
@@ -123,7 +123,9 @@ async def polling(bootstrap: str) -> dict[str, Any]:
             "IOC_SECRET_PORTAL_CLIENT_ID": CLIENT_ID,
             "IOC_SECRET_PORTAL_CLIENT_SECRET": CLIENT_SECRET,
         }
-        worker = ConnectWorker(bootstrap, [MANIFESTS["portal"]], intakes(), SecretResolver(environ), "bench")
+        worker = ConnectWorker(
+            bootstrap, [MANIFESTS["portal"]], intakes(), SecretResolver(environ), "bench", hosts=LOOPBACK
+        )
         begun, cpu = time.perf_counter(), time.process_time()
         await worker.start()
         tally = worker.runners["portal"].tally

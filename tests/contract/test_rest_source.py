@@ -12,14 +12,17 @@ from typing import Any
 import pytest
 
 from connectors.errors import CredentialsError, SourceRefusedError, SourceUnavailableError
+from connectors.hosts import HostRefusedError
+from connectors.http_client import retry_after_s
 from connectors.manifest import load_manifests
 from connectors.secrets import SecretResolver
-from connectors.source import Cursor
-from connectors.sources.rest import RestSource, retry_after_s
+from connectors.source import Cursor, Surroundings
+from connectors.sources.rest import RestSource
 from tests.deadline import eventually
-from tests.portal_server import CLIENT_ID, CLIENT_SECRET, Portal, portal_server, record
+from tests.portal_server import CLIENT_ID, CLIENT_SECRET, LOOPBACK, Portal, portal_server, record
 
-CONFIG = load_manifests()["portal"].source
+MANIFEST = load_manifests()["portal"]
+CONFIG = MANIFEST.source
 NOW = datetime(2022, 9, 1, tzinfo=UTC)
 
 
@@ -44,7 +47,8 @@ class Reader:
             "IOC_SECRET_PORTAL_CLIENT_ID": CLIENT_ID,
             "IOC_SECRET_PORTAL_CLIENT_SECRET": secret,
         }
-        self.source = RestSource(config, SecretResolver(environ), self.reports.append, now=lambda: NOW)
+        around = Surroundings(SecretResolver(environ), self.reports.append, LOOPBACK, now=lambda: NOW)
+        self.source = RestSource(config, MANIFEST.zone, around)
 
     async def __aenter__(self) -> Reader:
         return self
@@ -173,11 +177,19 @@ async def test_a_source_that_is_away_is_reported_and_tried_for_ever() -> None:
         assert "cannot be reached" in str(reader.reports[0])
 
 
-@pytest.mark.parametrize("status", [400, 404, 302])
+@pytest.mark.parametrize("status", [400, 404, 304])
 async def test_what_repeating_does_not_mend_is_raised(portal: Portal, status: int) -> None:
-    portal.faults = [(status, {"Location": "http://192.0.2.1/"})]
+    portal.faults = [(status, {})]
     async with Reader(portal) as reader:
         with pytest.raises(SourceRefusedError, match=str(status)):
+            await reader.all(None)
+
+
+@pytest.mark.parametrize("target", ["http://10.1.2.3/", "http://169.254.169.254/latest/meta-data/", "http://[::1]:80/"])
+async def test_a_redirect_to_where_nobody_may_go_is_refused(portal: Portal, target: str) -> None:
+    portal.faults = [(302, {"Location": target})]
+    async with Reader(portal) as reader:
+        with pytest.raises(HostRefusedError, match="ALLOWED_HOSTS"):
             await reader.all(None)
 
 

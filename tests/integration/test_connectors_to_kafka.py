@@ -34,7 +34,7 @@ from hub.topics import ensure_topics
 from schemas.contract import Contract, load_contracts, parse_contract
 from schemas.wire import unframe
 from tests.deadline import eventually
-from tests.portal_server import CLIENT_ID, CLIENT_SECRET, Portal, portal_server, record, serve
+from tests.portal_server import CLIENT_ID, CLIENT_SECRET, LOOPBACK, Portal, portal_server, record, serve
 
 MANIFESTS = load_manifests()
 CONTRACTS = load_contracts()
@@ -119,7 +119,13 @@ def worker(bootstrap: str, portal: Portal, contracts: dict[str, Contract] | None
         "IOC_SECRET_PORTAL_CLIENT_SECRET": CLIENT_SECRET,
     }
     return ConnectWorker(
-        bootstrap, MANIFESTS.values(), intakes(contracts), SecretResolver(environ), "test", slow_retry_s=0.2
+        bootstrap,
+        MANIFESTS.values(),
+        intakes(contracts),
+        SecretResolver(environ),
+        "test",
+        slow_retry_s=0.2,
+        hosts=LOOPBACK,
     )
 
 
@@ -195,7 +201,7 @@ async def test_workers_stopped_anywhere_lose_nothing(bootstrap: str, portal: Por
         "IOC_SECRET_PORTAL_CLIENT_SECRET": CLIENT_SECRET,
     }
     for pages in (3, 5, 4, 6, None):  # the last worker runs to the end
-        running = ConnectWorker(bootstrap, [manifest], intakes(), SecretResolver(environ), "test")
+        running = ConnectWorker(bootstrap, [manifest], intakes(), SecretResolver(environ), "test", hosts=LOOPBACK)
         asked_before, begun_ms = len(portal.asked), time.time() * 1000
         await running.start()
         tally = running.runners["portal"].tally

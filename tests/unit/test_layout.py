@@ -25,7 +25,7 @@ HOMES = {
     "clickhouse_connect": {"streams/warehouse/client.py"},
     "chdb": {"streams/warehouse/engine.py"},
     "fastavro": {"schemas/codec.py"},
-    "httpx2": {"connectors/sources/rest.py", "connectors/oauth.py", "schemas/registry_client.py"},
+    "httpx2": {"connectors/http_client.py", "schemas/registry_client.py"},
     "babel": {"hub/web/formats.py", "hub/locale/catalogue.py"},
 }
 """Client libraries and the only modules that may import them: where their errors are mapped."""
