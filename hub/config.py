@@ -99,6 +99,9 @@ class ConnectSettings(_Section):
 class StreamSettings(_Section):
     host: str = "127.0.0.1"
     port: Port = 8084
+    schema_wait_s: Annotated[float, Field(ge=0)] = 600.0
+    """How long a batch waits for a schema that the registry does not give, seconds; then its records of that schema
+    go to the quarantine. Records of schemas read before never wait."""
 
 
 class WarehouseSettings(_Section):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from datetime import timedelta
 from typing import TypeVar
 
 import structlog
@@ -120,7 +121,12 @@ class StreamRole:
     async def _work(self, stopping: asyncio.Event) -> None:
         quarantine = KafkaQuarantine(Publisher(self._settings.bootstrap, client_id="ioc-stream-quarantine"))
         self._worker = StreamWorker(
-            StreamSettings(self._settings.bootstrap, self._settings.state_dir.absolute() / "faust", STREAM_GROUP),
+            StreamSettings(
+                self._settings.bootstrap,
+                self._settings.state_dir.absolute() / "faust",
+                STREAM_GROUP,
+                schema_wait=timedelta(seconds=self._settings.stream.schema_wait_s),
+            ),
             self._declared.contracts.values(),
             self._warehouse,
             registry_client(self._settings).schema_text,

@@ -23,8 +23,36 @@ def wrong_magic_byte(row: int) -> BadRecord:
     return BadRecord(
         row,
         "wrong_magic_byte",
-        "Bản tin không theo định dạng Avro của trục tích hợp.",
-        "The message does not begin with the wire format's header.",
+        "Bản tin không theo định dạng Avro của trục tích hợp: phải bắt đầu bằng byte 0 và mã lược đồ (4 byte).",
+        "The message does not begin with the wire format's header: a zero byte and the schema's id in four bytes.",
+    )
+
+
+def json_value(row: int) -> BadRecord:
+    return BadRecord(
+        row,
+        "json_value",
+        "Bản tin là JSON; trục tích hợp nhận Avro theo lược đồ đã đăng ký. "
+        "Hãy cấu hình bộ tuần tự hóa Avro (AvroSerializer) ở nơi gửi.",
+        "The message is JSON where Avro is due; set the producer's value serializer to Avro (AvroSerializer).",
+    )
+
+
+def avro_file(row: int) -> BadRecord:
+    return BadRecord(
+        row,
+        "avro_file",
+        "Bản tin là cả một tệp Avro; hãy gửi mỗi bản ghi một bản tin, theo định dạng của sổ đăng ký lược đồ.",
+        "The message is a whole Avro file; send one message a record, in the schema registry's wire format.",
+    )
+
+
+def xml_value(row: int) -> BadRecord:
+    return BadRecord(
+        row,
+        "xml_value",
+        "Bản tin là XML; trục tích hợp nhận Avro theo lược đồ đã đăng ký.",
+        "The message is XML where Avro is due; set the producer's value serializer to Avro (AvroSerializer).",
     )
 
 
@@ -43,6 +71,17 @@ def unknown_schema(row: int, schema_id: int) -> BadRecord:
         "unknown_schema",
         f"Không có lược đồ số {schema_id} trong sổ đăng ký.",
         f"The registry has no schema {schema_id}.",
+    )
+
+
+def schema_away(row: int, schema_id: int) -> BadRecord:
+    return BadRecord(
+        row,
+        "schema_away",
+        f"Sổ đăng ký không cho biết lược đồ số {schema_id} trong thời gian chờ; bản ghi còn nguyên trên chủ đề. "
+        "Khi sổ đăng ký hoạt động lại, hãy gửi lại bản ghi.",
+        f"The registry did not give schema {schema_id} for as long as a batch may wait; the record is whole on its "
+        "topic. Send it again once the registry is back.",
     )
 
 

@@ -21,11 +21,13 @@ from schemas import bad_records
 from schemas.avro_parser import InvalidSchemaError
 from schemas.bad_records import BadRecord as BadRecord
 from schemas.contract import Contract
-from schemas.errors import UnknownSchemaError
+from schemas.errors import RegistryError, SchemasAwayError, UnknownSchemaError
+from schemas.first_bytes import json_behind_header, no_message
 from schemas.resolution import Column, read, resolve
 from schemas.resolution import dtype as dtype
 from schemas.screen import WHOLE, faults
 from schemas.wire import HEADER_BYTES, MAX_VALUE_BYTES, schema_id_of
+from schemas.without import NONE, Without
 from schemas.writer import COLUMNAR_ERRORS, WIRE, FlatField, Writer
 
 ROW = "__row"
@@ -78,33 +80,55 @@ class Decoder:
     """Decodes batches of one entity. Not thread-safe; one per task."""
 
     def __init__(self, contract: Contract, schema_text: Callable[[int], str]) -> None:
-        """`schema_text` gives a schema by id: raises `UnknownSchemaError` or `RegistryUnavailableError`; may block."""
+        """`schema_text` gives a schema by id: raises `UnknownSchemaError` or `RegistryError`; may block."""
         self._contract = contract
         self._schema_text = schema_text
         self._readers: dict[int, _Reader] = {}
         self._parsed = fastavro.parse_schema(contract.schema)
 
-    def decode(self, keys: Sequence[bytes | None], values: Sequence[bytes | None]) -> Decoded:
-        """Decode a batch; raises `RegistryUnavailableError` if a schema is needed and the registry is away."""
+    def decode(self, keys: Sequence[bytes | None], values: Sequence[bytes | None], without: Without = NONE) -> Decoded:
+        """Decode a batch; raises `SchemasAwayError` if it needs schemas that the registry does not give at present.
+
+        Records whose schema is among those that the batch does `without` are bad, whether or not it is known by now:
+        what becomes of them was decided before, and a batch that is done again must come to the same.
+        """
         bad: list[BadRecord] = []
         whole = self._of_one_schema(keys, values)
-        frame = self._at_once(whole) if whole is not None else None
+        frame = self._at_once(whole, without) if whole is not None else None
         if frame is not None:
             return Decoded(frame, ())
-        frames: list[pl.DataFrame] = []
-        for group in _groups(keys, values, bad):
-            try:
-                reader = self._reader(group.header)
-            except (UnknownSchemaError, InvalidSchemaError) as error:
-                refusal = _REFUSALS[type(error)]
-                schema_id = schema_id_of(group.header) or 0
-                bad += [refusal(row, schema_id) for row in group.rows]
-                continue
-            seen = whole is not None and len(group.rows) == len(whole.rows)
-            frames.append(self._group(reader, group, bad, clean=not seen))
+        frames = [
+            self._group(reader, group, bad, clean=whole is None or len(group.rows) < len(whole.rows))
+            for group, reader in self._readable(_groups(keys, values, bad), without, bad)
+        ]
         joined = pl.concat(frames) if frames else empty_frame(self._contract)
         bad.sort(key=lambda record: record.row)
         return Decoded(joined.sort(ROW) if len(frames) > 1 else joined, tuple(bad))
+
+    def _readable(
+        self, groups: Sequence[_Group], without: Without, bad: list[BadRecord]
+    ) -> list[tuple[_Group, _Reader]]:
+        """The groups that have a schema; of all that are missing the error tells at once."""
+        found: list[tuple[_Group, _Reader]] = []
+        known, away = set(), set()
+        cause: RegistryError | None = None
+        for group in groups:
+            schema_id = schema_id_of(group.header) or 0
+            if schema_id in without:
+                bad += [bad_records.schema_away(row, schema_id) for row in group.rows]
+                continue
+            try:
+                found.append((group, self._reader(group.header)))
+                known.add(schema_id)
+            except (UnknownSchemaError, InvalidSchemaError) as error:
+                bad += [_REFUSALS[type(error)](row, schema_id) for row in group.rows]
+                known.add(schema_id)
+            except RegistryError as error:
+                away.add(schema_id)
+                cause = error
+        if cause is not None:
+            raise SchemasAwayError(str(cause), frozenset(away), frozenset(known)) from cause
+        return found
 
     def _of_one_schema(self, keys: Sequence[bytes | None], values: Sequence[bytes | None]) -> _Group | None:
         """The whole batch as one group if that is likely; whether it is one is seen once it is decoded."""
@@ -129,11 +153,13 @@ class Decoder:
             self._readers[schema_id] = _Reader(writer, columns)
         return self._readers[schema_id]
 
-    def _at_once(self, group: _Group) -> pl.DataFrame | None:
+    def _at_once(self, group: _Group, without: Without) -> pl.DataFrame | None:
         """The common case: nothing is wrong. None if anything is."""
+        if without and (schema_id_of(group.header) or 0) in without:
+            return None
         try:
             reader = self._reader(group.header)
-        except (UnknownSchemaError, InvalidSchemaError):
+        except (UnknownSchemaError, InvalidSchemaError, RegistryError):
             return None
         return self._clean(reader, group) if reader.writer.fields is not None else None
 
@@ -162,7 +188,7 @@ class Decoder:
         """Leave out what is no whole datum, read the rest as columns, then leave out what may not be used."""
         verdicts = faults(fields, group.values)
         for place in np.flatnonzero(verdicts != WHOLE).tolist():
-            bad.append(_malformed(group.rows[place], fields, int(verdicts[place])))
+            bad.append(_malformed(group.rows[place], group.values[place], fields, int(verdicts[place])))
         group = group.part(np.flatnonzero(verdicts == WHOLE).tolist())
         if not group.rows:
             return empty_frame(self._contract)
@@ -219,7 +245,7 @@ def _groups(keys: Sequence[bytes | None], values: Sequence[bytes | None], bad: l
         elif header in places:
             places[header].append(row)
         elif schema_id_of(header) is None:
-            bad.append(bad_records.wrong_magic_byte(row))
+            bad.append(no_message(row, value))
         else:
             places[header] = [row]
     return [
@@ -237,7 +263,9 @@ def _same_keys(frame: pl.DataFrame, keys: Sequence[bytes | None]) -> pl.Series:
     return frame["entity_key"].cast(pl.Binary).fill_null(b"") == wanted
 
 
-def _malformed(row: int, fields: Sequence[FlatField], fault: int) -> BadRecord:
+def _malformed(row: int, value: bytes, fields: Sequence[FlatField], fault: int) -> BadRecord:
+    if json_behind_header(value):
+        return bad_records.json_value(row)
     if fault == len(fields):
         return _left_over(row)
     name = fields[fault].name

@@ -6,6 +6,7 @@ SchemaError                 something agreed upon is wrong or missing
 ├── UnknownSchemaError      the registry answered 404 for this id: quarantine the record
 └── RegistryError           the registry refused (message says why): do not retry
     └── RegistryUnavailableError   the registry is away: wait and retry
+        └── SchemasAwayError   … and a batch needs schemas by these ids: others go on meanwhile
 """
 
 
@@ -31,3 +32,12 @@ class RegistryError(SchemaError):
 
 class RegistryUnavailableError(RegistryError):
     """The registry did not answer; asking again later may help."""
+
+
+class SchemasAwayError(RegistryUnavailableError):
+    """A batch needs schemas that the registry does not give at present, by `ids`; those by `known` are at hand."""
+
+    def __init__(self, cause: str, ids: frozenset[int], known: frozenset[int]) -> None:
+        super().__init__(cause)
+        self.ids = ids
+        self.known = known

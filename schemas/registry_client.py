@@ -14,14 +14,11 @@ from urllib.parse import quote
 import httpx2
 
 from schemas.errors import RegistryError, RegistryUnavailableError, UnknownSchemaError
+from schemas.schema_texts import SchemaTexts
 
 CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 TIMEOUT_S = 5.0
 """A registry answers in milliseconds; one that needs longer is treated as away."""
-UNKNOWN_TTL_S = 10.0
-"""How long a 404 for an id is remembered, so that a stream of bad records does not hammer the registry."""
-UNKNOWN_LIMIT = 10_000
-"""Most unknown ids remembered; random bytes read as ids must not fill the memory."""
 UNKNOWN_SCHEMA_CODE = 40403
 NOT_FOUND = 404
 SERVER_ERRORS = 500
@@ -67,11 +64,9 @@ class RegistryClient:
             timeout=TIMEOUT_S,
             trust_env=False,
         )
-        self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._texts: dict[int, str] = {}
         self._ids: dict[tuple[str, str], int] = {}
-        self._unknown_until: dict[int, float] = {}
+        self._texts = SchemaTexts(self._fetch, monotonic)
 
     def close(self) -> None:
         """Close the connections. Idempotent."""
@@ -92,30 +87,20 @@ class RegistryClient:
         schema_id = int(body["id"])
         with self._lock:
             self._ids[subject, schema_text] = schema_id
-            self._unknown_until.pop(schema_id, None)
+        self._texts.exists(schema_id)
         return schema_id
 
     def schema_text(self, schema_id: int) -> str:
-        """The schema's text by id; remembered for good, an id never changes its schema.
+        """The schema's text by id, remembered as `SchemaTexts` says; UnknownSchemaError on 404."""
+        return self._texts.text(schema_id)
 
-        UnknownSchemaError on 404, remembered for `UNKNOWN_TTL_S`.
-        """
-        text = self._texts.get(schema_id)
-        if text is not None:
-            return text
-        if self._unknown_until.get(schema_id, 0.0) > self._monotonic():
-            raise _unknown(schema_id)
+    def _fetch(self, schema_id: int) -> str:
         try:
-            body = self._ask("GET", f"/schemas/ids/{schema_id}")
+            return str(self._ask("GET", f"/schemas/ids/{schema_id}")["schema"])
         except _NotFoundError as error:
             if error.code != UNKNOWN_SCHEMA_CODE:
                 raise  # a wrong address also answers 404; records must not be condemned for it
-            self._remember_unknown(schema_id)
-            raise _unknown(schema_id) from error
-        text = str(body["schema"])
-        with self._lock:
-            self._texts[schema_id] = text
-        return text
+            raise UnknownSchemaError(f"no schema has the id {schema_id} in the registry") from error
 
     def subjects(self) -> list[str]:
         """Names of all subjects with a live version."""
@@ -134,14 +119,6 @@ class RegistryClient:
         path = f"/compatibility/subjects/{_quoted(subject)}/versions/latest?verbose=true"
         body = self._ask("POST", path, {"schema": schema_text})
         return bool(body["is_compatible"]), [str(message) for message in body.get("messages", ())]
-
-    def _remember_unknown(self, schema_id: int) -> None:
-        with self._lock:
-            now = self._monotonic()
-            if len(self._unknown_until) >= UNKNOWN_LIMIT:
-                self._unknown_until = {key: until for key, until in self._unknown_until.items() if until > now}
-            if len(self._unknown_until) < UNKNOWN_LIMIT:
-                self._unknown_until[schema_id] = now + UNKNOWN_TTL_S
 
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
         try:
@@ -170,10 +147,6 @@ class _NotFoundError(RegistryError):
     def __init__(self, text: str, code: int | None) -> None:
         super().__init__(text)
         self.code = code
-
-
-def _unknown(schema_id: int) -> UnknownSchemaError:
-    return UnknownSchemaError(f"no schema has the id {schema_id} in the registry")
 
 
 def _quoted(subject: str) -> str:

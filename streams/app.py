@@ -29,6 +29,7 @@ from streams.partition import PartitionRunner
 from streams.quarantine import TOPIC as QUARANTINE_TOPIC
 from streams.quarantine import Quarantine, QuarantineSink
 from streams.replay import ReplayLog
+from streams.schema_wait import LIMIT, SchemaWait
 from streams.sink import EntitySink, Sink, TakeOver
 from streams.store import EntityStore
 from streams.topic_ids import Topic, TopicIds, TopicUnknownError
@@ -66,6 +67,8 @@ class StreamSettings:
     max_fetch_bytes: int = 4 * 1024 * 1024
     growth_settle: timedelta = timedelta(seconds=60)
     """How long publishers may not know of partitions that another tool added: 30 s until they ask, 20 s to write."""
+    schema_wait: timedelta = LIMIT
+    """How long a batch waits for a schema (`streams.schema_wait`)."""
 
 
 class StreamWorker:
@@ -87,6 +90,7 @@ class StreamWorker:
         self._quarantine = quarantine
         self._topic_ids = topic_ids
         self._slots = asyncio.Semaphore(BATCHES_AT_ONCE)
+        self._schema_wait = SchemaWait(settings.schema_wait)
         self._stores = {topic: EntityStore(warehouse, contract) for topic, contract in self._contracts.items()}
         self._lives = {
             topic: TopicLives(warehouse, contract, self._stores[topic].written, settings.growth_settle)
@@ -147,6 +151,7 @@ class StreamWorker:
             self._sink(tp, turn, owner),
             self._slots,
             self.partitions.released,
+            self._schema_wait,
         )
 
     async def _close(self, tp: TP) -> None:
@@ -171,8 +176,7 @@ class StreamWorker:
 
     async def _once(self, what: str, topic: str, turn: int, load: Callable[[str, int], Awaitable[T]]) -> T:
         """Load something once per topic and assignment, however many partitions ask; a failure is not kept."""
-        place = (what, topic, turn)
-        if place not in self._shared:
+        if (place := (what, topic, turn)) not in self._shared:
             self._shared = {key: value for key, value in self._shared.items() if key[2] == turn}
             self._shared[place] = asyncio.ensure_future(load(topic, turn))
         try:

@@ -4,29 +4,35 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from schemas.without import NONE, Without, parse_without
+
 _VERSION = "ioc1"
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """A partition's committed position. `last`: the batch `offset`–`last` is intended and perhaps half done."""
+    """A partition's committed position. `last`: the batch `offset`–`last` is intended and perhaps half done, without
+    the schemas of `without`."""
 
     offset: int
     topic_id: str
     last: int | None = None
+    without: Without = NONE
 
     @property
     def metadata(self) -> str:
-        return f"{_VERSION} {self.topic_id} {'-' if self.last is None else self.last}"
+        told = [_VERSION, self.topic_id, "-" if self.last is None else str(self.last), self.without.text]
+        return " ".join(told).rstrip(" ")
 
 
 def parse_commit(offset: int, metadata: str) -> Commit:
     """Read a commit; one of another tool (an offset reset by hand) carries no intent and no topic id."""
     parts = metadata.split(" ")
-    if len(parts) != 3 or parts[0] != _VERSION:
+    without = parse_without(parts[3] if len(parts) == 4 else "")
+    if len(parts) not in (3, 4) or parts[0] != _VERSION or without is None:
         return Commit(offset, "")
     last = None if parts[2] == "-" else int(parts[2])
-    return Commit(offset, parts[1], last if last is None or last >= offset else None)
+    return Commit(offset, parts[1], last, without) if last is None or last >= offset else Commit(offset, parts[1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,10 @@ RECOVERIES = Counter("ioc_stream_recoveries", "Partitions taken over, by how (cl
 ASSIGNED = Gauge("ioc_stream_assigned_partitions", "Partitions this worker owns now.")
 FENCED = Counter("ioc_stream_fenced", "Times this worker found itself put out with a batch in hand, and ended.")
 OWNERSHIP_LOST = Counter("ioc_stream_ownership_lost", "Batches dropped because another worker owns the partition.")
+SCHEMA_WAITS = Gauge("ioc_stream_schema_waits", "Partitions that wait for a schema, because the registry is away.")
+SCHEMAS_GIVEN_UP = Counter(
+    "ioc_stream_schemas_given_up", "Schemas that a batch did without: their records are in the quarantine."
+)
 # Not `ioc_quarantine_records`: that counts what connectors put into the topic, this what reached the table.
 QUARANTINE = Counter("ioc_stream_quarantine_rows", "Refused records written to the warehouse.", ["connector"])
 KNOWN_KEYS = Gauge("ioc_stream_known_keys", "Entities the worker knows to exist.", ["entity"])

@@ -14,20 +14,23 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar
+from dataclasses import replace
+from functools import partial
 
 import structlog
 
-from schemas.errors import RegistryUnavailableError
+from schemas.errors import SchemasAwayError
+from schemas.without import NONE, Without
 from streams import faultpoints, metrics
-from streams.errors import StatesAheadError, WarehouseError, WarehouseUnavailableError
+from streams.errors import StatesAheadError, WarehouseError
 from streams.intent import Commit, Loss, gap_loss, plan_start
-from streams.records import Records, Waiting, from_offset, holes, joined, no_records
+from streams.partition_seams import Log, Owner, read_all
+from streams.patience import Patience
+from streams.records import Records, Waiting, from_offset, holes
+from streams.schema_wait import SchemaWait, Slot
 from streams.sink import Block, Sink
 
 log = structlog.get_logger()
-
-T = TypeVar("T")
 
 MAX_BATCH_RECORDS = 50_000
 """Only a backlog fills a batch; otherwise it is what arrived meanwhile. Larger blocks cost the warehouse less per
@@ -42,33 +45,6 @@ IDLE_COMMIT_S = 0.2
 RECOMMIT_S = 5.0
 """An unchanged position is committed again, so that a worker that stands still can be told from one that is gone."""
 
-RETRY_FIRST_S, RETRY_MOST_S = 0.2, 2.0
-"""Pause before the identical block is sent again: doubled each time, up to the second value."""
-
-
-class Owner(Protocol):
-    """Whether the partition is still this worker's, and commits with the generation it was taken over in."""
-
-    def check(self) -> None:
-        """Raise `OwnershipLostError` if the partition was revoked or assigned anew since."""
-
-    async def fetch_commit(self) -> Commit | None: ...
-
-    async def commit(self, commit: Commit) -> None:
-        """Commit; raises `OwnershipLostError` if the group refuses: another worker has the partition."""
-
-
-class Log(Protocol):
-    """The topic partition's log, read beside the normal flow."""
-
-    async def topic_id(self) -> str: ...
-
-    async def bounds(self) -> tuple[int, int]:
-        """First offset kept, and the end (the next offset to be written)."""
-
-    async def read(self, first: int, last: int, at_most: int) -> Records:
-        """Records with offsets from `first` to `last`, at most so many; waits until there is one or none is left."""
-
 
 class PartitionRunner:
     """Runs one topic partition from its assignment until it is taken away."""
@@ -81,23 +57,26 @@ class PartitionRunner:
         sink: Sink,
         slots: asyncio.Semaphore,
         released: Callable[[int], None] = lambda size: None,
+        schemas: SchemaWait | None = None,
     ) -> None:
         """`slots` bounds the batches that are worked on at once over all partitions; `released(n)` tells that
-        waiting records of n bytes were taken, for back-pressure."""
+        waiting records of n bytes were taken, for back-pressure; `schemas` is the worker's wait for schemas."""
         self.name = name
         self._owner = owner
         self._source = source
         self._sink = sink
         self._slots = slots
         self._released = released
+        self._schemas = schemas or SchemaWait()
         self._pending = Waiting()
         self._arrived = asyncio.Event()
         self._next = -1
         self._topic_id = ""
         self._confirmed = True
         self._missed_to = 0
+        self._aside = False
         self._recovered = False
-        self._outage = False
+        self._patiently = Patience(name, owner.check)
 
     @property
     def position(self) -> int:
@@ -111,32 +90,44 @@ class PartitionRunner:
 
     def doubt(self) -> None:
         """The warehouse may have come back from a backup: look before the next batch is sent."""
-        self._outage = True
+        self._patiently.outage = True
 
     def offer(self, records: Records) -> None:
         """Add records that follow those offered before; ones already processed are dropped later."""
-        if self._next < 0 and (self._missed_to or self._pending.size > MAX_BATCH_BYTES):
+        if self._aside or (self._next < 0 and (self._missed_to or self._pending.size > MAX_BATCH_BYTES)):
             self._miss(records)
             return
         self._pending.push(records)
         self._arrived.set()
 
     def _miss(self, records: Records) -> None:
-        """Not taken over yet, perhaps for long: what waits is read again later, rather than hold others up."""
+        """Not taken over yet, or waiting for a schema, perhaps for long: what arrives is read again later, rather
+        than hold others up."""
         self._released(self._pending.size + records.size)
         self._pending = Waiting()
         self._missed_to = records.offsets[-1] + 1
 
     async def run(self) -> None:
         """Recover, then process what is offered; ends with `OwnershipLostError`."""
+        self._aside = False
         await self._recover()
         while True:
+            await self._catch_up()
             await self._wait_for_records()
             records = self._take()
             if len(records):
                 await self._bridge(records)
-                async with self._slots:
-                    await self._process(records)
+                async with Slot(self._slots) as slot:
+                    await self._process(records, slot)
+
+    async def _catch_up(self) -> None:
+        """Read again what was let go while a batch waited for a schema."""
+        while self._aside and self._missed_to > self._next:
+            target = self._missed_to
+            await self._replay(self._next, target)
+            if self._missed_to == target:
+                break
+        self._aside = False
 
     async def _wait_for_records(self) -> None:
         while not self._pending:
@@ -178,18 +169,37 @@ class PartitionRunner:
         self._confirmed = True
         faultpoints.reach("after_commit")
 
-    async def _process(self, records: Records) -> None:
+    async def _process(self, records: Records, slot: Slot) -> None:
         first, last = records.offsets[0], records.offsets[-1]
+        intent = Commit(first, self._topic_id, last)
         self._owner.check()
         with metrics.STAGE.labels("intent").time():
-            await self._owner.commit(Commit(first, self._topic_id, last))
+            await self._owner.commit(intent)
         self._confirmed = False
         faultpoints.reach("after_intent")
-        block = await self._patiently(lambda: self._sink.prepare(records, first, last))
+        block = await self._prepared(partial(self._sink.prepare, records, first, last), intent, slot)
         await self._send(block, "ok", first)
         self._next = last + 1
         faultpoints.reach("before_next_commit")
         metrics.END_TO_END.observe(max(0.0, time.time() - records.times[-1] / 1000))
+
+    async def _prepared(self, make: Callable[[Without], Awaitable[Block]], intent: Commit, slot: Slot) -> Block:
+        """The block, made when its schemas are there, or without those that are given up: on record first."""
+        try:
+            while True:
+                try:
+                    return await self._patiently(partial(make, intent.without))
+                except SchemasAwayError as error:
+                    self._aside = True
+                    slot.leave()
+                    without = await self._schemas.wait(self.name, error, intent.without, self._owner.check)
+                    await slot.enter()
+                    if without != intent.without:
+                        intent = replace(intent, without=without)
+                        self._owner.check()
+                        await self._owner.commit(intent)
+        finally:
+            self._schemas.over(self.name)
 
     async def _send(self, block: Block, result: str, first: int) -> None:
         self._owner.check()
@@ -208,33 +218,18 @@ class PartitionRunner:
 
     async def _send_once(self, block: Block, first: int) -> None:
         """After an outage the warehouse may be another one: without the rows before this batch, go back to them."""
-        if self._outage:
+        if self._patiently.outage:
             written = await self._sink.last_written(self._topic_id)
             if written is not None and written.end < first:
                 raise StatesAheadError(f"the warehouse ends at {written.end}, before offset {first}: it was restored")
         await block.send()
-        self._outage = False
-
-    async def _patiently(self, step: Callable[[], Awaitable[T]]) -> T:
-        """Repeat a step while the warehouse or the registry is away and the partition is ours."""
-        pause = RETRY_FIRST_S
-        while True:
-            try:
-                return await step()
-            except (WarehouseUnavailableError, RegistryUnavailableError) as error:
-                self._owner.check()
-                self._outage = True
-                metrics.SINK_BATCHES.labels(self.name.rsplit("-", 1)[0], "retry").inc()
-                log.warning("batch_waits", partition=self.name, error=str(error)[:300], pause_s=pause)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, RETRY_MOST_S)
-                self._owner.check()
+        self._patiently.outage = False
 
     async def _recover(self) -> None:
         started = time.monotonic()
         self._topic_id = await self._source.topic_id()
         written = await self._patiently(lambda: self._sink.open(self._topic_id))
-        self._outage = False
+        self._patiently.outage = False
         faultpoints.reach("recovery_after_fence")
         commit = await self._owner.fetch_commit()
         faultpoints.reach("recovery_after_commit_read")
@@ -246,7 +241,7 @@ class PartitionRunner:
         if plan.resend is not None:
             await self._resend(*plan.resend)
         if plan.redo is not None:
-            await self._redo(*plan.redo)
+            await self._redo(*plan.redo, commit.without if commit is not None else NONE)
         self._next, self._recovered = plan.position, True
         await self._confirm()
         replay_to = max(plan.replay_to or 0, self._missed_to)
@@ -263,15 +258,16 @@ class PartitionRunner:
             took_s=round(time.monotonic() - started, 3),
         )
 
-    async def _redo(self, first: int, last: int) -> None:
+    async def _redo(self, first: int, last: int, without: Without) -> None:
         """The batch that was intended when the last owner stopped: its rows again, or the same rows computed anew."""
+        intent = Commit(first, self._topic_id, last, without)
         block = await self._patiently(lambda: self._sink.prepare_redo(first, last))
         result = "redo" if block is None else "dedup"
         if block is None:
-            records = await self._read_all(first, last)
+            records = await read_all(self._source, first, last, MAX_BATCH_RECORDS)
             if not len(records):
                 return
-            block = await self._patiently(lambda: self._sink.prepare_again(records, first, last))
+            block = await self._prepared(partial(self._sink.prepare_again, records, first, last), intent, Slot())
         await self._send(block, result, first)
 
     async def _resend(self, first: int, last: int) -> None:
@@ -280,21 +276,11 @@ class PartitionRunner:
         if block is not None:
             await self._send(block, "dedup", first)
 
-    async def _read_all(self, first: int, last: int) -> Records:
-        parts = [no_records()]
-        while first <= last:
-            records = await self._source.read(first, last, MAX_BATCH_RECORDS)
-            if not len(records):
-                break
-            parts.append(records)
-            first = records.offsets[-1] + 1
-        return joined(parts)
-
     async def _replay(self, first: int, end: int) -> None:
         """Process the records from `first` up to `end` (excluded) that the log has, read beside the flow."""
         while first < end:
             records = await self._source.read(first, end - 1, MAX_BATCH_RECORDS)
             if not len(records):
                 return
-            await self._process(records)
+            await self._process(records, Slot())
             first = self._next

@@ -19,6 +19,7 @@ import structlog
 
 from schemas.codec import BadRecord
 from schemas.contract import Contract
+from schemas.without import NONE, Without
 from streams import metrics
 from streams.block import Bounds
 from streams.intent import Loss, Written
@@ -178,7 +179,7 @@ class QuarantineSink:
     async def lost(self, loss: Loss) -> None:
         await asyncio.to_thread(self._losses.record, self._topic_id, self._partition, loss)
 
-    async def prepare(self, records: Records, first: int, last: int) -> Block:
+    async def prepare(self, records: Records, first: int, last: int, without: Without = NONE) -> Block:
         rows = [row for value in records.values if (row := quarantine_row(value)) is not None]
         if len(rows) < len(records):
             log.warning("quarantine_message_unreadable", count=len(records) - len(rows), first=first, last=last)
@@ -188,5 +189,5 @@ class QuarantineSink:
     async def prepare_redo(self, first: int, last: int) -> Block | None:
         return None
 
-    async def prepare_again(self, records: Records, first: int, last: int) -> Block:
+    async def prepare_again(self, records: Records, first: int, last: int, without: Without = NONE) -> Block:
         return await self.prepare(records, first, last)

@@ -15,6 +15,7 @@ import polars as pl
 
 from schemas.codec import ROW, BadRecord, Decoder, empty_frame
 from schemas.contract import Contract
+from schemas.without import NONE, Without
 from streams import faultpoints, metrics
 from streams.arrival_watch import ArrivalWatch
 from streams.block import Bounds, finish, quarantined_rows
@@ -54,13 +55,14 @@ class Sink(Protocol):
     async def lost(self, loss: Loss) -> None:
         """Put on record what will never be written. Repeatable."""
 
-    async def prepare(self, records: Records, first: int, last: int) -> Block:
-        """Compute the block of a new batch; raises `StatesAheadError` if the states are ahead of it."""
+    async def prepare(self, records: Records, first: int, last: int, without: Without) -> Block:
+        """Compute the block of a new batch, `without` some schemas; raises `StatesAheadError` if the states are ahead
+        of it, `SchemasAwayError` if it needs schemas that the registry does not give at present."""
 
     async def prepare_redo(self, first: int, last: int) -> Block | None:
         """The block of a batch whose rows are (in part) written already; None if none of its rows is."""
 
-    async def prepare_again(self, records: Records, first: int, last: int) -> Block:
+    async def prepare_again(self, records: Records, first: int, last: int, without: Without) -> Block:
         """As `prepare`, with the states from before `first` even if newer ones exist."""
 
 
@@ -133,11 +135,11 @@ class EntitySink:
     def _bounds(self, first: int, last: int) -> Bounds:
         return Bounds(self._contract.topic, self._topic_id, self._life, self._partition, first, last, self._epoch)
 
-    async def prepare(self, records: Records, first: int, last: int) -> Block:
-        return await self._prepare(records, self._bounds(first, last), redo=False)
+    async def prepare(self, records: Records, first: int, last: int, without: Without = NONE) -> Block:
+        return await self._prepare(records, self._bounds(first, last), without, redo=False)
 
-    async def prepare_again(self, records: Records, first: int, last: int) -> Block:
-        return await self._prepare(records, self._bounds(first, last), redo=True)
+    async def prepare_again(self, records: Records, first: int, last: int, without: Without = NONE) -> Block:
+        return await self._prepare(records, self._bounds(first, last), without, redo=True)
 
     async def prepare_redo(self, first: int, last: int) -> Block | None:
         bounds = self._bounds(first, last)
@@ -145,21 +147,21 @@ class EntitySink:
         # Whoever wrote them may have died before `current` had them, and so before they were loaded as known.
         return _EntityBlock(self, rows, bounds, None, rows.unique("entity_key")) if rows.height else None
 
-    async def _prepare(self, records: Records, bounds: Bounds, redo: bool) -> Block:
-        rows, states, new, bad = await asyncio.to_thread(self._compute, records, bounds, redo)
+    async def _prepare(self, records: Records, bounds: Bounds, without: Without, redo: bool) -> Block:
+        rows, states, new, bad = await asyncio.to_thread(self._compute, records, bounds, without, redo)
         if bad:
             await self._quarantine.publish(stream_refusals(bad, records, bounds, self._contract))
         return _EntityBlock(self, rows, bounds, states, new)
 
     def _compute(
-        self, records: Records, bounds: Bounds, redo: bool
+        self, records: Records, bounds: Bounds, without: Without, redo: bool
     ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, tuple[BadRecord, ...]]:
         with metrics.STAGE.labels("decode").time():
             times = pl.DataFrame(
                 {OFFSET: records.offsets, "kafka_time": records.times},
                 schema={OFFSET: pl.Int64, "kafka_time": pl.Int64},
             ).with_columns(pl.col("kafka_time").cast(pl.Datetime("ms", "UTC")))
-            decoded = self._decoder.decode(records.keys, records.values)
+            decoded = self._decoder.decode(records.keys, records.values, without)
             placed = decoded.frame.with_columns(
                 times[OFFSET].gather(decoded.frame[ROW]), times["kafka_time"].gather(decoded.frame[ROW])
             )

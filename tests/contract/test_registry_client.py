@@ -11,7 +11,8 @@ import pytest
 from hub.security.access import Principal
 from schemas.contract import load_contracts
 from schemas.errors import RegistryError, RegistryUnavailableError, UnknownSchemaError
-from schemas.registry_client import UNKNOWN_TTL_S, RegistryAccess, RegistryClient
+from schemas.registry_client import RegistryAccess, RegistryClient
+from schemas.schema_texts import UNKNOWN_TTL_S
 from tests.conftest import free_port
 from tests.contract.conftest import serve_registry
 

@@ -108,7 +108,7 @@ def test_each_kind_of_bad_record_is_named_and_the_rest_is_kept(decoder: Decoder)
     decoded = decoder.decode(keys, values)
     assert {(bad.row, bad.code) for bad in decoded.bad} == {
         (1, "null_value"),
-        (2, "wrong_magic_byte"),
+        (2, "json_value"),
         (3, "unknown_schema"),
         (4, "undecodable"),
         (5, "undecodable"),

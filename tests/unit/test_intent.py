@@ -6,12 +6,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.without import Without
 from streams.intent import NOTHING, Commit, Loss, Plan, Written, gap_loss, parse_commit, plan_start
 
 T = "topic-id"
 
 
-@pytest.mark.parametrize("commit", [Commit(5, T), Commit(5, T, 9), Commit(0, T, 0)])
+@pytest.mark.parametrize(
+    "commit",
+    [
+        Commit(5, T),
+        Commit(5, T, 9),
+        Commit(0, T, 0),
+        Commit(5, T, 9, Without(frozenset({1, 2**32 - 1}))),
+        Commit(5, T, 9, Without(frozenset({7}), all_but=True)),
+        Commit(5, T, 9, Without(all_but=True)),
+    ],
+)
 def test_a_commit_survives_the_round_trip_through_metadata(commit: Commit) -> None:
     assert parse_commit(commit.offset, commit.metadata) == commit
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
 
+from schemas.errors import SchemasAwayError
+from schemas.without import Without
 from streams.errors import OwnershipLostError, StatesAheadError, WarehouseUnavailableError
 from streams.intent import NOTHING, Commit, Loss, Written
 from streams.metrics import LOST
 from streams.partition import MAX_BATCH_BYTES, MAX_BATCH_RECORDS, PartitionRunner
 from streams.records import Records, joined, part
+from streams.schema_wait import SchemaWait
 
 
 def records(first: int, last: int) -> Records:
@@ -66,6 +70,9 @@ class Table:
     log: list[str] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
     opening: asyncio.Event | None = None
+    away: set[int] = field(default_factory=set)
+    """Schemas that batches need and the registry does not give."""
+    waits: int = 0
 
     async def open(self, topic_id: str) -> Written | None:
         if self.opening is not None:
@@ -80,16 +87,24 @@ class Table:
     async def lost(self, loss: Loss) -> None:
         self.losses.append(loss)
 
-    async def prepare(self, taken: Records, first: int, last: int) -> MemoryBlock:
+    async def prepare(self, taken: Records, first: int, last: int, without: Without) -> MemoryBlock:
+        self.need_schemas(without)
         assert (taken.offsets[0], taken.offsets[-1]) == (first, last)
         assert max((written for _, written in self.batches), default=-1) < first, "written twice"
-        return MemoryBlock(self, first, last, "new")
+        return MemoryBlock(self, first, last, f"new without {without.text}" if without else "new")
 
     async def prepare_redo(self, first: int, last: int) -> MemoryBlock | None:
         return MemoryBlock(self, first, last, "rows again") if (first, last) in self.batches else None
 
-    async def prepare_again(self, taken: Records, first: int, last: int) -> MemoryBlock:
-        return MemoryBlock(self, first, last, "computed again")
+    async def prepare_again(self, taken: Records, first: int, last: int, without: Without) -> MemoryBlock:
+        self.need_schemas(without)
+        return MemoryBlock(self, first, last, f"computed again without {without.text}" if without else "computed again")
+
+    def need_schemas(self, without: Without) -> None:
+        missing = frozenset(schema_id for schema_id in self.away if schema_id not in without)
+        if missing:
+            self.waits += 1
+            raise SchemasAwayError("the registry is away", missing, frozenset({1}))
 
 
 @dataclass
@@ -317,3 +332,96 @@ async def test_a_warehouse_that_comes_back_without_its_last_batches_is_caught_up
             await asyncio.sleep(0.005)
     again.cancel()
     assert [offset for first, last in table.batches for offset in range(first, last + 1)] == list(range(20))
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.schema_wait.ASK_AGAIN_S", 0.005)
+
+
+def waiting_runner(
+    group: Group, topic: Topic, table: Table, limit_s: float, slots: asyncio.Semaphore | None = None
+) -> PartitionRunner:
+    wait = SchemaWait(timedelta(seconds=limit_s))
+    return PartitionRunner("ioc.x.y-0", group, topic, table, slots or asyncio.Semaphore(1), lambda size: None, wait)
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_batch_that_waits_for_a_schema_leaves_its_slot_and_lets_go_what_follows() -> None:
+    group, table, topic, slots = Group(), Table(away={9}), Topic(end=30), asyncio.Semaphore(1)
+    runner = waiting_runner(group, topic, table, 3600, slots)
+    task = asyncio.create_task(runner.run())
+    async with asyncio.timeout(10):
+        runner.offer(records(0, 9))
+        while table.waits < 3:
+            await asyncio.sleep(0.005)
+        assert not slots.locked()
+        runner.offer(records(10, 19))
+        assert not runner._pending
+        assert table.batches == {}
+        table.away.clear()
+        while runner.position != 20:
+            await asyncio.sleep(0.005)
+        runner.offer(records(20, 29))
+        while runner.position != 30:
+            await asyncio.sleep(0.005)
+    task.cancel()
+    assert list(table.batches) == [(0, 9), (10, 19), (20, 29)]
+    assert set(table.batches.values()) == {"new"}
+    assert {commit.without for commit in group.commits} == {Without()}
+
+
+@pytest.mark.usefixtures("quick")
+async def test_when_the_time_is_up_the_decision_is_on_record_before_the_batch_is_made_without_the_schema() -> None:
+    group, table = Group(), Table(away={9, 8})
+    runner = waiting_runner(group, Topic(end=20), table, 0.03)
+    runner.offer(records(0, 4))
+    await until(lambda: table.log, group, runner)
+    assert table.log == ["new without -8,9 0-4"]
+    assert group.commits[:3] == [Commit(0, "T"), Commit(0, "T", 4), Commit(0, "T", 4, Without(frozenset({8, 9})))]
+    assert table.waits > 2
+
+
+@pytest.mark.usefixtures("quick")
+async def test_later_batches_do_not_wait_anew_for_a_schema_that_was_given_up() -> None:
+    group, table = Group(), Table(away={9})
+    runner = waiting_runner(group, Topic(end=20), table, 0.05)
+    task = asyncio.create_task(runner.run())
+    async with asyncio.timeout(10):
+        runner.offer(records(0, 4))
+        while runner.position != 5:
+            await asyncio.sleep(0.005)
+        before = table.waits
+        runner.offer(records(5, 9))
+        while runner.position != 10:
+            await asyncio.sleep(0.005)
+    task.cancel()
+    assert table.waits == before + 1
+
+
+async def test_a_batch_that_was_decided_is_done_again_without_the_schema_although_it_is_known_by_now() -> None:
+    group = Group([Commit(3, "T", 7, Without(frozenset({9})))])
+    table = Table({(0, 2): "new"})
+    runner = runner_on(group, Topic(end=8), table)
+    await until(lambda: runner.position == 8, group, runner)
+    assert table.log == ["computed again without -9 3-7"]
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_partition_revoked_while_it_waits_for_a_schema_gives_its_slot_back_once() -> None:
+    group, table, slots = Group(), Table(away={9}), asyncio.Semaphore(1)
+    runner = waiting_runner(group, Topic(end=9), table, 3600, slots)
+    runner.offer(records(0, 4))
+    task = asyncio.create_task(runner.run())
+    async with asyncio.timeout(10):
+        while table.waits < 2:
+            await asyncio.sleep(0.005)
+        await slots.acquire()
+        table.away.clear()
+        await asyncio.sleep(0.02)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert slots.locked()
+    slots.release()
+    assert slots._value == 1
