@@ -82,7 +82,7 @@ class ApiParts:
 
     def __init__(self, settings: Settings, declared: Declarations) -> None:
         self._settings = settings
-        self._topics = {contract.entity: contract.topic for contract in declared.contracts.values()}
+        self._topics = {contract.entity: contract.topic for contract in declared.in_use.values()}
         self._status_topic = CompactedTopic(settings.bootstrap, STATUS_TOPIC)
         self._statuses = Statuses(self._status_topic)
         self._watch = KafkaWatch(GroupLag(settings.bootstrap, STREAM_GROUP, self._topics.values()))

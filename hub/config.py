@@ -142,6 +142,7 @@ class Settings(_Section):
     timezone: str = "Asia/Ho_Chi_Minh"
     lang: Literal["vi", "en"] = "vi"
     codes_dir: Path | None = None
+    contracts_dir: Path | None = None
     connectors_dir: Path | None = None
     api: ApiSettings = ApiSettings()
     registry: RegistrySettings = RegistrySettings()

@@ -8,15 +8,20 @@ from dataclasses import dataclass
 from connectors.manifest import Manifest, load_manifests
 from hub.config import Settings
 from schemas.codes_table import CodeTable, load_code_tables
-from schemas.contract import Contract, load_contracts
+from schemas.contract import Contract, check_codes, load_contracts
 from streams.plan import EntityPlan, load_plans
 
 
 @dataclass(frozen=True, slots=True)
 class Declarations:
-    """By entity, by name, by connector id."""
+    """By entity, by name, by connector id.
+
+    `in_use`: the contracts that a connector or a KPI leans on. Only these have a topic, tables and a place in the
+    stream worker: each costs the embedded warehouse memory and a start time, and the others have no data to show.
+    """
 
     contracts: Mapping[str, Contract]
+    in_use: Mapping[str, Contract]
     plans: Mapping[str, EntityPlan]
     codes: Mapping[str, CodeTable]
     manifests: Mapping[str, Manifest]
@@ -24,10 +29,16 @@ class Declarations:
 
 def load_declarations(settings: Settings) -> Declarations:
     """Read the packages' declarations and those of the settings' directories; raises what is wrong with a file."""
-    contracts = load_contracts()
-    return Declarations(
-        contracts,
-        load_plans(contracts),
-        load_code_tables(*filter(None, [settings.codes_dir])),
-        load_manifests(*filter(None, [settings.connectors_dir])),
-    )
+    contracts = load_contracts(None, *filter(None, [settings.contracts_dir]))
+    codes = load_code_tables(*filter(None, [settings.codes_dir]))
+    check_codes(contracts.values(), codes)
+    plans = load_plans(contracts)
+    manifests = load_manifests(*filter(None, [settings.connectors_dir]))
+    return Declarations(contracts, _in_use(contracts, plans, manifests), plans, codes, manifests)
+
+
+def _in_use(
+    contracts: Mapping[str, Contract], plans: Mapping[str, EntityPlan], manifests: Mapping[str, Manifest]
+) -> dict[str, Contract]:
+    asked = {plan.entity for plan in plans.values() if plan.kpis} | {item.entity for item in manifests.values()}
+    return {entity: contract for entity, contract in contracts.items() if entity in asked}

@@ -176,9 +176,9 @@ class Stack:
 
     def ensure_topics(self) -> None:
         """Create the hub's topics; blocks; raises `TopicsError`."""
+        from hub.declarations import load_declarations
         from hub.topics import ensure_topics
-        from schemas.contract import load_contracts
 
         kafka = self._settings.kafka
-        contracts = load_contracts().values()
+        contracts = load_declarations(self._settings).in_use.values()
         ensure_topics(self._settings.bootstrap, contracts, kafka.topic_partitions, kafka.replication_factor)

@@ -52,7 +52,7 @@ class StreamRole:
     async def _partitions(self) -> str | None:
         if self._waits_for is not None or self._worker is None:
             return self._waits_for
-        topics = [contract.topic for contract in self._declared.contracts.values()]
+        topics = [contract.topic for contract in self._declared.in_use.values()]
         owned = sum(len(self._worker.partitions.of_topic(topic)) for topic in topics)
         return None if owned else "no partition is assigned"
 
@@ -81,7 +81,7 @@ class StreamRole:
         await self._migrate()
 
     async def _until_topics_exist(self) -> None:
-        bootstrap, contracts = self._settings.bootstrap, list(self._declared.contracts.values())
+        bootstrap, contracts = self._settings.bootstrap, list(self._declared.in_use.values())
         while True:
             try:
                 missing = await asyncio.to_thread(missing_topics, bootstrap, contracts)
@@ -127,7 +127,7 @@ class StreamRole:
                 STREAM_GROUP,
                 schema_wait=timedelta(seconds=self._settings.stream.schema_wait_s),
             ),
-            self._declared.contracts.values(),
+            self._declared.in_use.values(),
             self._warehouse,
             registry_client(self._settings).schema_text,
             quarantine,
@@ -145,8 +145,8 @@ def migrate_warehouse(warehouse: Warehouse, declared: Declarations, timezone: st
 
     EvolutionError if a contract does not follow from its table: nothing is changed then.
     """
-    evolve(warehouse, declared.contracts.values())
-    migrate(warehouse, dict(declared.contracts), dict(declared.plans), timezone, declared.codes.values())
+    evolve(warehouse, declared.in_use.values())
+    migrate(warehouse, dict(declared.in_use), dict(declared.plans), timezone, declared.codes.values())
 
 
 def run_stream(settings: Settings) -> None:

@@ -126,7 +126,7 @@ async def grow_topic(
     from hub.topic_growth import GrowthRefusedError, grow, surroundings
     from hub.topics import STREAM_GROUP
 
-    known = {contract.topic: contract for contract in load_declarations(settings).contracts.values()}
+    known = {contract.topic: contract for contract in load_declarations(settings).in_use.values()}
     if topic not in known:
         raise GrowthRefusedError(
             t(

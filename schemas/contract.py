@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import difflib
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Context, Decimal
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from schemas.avro_parser import InvalidSchemaError, parse_schema
+from schemas.codes_table import CodeTable
+from schemas.contract_field import MAX_PRECISION as MAX_PRECISION
+from schemas.contract_field import Field as Field
+from schemas.contract_field import parse_field
+from schemas.contract_text import read_schema
 from schemas.errors import ContractError
 
 ENVELOPE = (
@@ -38,35 +45,14 @@ MOST_REMEMBER_DAYS = 3660
 OPS = ("UPSERT", "CORRECT", "DELETE")
 """Kinds of assertion, in the order in which they win at the same revision."""
 
-MAX_PRECISION = 38
-"""Most digits of a decimal: what 128 bits hold, on the wire of columns as in the warehouse."""
-
-_EXACT = Context(prec=MAX_PRECISION)
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One flat field. `base` is `string|int|long|float|double|boolean|enum|timestamp|decimal`.
-
-    A decimal has at most `precision` digits, `scale` of them after the point; its `default` is a `Decimal`.
-    `symbol_default` stands in for an enum's symbols that this version does not know.
-    """
-
-    name: str
-    base: str
-    nullable: bool
-    doc_vi: str
-    doc_en: str
-    default: Any = None
-    has_default: bool = False
-    symbols: tuple[str, ...] = ()
-    symbol_default: str | None = None
-    precision: int = 0
-    scale: int = 0
-    pii: str | None = None
-    codes: str | None = None
-    unit: str | None = None
-    role: str | None = None
+ENVELOPE_BASES = {
+    **dict.fromkeys(ENVELOPE, "string"),
+    "revision": "long",
+    "op": "enum",
+    "event_time": "timestamp",
+    "ingest_time": "timestamp",
+}
+"""Types of the envelope's fields, none of them nullable."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +100,29 @@ class Contract:
         return int(self.schema.get("remember_days", REMEMBER_DAYS)) if self.kind == "fact" else None
 
     @property
+    def is_aggregate(self) -> bool:
+        """Whether a record is a count over persons, so that no row of one person leaves the connector."""
+        return bool(self.schema.get("aggregate"))
+
+    def title(self, language: str) -> str:
+        """The entity's name for people, in `vi` or `en`."""
+        return str(self.schema.get("title_en" if language == "en" else "title") or self.entity)
+
+    def owner(self, language: str) -> str:
+        """The department that answers for the data."""
+        return str(self.schema.get("owner_en" if language == "en" else "owner") or "")
+
+    def doc(self, language: str) -> str:
+        """What one record is."""
+        return str(self.schema.get("doc_en" if language == "en" else "doc") or "")
+
+    @property
+    def legal(self) -> str | None:
+        """The regulation or standard that the contract follows."""
+        found = self.schema.get("legal")
+        return None if found is None else str(found)
+
+    @property
     def pii_fields(self) -> tuple[str, ...]:
         return tuple(field.name for field in self.fields if field.pii)
 
@@ -123,112 +132,129 @@ class Contract:
         return json.dumps(self.schema, ensure_ascii=False, separators=(",", ":"))
 
 
-def _field(raw: dict[str, Any], where: str) -> Field:
-    kind = raw["type"]
-    nullable = False
-    if isinstance(kind, list):
-        branches = [branch for branch in kind if branch != "null"]
-        if len(branches) != 1 or len(kind) != 2:
-            raise ContractError(f"{where}.{raw['name']}: a union must be null and one type; contracts are flat")
-        nullable = True
-        kind = branches[0]
-    place = f"{where}.{raw['name']}"
-    base = _base(kind, place)
-    shape = kind if isinstance(kind, dict) else {}
-    precision, scale = _digits(shape, place) if base == "decimal" else (0, 0)
-    return Field(
-        name=raw["name"],
-        base=base,
-        nullable=nullable,
-        doc_vi=raw.get("doc", ""),
-        doc_en=raw.get("doc_en", ""),
-        default=_default(raw.get("default"), base, precision, scale, place),
-        has_default="default" in raw,
-        symbols=tuple(shape.get("symbols", ())),
-        symbol_default=shape.get("default"),
-        precision=precision,
-        scale=scale,
-        pii=raw.get("pii"),
-        codes=raw.get("codes"),
-        unit=raw.get("unit"),
-        role=raw.get("role"),
-    )
-
-
-def _base(kind: Any, place: str) -> str:
-    if isinstance(kind, dict):
-        match kind.get("type"), kind.get("logicalType"):
-            case "long", "timestamp-millis":
-                return "timestamp"
-            case "bytes", "decimal":
-                return "decimal"
-            case "enum", _:
-                return "enum"
-        kind = json.dumps(kind)
-    elif kind in {"string", "int", "long", "float", "double", "boolean"}:
-        return str(kind)
-    raise ContractError(
-        f"{place}: type {kind} is not flat; use a primitive, an enum, timestamp-millis or a decimal in bytes"
-    )
-
-
-def _digits(shape: dict[str, Any], place: str) -> tuple[int, int]:
-    """Precision and scale of a decimal."""
-    precision, scale = shape.get("precision"), shape.get("scale", 0)
-    if type(precision) is not int or not 1 <= precision <= MAX_PRECISION:
-        raise ContractError(f"{place}: precision is {precision!r}; a decimal has 1 to {MAX_PRECISION} digits")
-    if type(scale) is not int or not 0 <= scale <= precision:
-        raise ContractError(f"{place}: scale is {scale!r}; it must be 0 to the precision, {precision}")
-    return precision, scale
-
-
-def _default(value: Any, base: str, precision: int, scale: int, place: str) -> Any:
-    """A decimal's default is written as the characters of its bytes; every other one as itself."""
-    if base != "decimal" or value is None:
-        return value
-    try:
-        number = int.from_bytes(value.encode("latin-1"), "big", signed=True)
-    except (AttributeError, UnicodeEncodeError) as error:
-        raise ContractError(f'{place}: the default {value!r} is no bytes, written as "\\u00ff"') from error
-    if abs(number) >= 10**precision:
-        raise ContractError(f"{place}: the default has more than {precision} digits")
-    return Decimal(number).scaleb(-scale, context=_EXACT)
-
-
 def parse_contract(schema: dict[str, Any], domain: str, entity: str, where: str) -> Contract:
-    """Check an Avro record against the rules for contracts; `where` names it in errors."""
+    """Check an Avro record against the rules for contracts; `where` names it in errors. Raises ContractError."""
     for required in ("type", "name", "namespace", "fields"):
         if required not in schema:
-            raise ContractError(f"{where}: {required!r} is missing")
+            raise ContractError(
+                f"{where}: {required!r} is missing; a contract has type, name, namespace and fields",
+                f"{where}: thiếu «{required}»; hợp đồng dữ liệu có type, name, namespace và fields",
+            )
     if schema["type"] != "record":
-        raise ContractError(f"{where}: type is {schema['type']!r}, a contract is a record")
-    fields = tuple(_field(raw, where) for raw in schema["fields"])
-    names = [field.name for field in fields]
-    missing = [name for name in ENVELOPE if name not in names]
-    if missing:
-        raise ContractError(f"{where}: the envelope fields {', '.join(missing)} are missing")
-    duplicates = {name for name in names if names.count(name) > 1}
-    if duplicates:
-        raise ContractError(f"{where}: fields appear twice: {', '.join(sorted(duplicates))}")
-    kind = schema.get("kind", "entity")
-    if kind not in KINDS:
-        raise ContractError(f"{where}.kind: {kind!r} is not one of {', '.join(KINDS)}")
-    days = schema.get("remember_days", REMEMBER_DAYS)
-    if "remember_days" in schema and kind != "fact":
-        raise ContractError(f"{where}.remember_days: only the keys of facts are forgotten; this is an {kind}")
-    if type(days) is not int or not 1 <= days <= MOST_REMEMBER_DAYS:
-        raise ContractError(f"{where}.remember_days: {days!r} is no number of days from 1 to {MOST_REMEMBER_DAYS}")
+        raise ContractError(
+            f"{where}: type is {schema['type']!r}, a contract is a record",
+            f"{where}: type là {schema['type']!r}; hợp đồng dữ liệu phải là record",
+        )
+    if not isinstance(schema["fields"], list):
+        raise ContractError(f"{where}.fields: must be a list of fields", f"{where}.fields: phải là danh sách trường")
+    fields = tuple(parse_field(raw, where) for raw in schema["fields"])
+    _check_names(fields, where)
+    kind = _kind(schema, where)
+    try:
+        parse_schema(schema)
+    except InvalidSchemaError as error:
+        raise ContractError(
+            f"{where}.{error}; the Avro specification wants it so", f"{where}.{error}; đặc tả Avro yêu cầu như vậy"
+        ) from error
     return Contract(domain=domain, entity=entity, kind=kind, schema=schema, fields=fields)
 
 
-def load_contracts(root: Path | None = None) -> dict[str, Contract]:
-    """All contracts by entity name, from `root` or the package's own `avro/`."""
-    base = root or Path(str(files("schemas"))) / "avro"
+def _check_names(fields: tuple[Field, ...], where: str) -> None:
+    names = [field.name for field in fields]
+    duplicates = sorted({name for name in names if names.count(name) > 1})
+    if duplicates:
+        raise ContractError(
+            f"{where}.{duplicates[0]}: the field appears twice; take one away or give it another name",
+            f"{where}.{duplicates[0]}: trường có hai lần; hãy bỏ một hoặc đặt tên khác",
+        )
+    missing = ", ".join(name for name in ENVELOPE if name not in names)
+    if missing:
+        raise ContractError(
+            f"{where}: the envelope fields {missing} are missing; copy them from another contract",
+            f"{where}: thiếu các trường phong bì {missing}; hãy chép từ hợp đồng khác",
+        )
+    for field in fields:
+        wanted = ENVELOPE_BASES.get(field.name)
+        if wanted is not None and (field.base != wanted or field.nullable):
+            raise ContractError(
+                f"{where}.{field.name}: an envelope field, it must be a {wanted} that is never null",
+                f"{where}.{field.name}: trường phong bì, phải là {wanted} và không được trống",
+            )
+
+
+def _kind(schema: Mapping[str, Any], where: str) -> str:
+    kind = schema.get("kind", "entity")
+    if kind not in KINDS:
+        raise ContractError(
+            f"{where}.kind: {kind!r} is not one of {', '.join(KINDS)}",
+            f"{where}.kind: {kind!r} không thuộc {', '.join(KINDS)}",
+        )
+    days = schema.get("remember_days", REMEMBER_DAYS)
+    if "remember_days" in schema and kind != "fact":
+        raise ContractError(
+            f"{where}.remember_days: only the keys of facts are forgotten; this is an {kind}",
+            f"{where}.remember_days: chỉ khóa của fact mới được quên; đây là {kind}",
+        )
+    if type(days) is not int or not 1 <= days <= MOST_REMEMBER_DAYS:
+        raise ContractError(
+            f"{where}.remember_days: {days!r} is no number of days from 1 to {MOST_REMEMBER_DAYS}",
+            f"{where}.remember_days: {days!r} không phải số ngày từ 1 đến {MOST_REMEMBER_DAYS}",
+        )
+    return str(kind)
+
+
+def read_contract(path: Path) -> Contract:
+    """The contract in `<domain>/<entity>.avsc`; ContractError names file, field and cure. Reads the file."""
+    where = f"{path.parent.name}/{path.name}"
+    return parse_contract(read_schema(read_text(path, where), where), path.parent.name, path.stem, where)
+
+
+def read_text(path: Path, where: str) -> str:
+    """The text of a contract's file; ContractError if it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ContractError(
+            f"{where}: byte {error.start} is not UTF-8; save the file as UTF-8",
+            f"{where}: byte {error.start} không phải UTF-8; hãy lưu tệp dạng UTF-8",
+        ) from error
+    except OSError as error:
+        raise ContractError(
+            f"{where}: cannot be read: {error.strerror}", f"{where}: không đọc được: {error.strerror}"
+        ) from error
+
+
+def check_codes(contracts: Iterable[Contract], tables: Mapping[str, CodeTable]) -> None:
+    """ContractError for the first field whose code table does not exist."""
+    for contract in contracts:
+        for field in contract.fields:
+            if field.codes is not None and field.codes not in tables:
+                near = difflib.get_close_matches(str(field.codes), tables, n=1) or sorted(tables)
+                raise ContractError(
+                    f"{contract.domain}/{contract.entity}.avsc.{field.name}: there is no code table {field.codes!r}; "
+                    f"known: {', '.join(near)}; mend the name or add schemas/codes/{field.codes}.csv",
+                    f"{contract.domain}/{contract.entity}.avsc.{field.name}: không có bảng mã «{field.codes}»; "
+                    f"hiện có: {', '.join(near)}; hãy sửa tên hoặc thêm schemas/codes/{field.codes}.csv",
+                )
+
+
+def package_root() -> Path:
+    """Where the package's own contracts are."""
+    return Path(str(files("schemas"))) / "avro"
+
+
+def load_contracts(root: Path | None = None, *more: Path) -> dict[str, Contract]:
+    """All contracts by entity name, from `root` or the package's own `avro/`, then `more`: a later file replaces one
+    of the same entity. Raises ContractError."""
     contracts: dict[str, Contract] = {}
-    for path in sorted(base.glob("*/*.avsc")):
-        try:
-            schema = json.loads(path.read_text(encoding="utf-8"))
-        except json.JSONDecodeError as error:
-            raise ContractError(f"{path.name}: not JSON, line {error.lineno}: {error.msg}") from error
-        contracts[path.stem] = parse_contract(schema, path.parent.name, path.stem, path.name)
+    for base in (root or package_root(), *more):
+        for path in sorted(base.glob("*/*.avsc")):
+            contract = read_contract(path)
+            known = contracts.get(contract.entity)
+            if known is not None and known.domain != contract.domain:
+                raise ContractError(
+                    f"{contract.domain}/{path.name}: the entity is in {known.domain}/ already; its name is unique",
+                    f"{contract.domain}/{path.name}: thực thể đã có trong {known.domain}/; tên thực thể là duy nhất",
+                )
+            contracts[contract.entity] = contract
     return contracts

@@ -15,7 +15,14 @@ class SchemaError(Exception):
 
 
 class ContractError(SchemaError):
-    """A contract or a declaration that leans on it is wrong; the message names file and field."""
+    """A contract or a declaration that leans on it is wrong; the message names file, field and cure.
+
+    `vi` is the message in Vietnamese where there is one, else the same text.
+    """
+
+    def __init__(self, message: str, vi: str | None = None) -> None:
+        super().__init__(message)
+        self.vi = vi or message
 
 
 class DecodeError(SchemaError):

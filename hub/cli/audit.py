@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hub.cli.context import settings
+from hub.cli.declared import read_declared
 from hub.cli.output import Exit, Format, console, leave, say, show_rows
 from hub.language import t
 
@@ -87,7 +88,6 @@ def audit(
     ),
 ) -> None:
     from hub.audit import Request, run_audit
-    from hub.declarations import load_declarations
     from streams.audit_checks import Days
     from streams.errors import StreamError
 
@@ -97,17 +97,14 @@ def audit(
     if days.first is not None and days.last is not None and days.first > days.last:
         leave(Exit.USAGE, t(f"--from {start} sau --to {end}", f"--from {start} is after --to {end}"))
     config = settings()
-    try:
-        declared = load_declarations(config)
-    except StreamError as error:
-        leave(Exit.USAGE, str(error))
+    declared = read_declared(config)
     for name in entities or ():
-        if name not in declared.contracts:
-            known = ", ".join(sorted(declared.contracts))
+        if name not in declared.in_use:
+            known = ", ".join(sorted(declared.in_use))
             leave(
                 Exit.USAGE, t(f"Không có loại bản ghi {name!r}; có: {known}", f"No entity {name!r}; there are {known}")
             )
-    request = Request(entities or sorted(declared.contracts), days, heal, dry_run)
+    request = Request(entities or sorted(declared.in_use), days, heal, dry_run)
     try:
         with _bar() as progress:
             outcome = asyncio.run(run_audit(config, declared, request, progress))

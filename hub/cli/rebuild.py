@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hub.cli.context import settings
+from hub.cli.declared import read_declared
 from hub.cli.output import Exit, Format, console, leave, say, show_rows
 from hub.language import t
 
@@ -74,7 +75,7 @@ def backfill(
     from streams.rebuild import UnknownNameError, rollups_of
     from streams.rebuild import backfill as work
 
-    declared = _declared()
+    declared = read_declared(settings())
     try:
         names = rollups_of(name, declared.plans)
     except UnknownNameError as error:
@@ -99,9 +100,9 @@ def rebuild(
 ) -> None:
     from streams.rebuild import rebuild as work
 
-    declared = _declared()
-    if entity not in declared.contracts:
-        known = ", ".join(sorted(declared.contracts))
+    declared = read_declared(settings())
+    if entity not in declared.in_use:
+        known = ", ".join(sorted(declared.in_use))
         leave(
             Exit.USAGE, t(f"Không có loại bản ghi {entity!r}; có: {known}", f"No entity {entity!r}; there are {known}")
         )
@@ -135,17 +136,6 @@ def rollups(output: Annotated[Format, typer.Option("--output", "-o")] = Format.T
         if entry.state is not State.DROPPED
     ]
     show_rows(rows, ROLLUP_COLUMNS, output)
-
-
-def _declared() -> Declarations:
-    """The declarations; ends the process with what is wrong with a file."""
-    from hub.declarations import load_declarations
-    from streams.errors import PlanError
-
-    try:
-        return load_declarations(settings())
-    except PlanError as error:
-        leave(Exit.USAGE, str(error))
 
 
 def _run(declared: Declarations, entity: str, names: Sequence[str] | None, work: Work) -> list[str]:

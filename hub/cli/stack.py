@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hub.cli.context import INVOCATION, settings, state_dir
+from hub.cli.declared import read_declared
 from hub.cli.output import Exit, complain, leave, say
 from hub.language import t
 
@@ -71,6 +72,7 @@ def make_ready(config: Settings) -> None:
     from hub.cli.kafka import fetch
     from hub.launch import JarsMissingError, prepare
 
+    read_declared(config)
     try:
         prepare(config, show_key)
     except JarsMissingError:

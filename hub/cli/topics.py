@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from hub.cli.context import settings
+from hub.cli.declared import read_declared
 from hub.cli.output import Exit, Format, leave, say, show_rows
 from hub.language import t
 
@@ -44,12 +45,14 @@ def topics(context: typer.Context) -> None:
     if context.invoked_subcommand is not None:
         return
     from hub.topics import TopicsError, ensure_topics
-    from schemas.contract import load_contracts
 
     config = settings()
     try:
         ensure_topics(
-            config.bootstrap, load_contracts().values(), config.kafka.topic_partitions, config.kafka.replication_factor
+            config.bootstrap,
+            read_declared(config).in_use.values(),
+            config.kafka.topic_partitions,
+            config.kafka.replication_factor,
         )
     except TopicsError as error:
         leave(Exit.FAILED, str(error))
@@ -100,10 +103,12 @@ def grow(
 def lag(output: Annotated[Format, typer.Option("--output", "-o")] = Format.TABLE) -> None:
     from hub.topics import STREAM_GROUP, TopicsError
     from hub.topics import lag as read_lag
-    from schemas.contract import load_contracts
 
+    config = settings()
     try:
-        found = read_lag(settings().bootstrap, STREAM_GROUP, [contract.topic for contract in load_contracts().values()])
+        found = read_lag(
+            config.bootstrap, STREAM_GROUP, [contract.topic for contract in read_declared(config).in_use.values()]
+        )
     except TopicsError as error:
         leave(Exit.FAILED, str(error))
     lost = _lost()

@@ -60,14 +60,11 @@ _TYPES = {
     "timestamp": UTC_MILLIS,
 }
 
-_LOW_CARDINALITY = frozenset(("org_code", "source_system", "admin_code", "admin_codeset", "field", "procedure_code"))
-"""String fields with few values: stored and grouped faster as dictionaries."""
-
 
 def column_type(field: Field) -> str:
     """ClickHouse type of a contract field."""
     base = _TYPES.get(field.base, f"Decimal({field.precision}, {field.scale})")
-    if field.base == "string" and field.name in _LOW_CARDINALITY:
+    if field.few_values:
         base = "LowCardinality(String)"
     return f"Nullable({base})" if field.nullable else base
 
