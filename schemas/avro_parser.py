@@ -23,14 +23,16 @@ from schemas.avro_tree import (
     Primitive,
     Record,
     RecordField,
+    UnfinishedRecordError,
     Union,
-    default_fits,
+    fits,
     show,
     unqualified,
 )
 from schemas.errors import SchemaError
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ORDERS = ("ascending", "descending", "ignore")
 
 
 class InvalidSchemaError(SchemaError):
@@ -61,14 +63,12 @@ def parse_with(schema: Any, known: Mapping[str, Named]) -> tuple[Node, dict[str,
     """The tree of a schema that may use types known by full name, and all types known then. As `parse_schema`."""
     parser = _Parser(known)
     node = parser.node(schema, "", "", 0)
-    parser.check_defaults()
     return node, parser.named
 
 
 class _Parser:
     def __init__(self, known: Mapping[str, Named]) -> None:
         self.named = dict(known)
-        self._defaults: list[tuple[str, RecordField]] = []
 
     def node(self, raw: Any, space: str, path: str, depth: int) -> Node:
         if depth > MAX_DEPTH:
@@ -151,16 +151,28 @@ class _Parser:
             if name in known:
                 raise InvalidSchemaError(where, "the field appears twice")
             node = self.node(_required(item, "type", where), space, where, depth + 1)
-            known[name] = RecordField(name, _aliases(item, where), node, "default" in item, item.get("default"))
-        record.fields, record.by_name = tuple(known.values()), known
-        self._defaults += [(f"{path}.{made.name}" if path else made.name, made) for made in known.values()]
+            _require_order(item, where)
+            made = RecordField(name, _aliases(item, where), node, "default" in item, item.get("default"))
+            if made.has_default:
+                _require_default(made, where)
+            known[name] = made
+        record.fields, record.by_name, record.complete = tuple(known.values()), known, True
 
-    def check_defaults(self) -> None:
-        """To be called last: a default of a recursive type is judged against the whole record."""
-        judged: dict[int, bool] = {}
-        for where, made in self._defaults:
-            if made.has_default and not default_fits(made, judged):
-                raise InvalidSchemaError(where, f"the default {_json(made.default)} is no {show(made.type)}")
+
+def _require_order(item: dict[str, Any], where: str) -> None:
+    order = item.get("order", "ascending")
+    if not isinstance(order, str) or order.lower() not in _ORDERS:
+        raise InvalidSchemaError(where, f"the order {_json(order)} is none of {', '.join(_ORDERS)}")
+
+
+def _require_default(made: RecordField, where: str) -> None:
+    told = f"the default {_json(made.default)} is no {show(made.type)}"
+    try:
+        fitting = fits(made.type, made.default)
+    except UnfinishedRecordError:
+        fitting, told = False, f"{told}: a record has no default within its own definition"
+    if not fitting:
+        raise InvalidSchemaError(where, told)
 
 
 def _primitive(kind: str, raw: dict[str, Any]) -> Primitive:
@@ -179,7 +191,7 @@ def _full_name(raw: dict[str, Any], space: str, path: str) -> str:
     name = raw.get("name")
     if not isinstance(name, str) or not name:
         raise InvalidSchemaError(path, f"a {raw['type']} needs a name")
-    given = raw.get("namespace", space)
+    given = space if raw.get("namespace") is None else raw["namespace"]
     if not isinstance(given, str):
         raise InvalidSchemaError(path or name, f"the namespace {_json(given)} is no text")
     full = name if "." in name or not given else f"{given}.{name}"

@@ -63,13 +63,14 @@ class RecordField:
 
 @dataclass(slots=True, eq=False)
 class Record:
-    """`fields` is filled after the record is known by name, since its fields may refer to it."""
+    """`fields` is filled after the record is known by name, since its fields may refer to it; then it is `complete`."""
 
     full_name: str
     aliases: frozenset[str]
     fields: tuple[RecordField, ...] = ()
     by_name: dict[str, RecordField] = field(default_factory=dict)
     kind: Literal["record", "error"] = "record"
+    complete: bool = False
 
 
 Named = Fixed | Enum | Record
@@ -98,37 +99,39 @@ def show(node: Node) -> str:
             return f"{node.kind} {node.full_name}"
 
 
-def default_fits(item: RecordField, judged: dict[int, bool]) -> bool:
-    """Whether a field's default is one of its type, and ends. `judged` remembers the fields of one schema. Pure."""
-    if id(item) not in judged:
-        judged[id(item)] = False  # a default that leads back to itself never ends
-        judged[id(item)] = fits(item.type, item.default, judged)
-    return judged[id(item)]
+class UnfinishedRecordError(Exception):
+    """A default holds a record within that record's own definition."""
 
 
-def fits(node: Node, value: Any, judged: dict[int, bool]) -> bool:
-    """Whether a JSON value may stand as a default of this type. Pure."""
+def fits(node: Node, value: Any) -> bool:
+    """Whether a JSON value may stand as a default of this type, as Java Avro judges it, and beyond it enum and fixed.
+
+    Pure; raises UnfinishedRecordError where Java Avro, which judges in this order, finds no answer.
+    """
     match node:
         case Primitive(kind):
             return _fits_primitive(kind, value)
         case Container(kind="array", inner=inner):
-            return isinstance(value, list) and all(fits(inner, item, judged) for item in value)
+            return isinstance(value, list) and all(fits(inner, item) for item in value)
         case Container(inner=inner):
-            return isinstance(value, dict) and all(fits(inner, item, judged) for item in value.values())
+            return isinstance(value, dict) and all(fits(inner, item) for item in value.values())
         case Union(branches):
-            return any(fits(branch, value, judged) for branch in branches)
+            return any(fits(branch, value) for branch in branches)
         case Fixed():
             return isinstance(value, str) and len(value) == node.size
         case Enum():
             return isinstance(value, str) and value in node.symbols
+        case Record() if isinstance(value, dict):
+            if not node.complete:
+                raise UnfinishedRecordError
+            return all(_fits_field(item, value) for item in node.fields)
         case Record():
-            return isinstance(value, dict) and all(_fits_field(item, value, judged) for item in node.fields)
+            return False
 
 
-def _fits_field(item: RecordField, value: dict[str, Any], judged: dict[int, bool]) -> bool:
-    if item.name in value:
-        return fits(item.type, value[item.name], judged)
-    return item.has_default and default_fits(item, judged)
+def _fits_field(item: RecordField, value: dict[str, Any]) -> bool:
+    # The field's own default was judged where the field was defined.
+    return fits(item.type, value[item.name]) if item.name in value else item.has_default
 
 
 def _fits_primitive(kind: str, value: Any) -> bool:

@@ -177,7 +177,8 @@ def reads(reader: Primitive, writer: Primitive) -> bool:
 
 
 def _sources(field: RecordField, writer: Record) -> list[RecordField]:
-    names = dict.fromkeys((field.name, *field.aliases))
+    # An alias that is the field's own name counts as a second source, as in Java Avro.
+    names = (field.name, *dict.fromkeys(field.aliases))
     return [writer.by_name[name] for name in names if name in writer.by_name]
 
 

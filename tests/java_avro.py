@@ -1,0 +1,55 @@
+"""Java Avro's verdicts, asked from a small programme that Maven's jars and javac make under `.bench/` on demand."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from hub.kafka_jars import MAVEN_PLUGIN
+
+ROOT = Path(__file__).parent.parent
+SOURCES = ROOT / "tests" / "contract" / "java_avro"
+PLACE = ROOT / ".bench" / "java_avro"
+TIMEOUT_S = 600
+
+
+def class_path() -> str:
+    """Class path of the programme, made anew if its sources have changed."""
+    sources = (SOURCES / "pom.xml", SOURCES / "Verdicts.java")
+    stamp = hashlib.sha256(b"".join(file.read_bytes() for file in sources)).hexdigest()
+    mark = PLACE / ".sources.sha256"
+    if not (mark.exists() and mark.read_text(encoding="utf-8") == stamp):
+        shutil.rmtree(PLACE, ignore_errors=True)
+        PLACE.mkdir(parents=True)
+        maven = ("mvn", "--quiet", "--batch-mode", "--no-transfer-progress", "-f", str(SOURCES / "pom.xml"))
+        _run(*maven, MAVEN_PLUGIN, f"-DoutputDirectory={PLACE / 'libs'}", "-DincludeScope=runtime")
+        _run("javac", "-d", str(PLACE), "-cp", f"{PLACE / 'libs'}/*", str(SOURCES / "Verdicts.java"))
+        mark.write_text(stamp, encoding="utf-8")
+    return f"{PLACE}{os.pathsep}{PLACE / 'libs'}/*"
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    assert done.returncode == 0, f"{' '.join(command)}:\n{(done.stdout + done.stderr)[-2000:]}"
+
+
+def verdicts(asked: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The answer to each question, in one run of the programme; `Verdicts.java` tells what may be asked."""
+    lines = "\n".join(json.dumps(item) for item in asked)
+    done = subprocess.run(
+        ("java", "-XX:TieredStopAtLevel=1", "-cp", class_path(), "Verdicts"),
+        input=lines,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+        encoding="utf-8",
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return [json.loads(line) for line in done.stdout.splitlines()]
