@@ -16,6 +16,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 PYTEST := $(BIN)/python -m pytest
+# Tests wait for processes most of the time: two workers use two cores. A worker has a broker and a warehouse of its own.
+WORKERS := -n 2 --dist loadgroup
 CODE := hub connectors schemas streams deploy/demo tests
 
 .PHONY: help setup prerequisites demo test test-packages test-faults bench lint lock clean
@@ -68,7 +70,7 @@ test-packages:
 	@sh deploy/setup/test-packages.sh
 
 test: prerequisites test-packages setup lint ## Lint and all tests but the long ones
-	@$(PYTEST) -m "not long" tests/unit tests/contract tests/integration tests/e2e tests/faults $(ARGS)
+	@$(PYTEST) $(WORKERS) -m "not long" tests/unit tests/contract tests/integration tests/e2e tests/faults $(ARGS)
 
 test-faults: prerequisites test-packages setup ## Kills and outages, the long ones too
 	@$(PYTEST) tests/faults $(ARGS)

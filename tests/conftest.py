@@ -27,6 +27,13 @@ STACK_SCALE = 0.02
 """Size of the demonstration's history in end-to-end tests: about 2,000 dossiers, seconds to load."""
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several workers (`-n`) a file's tests stay together, and all that share the stack share a worker."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("stack" if "stack" in fixtures else item.path.name))
+
+
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Bootstrap servers of a real Apache Kafka, started once per session."""
