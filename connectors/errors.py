@@ -16,19 +16,8 @@ Every error carries its text in Vietnamese and English; none carries a value of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """One message in the two languages of the product."""
-
-    vi: str
-    en: str
-
-    def to(self, language: str) -> str:
-        """The text in `vi` or `en`; Vietnamese for anything else."""
-        return self.en if language == "en" else self.vi
+from schemas.errors import DeclarationError
+from schemas.text import Text as Text
 
 
 class ConnectorError(Exception):
@@ -42,9 +31,18 @@ class ConnectorError(Exception):
 
 
 class ManifestError(ConnectorError):
-    """A manifest is wrong; the message names file, key and the nearest right key."""
+    """A manifest is wrong; the message names file, line, path and cure. `path` is the first fault's, dotted."""
 
     code = "manifest"
+
+    def __init__(self, text: Text, path: str = "") -> None:
+        super().__init__(text)
+        self.path = path
+
+    @classmethod
+    def of(cls, error: DeclarationError) -> ManifestError:
+        """What the strict reader of declarations found, as an error of this package."""
+        return cls(error.text, error.path)
 
 
 class NotConfiguredError(ConnectorError):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -19,6 +20,11 @@ from pydantic import BaseModel, Field, field_validator
 from connectors.declaration import BilingualText, Section, line_of, parse, read_yaml, unknown_key
 from connectors.errors import ManifestError, Text
 from connectors.rules import FieldRule
+from schemas.calendar import WorkingCalendar
+from schemas.calendar_files import package_calendars
+from schemas.errors import DeclarationError
+from schemas.promise import Promise
+from schemas.sla import Sla
 
 __all__ = ["FieldRule", "Manifest", "load_manifest", "load_manifests"]
 
@@ -29,13 +35,6 @@ class Owner(Section):
     department: str
     contact: str
     org: str
-
-
-class Sla(Section):
-    """The freshness promise: a change is in the topic within `cadence_s`; late after `error_s`."""
-
-    cadence_s: int = Field(gt=0)
-    error_s: int | None = Field(None, gt=0)
 
 
 class _Head(Section):
@@ -72,6 +71,7 @@ class Manifest:
     name: BilingualText
     owner: Owner
     sla: Sla
+    promise: Promise
     zone: ZoneInfo
     source: Any
     pii: tuple[str, ...]
@@ -96,8 +96,11 @@ def _config_model(kind: str, file: str, tree: yaml.Node) -> type[BaseModel]:
     return model
 
 
-def load_manifest(path: Path) -> Manifest:
-    """One manifest; ManifestError names file, line and cure. Reads the file, no reference is resolved."""
+def load_manifest(path: Path, calendars: Mapping[str, WorkingCalendar] | None = None) -> Manifest:
+    """One manifest; ManifestError names file, line and cure. Reads the file, no reference is resolved.
+
+    `calendars` are those that `sla` may name; the package's, if None.
+    """
     raw, tree = read_yaml(path)
     head = parse(_Head, raw, path.name, tree)
     model = _config_model(head.kind, path.name, tree)
@@ -110,6 +113,7 @@ def load_manifest(path: Path) -> Manifest:
         name=head.name,
         owner=head.owner,
         sla=head.sla,
+        promise=_promise(head.sla, calendars, path.name, tree),
         zone=ZoneInfo(head.timezone),
         source=source,
         pii=head.pii,
@@ -117,13 +121,20 @@ def load_manifest(path: Path) -> Manifest:
     )
 
 
-def load_manifests(*roots: Path) -> dict[str, Manifest]:
+def _promise(sla: Sla, calendars: Mapping[str, WorkingCalendar] | None, file: str, tree: yaml.Node) -> Promise:
+    try:
+        return sla.promise(package_calendars() if calendars is None else calendars, file, tree)
+    except DeclarationError as error:
+        raise ManifestError.of(error) from None
+
+
+def load_manifests(*roots: Path, calendars: Mapping[str, WorkingCalendar] | None = None) -> dict[str, Manifest]:
     """All manifests by id from the package's `departments/`, then `roots`; a later one replaces an earlier one."""
     manifests: dict[str, Manifest] = {}
     for root in (Path(str(files("connectors"))) / "departments", *roots):
         found: dict[str, str] = {}
         for path in sorted(root.glob("*.yaml")):
-            manifest = load_manifest(path)
+            manifest = load_manifest(path, calendars)
             if manifest.id in found:
                 raise ManifestError(
                     Text(

@@ -50,7 +50,7 @@ def feed_of(manifest: Manifest) -> Feed:
         entity=manifest.entity,
         source_system=manifest.source_system,
         org=manifest.owner.org,
-        promise=timedelta(seconds=manifest.sla.cadence_s),
+        promise=timedelta(seconds=manifest.sla.usual_interval_s),
         name={"vi": manifest.name.vi, "en": manifest.name.en},
     )
 

@@ -141,6 +141,7 @@ class Settings(_Section):
     state_dir: Path = Path(".ioc")
     timezone: str = "Asia/Ho_Chi_Minh"
     lang: Literal["vi", "en"] = "vi"
+    calendars_dir: Path | None = None
     codes_dir: Path | None = None
     contracts_dir: Path | None = None
     connectors_dir: Path | None = None

@@ -1,4 +1,4 @@
-"""What is declared, loaded once per process: contracts, KPI plans, code tables, connector manifests."""
+"""What is declared, loaded once per process: contracts, calendars, KPI plans, code tables, connector manifests."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from connectors.manifest import Manifest, load_manifests
 from hub.config import Settings
+from schemas.calendar_files import Calendars, load_calendars
 from schemas.codes_table import CodeTable, load_code_tables
 from schemas.contract import Contract, check_codes, load_contracts
 from streams.plan import EntityPlan, load_plans
@@ -24,6 +25,7 @@ class Declarations:
     in_use: Mapping[str, Contract]
     plans: Mapping[str, EntityPlan]
     codes: Mapping[str, CodeTable]
+    calendars: Calendars
     manifests: Mapping[str, Manifest]
 
 
@@ -33,8 +35,9 @@ def load_declarations(settings: Settings) -> Declarations:
     codes = load_code_tables(*filter(None, [settings.codes_dir]))
     check_codes(contracts.values(), codes)
     plans = load_plans(contracts)
-    manifests = load_manifests(*filter(None, [settings.connectors_dir]))
-    return Declarations(contracts, _in_use(contracts, plans, manifests), plans, codes, manifests)
+    calendars = load_calendars(*filter(None, [settings.calendars_dir]))
+    manifests = load_manifests(*filter(None, [settings.connectors_dir]), calendars=calendars.calendars)
+    return Declarations(contracts, _in_use(contracts, plans, manifests), plans, codes, calendars, manifests)
 
 
 def _in_use(

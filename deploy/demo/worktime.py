@@ -1,4 +1,8 @@
-"""Working time of an office as a number line: seconds worked since a start ↔ seconds since 1970 (UTC)."""
+"""Working time of an office as a number line: seconds worked since a start ↔ seconds since 1970 (UTC).
+
+The simulated systems reckon with this and never ask the product's calendar: each is the other's oracle, and whole
+columns are laid out at once.
+"""
 
 from __future__ import annotations
 

@@ -26,6 +26,8 @@ HOMES = {
     "chdb": {"streams/warehouse/engine.py"},
     "fastavro": {"schemas/codec.py"},
     "httpx2": {"connectors/http_client.py", "schemas/registry_client.py"},
+    "cronsim": {"schemas/recurrence.py"},
+    "holidays": {"schemas/days.py"},
     "babel": {"hub/web/formats.py", "hub/locale/catalogue.py"},
 }
 """Client libraries and the only modules that may import them: where their errors are mapped."""
