@@ -25,6 +25,7 @@ from hub.api.deps import ApiDeps
 from hub.clock import utc_now
 from hub.config import Settings
 from hub.declarations import Declarations, load_declarations
+from hub.health.oldest import OldestRecords
 from hub.kafka_watch import KafkaWatch, LagCollector
 from hub.kpi.freshness import Feed
 from hub.kpi.reader import Reader
@@ -85,7 +86,8 @@ class ApiParts:
         self._topics = {contract.entity: contract.topic for contract in declared.in_use.values()}
         self._status_topic = CompactedTopic(settings.bootstrap, STATUS_TOPIC)
         self._statuses = Statuses(self._status_topic)
-        self._watch = KafkaWatch(GroupLag(settings.bootstrap, STREAM_GROUP, self._topics.values()))
+        group_lag = GroupLag(settings.bootstrap, STREAM_GROUP, self._topics.values())
+        self._watch = KafkaWatch(group_lag, OldestRecords(settings.bootstrap), utc_now)
         self._ingest = self._webhooks(declared)
         self._waits_for: str | None = "starting"
         metrics = CollectorRegistry()

@@ -12,6 +12,7 @@ from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import OffsetSpec
 from kafka.errors import GroupIdNotFoundError, KafkaError, TopicAlreadyExistsError
 
+from hub.health.lag import position
 from schemas.contract import Contract
 
 STREAM_GROUP = "ioc-stream"
@@ -44,16 +45,23 @@ class TopicSpec:
 
 @dataclass(frozen=True, slots=True)
 class PartitionLag:
-    """`committed` None: the group has never committed there. Offsets count from 0; `end` is the next to be written."""
+    """`committed` None: the group has never committed there. Offsets count from 0; `start` is the first that is kept,
+    `end` the next to be written."""
 
     topic: str
     partition: int
     committed: int | None
+    start: int
     end: int
 
     @property
+    def position(self) -> int | None:
+        """The next offset to be processed: records that retention took are waited for by nobody."""
+        return position(self.committed, self.start)
+
+    @property
     def lag(self) -> int | None:
-        return None if self.committed is None else max(0, self.end - self.committed)
+        return None if self.position is None else max(0, self.end - self.position)
 
 
 def topic_specs(contracts: Iterable[Contract], partitions: int) -> list[TopicSpec]:
@@ -215,12 +223,14 @@ def _lag(admin: Any, group: str, topics: list[str]) -> list[PartitionLag]:
         committed = admin.list_group_offsets({group: partitions}).get(group, {})
     except GroupIdNotFoundError:
         committed = {}
+    starts = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.EARLIEST))
     ends = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
     return [
         PartitionLag(
             partition.topic,
             partition.partition,
             committed[partition].offset if partition in committed and committed[partition].offset >= 0 else None,
+            starts[partition].offset,
             ends[partition].offset,
         )
         for partition in sorted(partitions)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,12 +12,16 @@ from hub.cli.declared import read_declared
 from hub.cli.output import Exit, Format, leave, say, show_rows
 from hub.language import t
 
+if TYPE_CHECKING:
+    from hub.topics import PartitionLag
+
 LAG_COLUMNS = (
     ("topic", t("chủ đề", "topic")),
     ("partition", t("phân vùng", "partition")),
     ("committed", t("đã xử lý", "committed")),
     ("end", t("cuối", "end")),
     ("lag", t("tồn", "lag")),
+    ("lag_seconds", t("trễ (giây)", "lag (s)")),
     ("lost", t("đã mất", "lost")),
 )
 
@@ -112,6 +117,7 @@ def lag(output: Annotated[Format, typer.Option("--output", "-o")] = Format.TABLE
     except TopicsError as error:
         leave(Exit.FAILED, str(error))
     lost = _lost()
+    ages = _ages(config.bootstrap, found)
     rows = [
         {
             "topic": item.topic,
@@ -119,11 +125,32 @@ def lag(output: Annotated[Format, typer.Option("--output", "-o")] = Format.TABLE
             "committed": item.committed,
             "end": item.end,
             "lag": item.lag,
+            "lag_seconds": ages.get((item.topic, item.partition)),
             "lost": None if lost is None else lost.get((item.topic, item.partition), 0),
         }
         for item in found
     ]
     show_rows(rows, LAG_COLUMNS, output)
+
+
+def _ages(bootstrap: str, found: Sequence[PartitionLag]) -> dict[tuple[str, int], float | None]:
+    """Seconds that the oldest waiting record has waited, by partition; None where it could not be read in time."""
+    from hub.clock import utc_now
+    from hub.health.lag import behind
+    from hub.health.oldest import OldestRecords
+    from hub.kafka_watch import waiting
+
+    reader = OldestRecords(bootstrap)
+    try:
+        oldest = reader.at(waiting(found))
+    finally:
+        reader.close()
+    now = utc_now()
+    lags = {
+        (item.topic, item.partition): behind(item.position, item.end, oldest.get((item.topic, item.partition)), (), now)
+        for item in found
+    }
+    return {place: None if lag.seconds is None else round(lag.seconds, 1) for place, lag in lags.items()}
 
 
 def _lost() -> dict[tuple[str, int], int] | None:

@@ -9,11 +9,12 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 
+from hub.health.oldest import OldestRecords
 from hub.topics import GroupLag, PartitionLag, TopicsError, ensure_topics, missing_topics
 from schemas.contract import load_contracts
 from tests.stack import free_port
 
-CONTRACTS = list(load_contracts().values())
+CONTRACTS = [contract for entity, contract in load_contracts().items() if entity in {"dossier", "feedback"}]
 
 
 def read(lag: GroupLag) -> list[PartitionLag]:
@@ -56,6 +57,33 @@ def test_lag_is_what_is_written_and_not_committed(kafka: str) -> None:
     (found,) = read(lag)
     lag.close()
     assert (found.committed, found.end, found.lag) == (end - 4, end, 4)
+
+
+def test_the_age_of_a_lag_is_that_of_the_record_at_the_position(kafka: str) -> None:
+    ensure_topics(kafka, CONTRACTS, 12, 1)
+    topic = CONTRACTS[0].topic
+    producer = KafkaProducer(bootstrap_servers=kafka)
+    sent = {
+        partition: [
+            producer.send(topic, b"x" * 10_000, partition=partition, timestamp_ms=1_650_000_000_000 + number)
+            for number in range(partition, partition + 3)
+        ]
+        for partition in (0, 1, 2)
+    }
+    producer.flush()
+    producer.close()
+    firsts = {partition: written[0].get(10).offset for partition, written in sent.items()}
+    oldest = OldestRecords(kafka)
+    at = {(topic, 0): firsts[0], (topic, 1): firsts[1] + 2, (topic, 2): firsts[2] + 3}
+    deadline = time.monotonic() + 30
+    while len(found := oldest.at(at)) < 2:
+        assert time.monotonic() < deadline
+    assert {place: round(when.timestamp() * 1000) for place, when in found.items()} == {
+        (topic, 0): 1_650_000_000_000,
+        (topic, 1): 1_650_000_000_003,
+    }
+    assert oldest.at({(topic, 1): firsts[1] + 2}) == {(topic, 1): found[(topic, 1)]}
+    oldest.close()
 
 
 def test_an_absent_broker_is_said_within_seconds() -> None:

@@ -21,7 +21,7 @@ HOMES = {
         "streams/topic_log.py",
         "streams/transport.py",
     },
-    "kafka": {"hub/topics.py", "streams/positions.py", "streams/topic_ids.py"},
+    "kafka": {"hub/health/oldest.py", "hub/topics.py", "streams/positions.py", "streams/topic_ids.py"},
     "clickhouse_connect": {"streams/warehouse/client.py"},
     "chdb": {"streams/warehouse/engine.py"},
     "fastavro": {"schemas/codec.py"},

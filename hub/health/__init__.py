@@ -1,0 +1,1 @@
+"""Integration health: who is behind, by how much, and since when."""
