@@ -7,12 +7,10 @@ precision and scale, as the specification has it; each finding names the field's
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum as Choice
-from typing import Any
 
-from schemas.avro_parser import parse_schema
-from schemas.avro_tree import Container, Enum, Fixed, Node, Primitive, Record, RecordField, Union, show
+from schemas.avro_tree import Container, Enum, Fixed, Node, Primitive, Record, RecordField, Union
 from schemas.avro_tree import unqualified as last
 
 PROMOTIONS = frozenset(
@@ -57,51 +55,78 @@ class Level(Choice):
         return self.value.startswith(("FORWARD", "FULL"))
 
 
+Step = str | int
+"""From a type to one within it: a field's name, `[]` for items, `{}` for values, the number of a union's branch."""
+ITEMS, VALUES = "[]", "{}"
+
+
 @dataclass(frozen=True, slots=True)
-class Incompatibility:
-    """One obstacle. `path` is dotted, `[]` are items, `{}` values; empty is the whole schema. `rule` is stable."""
+class Place:
+    """Where two schemas are compared: the path for people, and the steps on either side."""
 
-    path: str
-    rule: str
-    message_vi: str
-    message_en: str
-    old_type: str
-    new_type: str
+    path: str = ""
+    reader: tuple[Step, ...] = ()
+    writer: tuple[Step, ...] = ()
 
+    def within(self, step: str) -> Place:
+        """The items or values."""
+        return Place(self.path + step, (*self.reader, step), (*self.writer, step))
 
-def check(level: Level, new: Node, versions: Sequence[Node]) -> list[Incompatibility]:
-    """What stands against `new` after `versions` (oldest first) under the level; the latest version's come first."""
-    against = reversed(versions) if level.is_transitive else versions[-1:]
-    found: list[Incompatibility] = []
-    for old in against if level is not Level.NONE else ():
-        if level.reads_old:
-            found += node_incompatibilities(new, old)
-        if level.read_by_old:
-            found += node_incompatibilities(old, new, reader_is_new=False)
-    return list(dict.fromkeys(found))
+    def field(self, name: str, source: str | None) -> Place:
+        """A reader's field, and the writer's that it is read from."""
+        path = f"{self.path}.{name}" if self.path else name
+        return Place(path, (*self.reader, name), self.writer if source is None else (*self.writer, source))
 
 
-def incompatibilities(reader: Any, writer: Any, *, reader_is_new: bool = True) -> list[Incompatibility]:
-    """What stands against reading the writer's data with the reader's schema, both as decoded JSON.
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One obstacle. `writer` None: the reader's field has no source, and the place is its record on the writer's side.
 
-    `reader_is_new` tells which side is the new version in the texts. Raises InvalidSchemaError.
+    `names` are the symbols or fields that are spoken of.
     """
-    return node_incompatibilities(parse_schema(reader), parse_schema(writer), reader_is_new=reader_is_new)
 
-
-def node_incompatibilities(reader: Node, writer: Node, *, reader_is_new: bool = True) -> list[Incompatibility]:
-    """As `incompatibilities`, of parsed schemas."""
-    found = _Comparison().compare(reader, writer, "")
-    return list(dict.fromkeys(_told(item, reader_is_new) for item in found))
+    place: Place
+    rule: str
+    reader: Node
+    writer: Node | None
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class _Finding:
-    path: str
-    rule: str
-    reader: str
-    writer: str
-    detail: str = ""
+class Obstacle:
+    """A finding between the new version and an earlier one, the `version`-th from the oldest."""
+
+    finding: Finding
+    version: int
+    reader_is_new: bool
+
+    @property
+    def new_steps(self) -> tuple[Step, ...]:
+        """The place in the new version."""
+        return self.finding.place.reader if self.reader_is_new else self.finding.place.writer
+
+    @property
+    def old_steps(self) -> tuple[Step, ...]:
+        """The place in the earlier version."""
+        return self.finding.place.writer if self.reader_is_new else self.finding.place.reader
+
+
+def obstacles(level: Level, new: Node, versions: Sequence[Node]) -> list[Obstacle]:
+    """What stands against `new` after `versions` (oldest first) under the level; the latest version's come first."""
+    numbers = range(len(versions))
+    against = () if level is Level.NONE else reversed(numbers) if level.is_transitive else numbers[-1:]
+    found: list[Obstacle] = []
+    for number in against:
+        if level.reads_old:
+            found += [Obstacle(item, number, True) for item in compare(new, versions[number])]
+        if level.read_by_old:
+            found += [Obstacle(item, number, False) for item in compare(versions[number], new)]
+    return found
+
+
+def compare(reader: Node, writer: Node) -> list[Finding]:
+    """What stands against reading the writer's data with the reader's schema."""
+    return _Comparison().compare(reader, writer, Place())
 
 
 class _Comparison:
@@ -112,61 +137,64 @@ class _Comparison:
         # A failure holds whatever was assumed on the way to it; without this, nested unions take time 2^depth.
         self._failed: set[tuple[int, int]] = set()
 
-    def compare(self, reader: Node, writer: Node, path: str) -> list[_Finding]:
+    def compare(self, reader: Node, writer: Node, at: Place) -> list[Finding]:
         if isinstance(writer, Union):
-            return self._writer_union(reader, writer, path)
+            return self._writer_union(reader, writer, at)
         if isinstance(reader, Union):
-            return self._reader_union(reader, writer, path)
+            return self._reader_union(reader, writer, at)
         match reader, writer:
             case Primitive(), Primitive():
-                return [] if reads(reader, writer) else [_mismatch(reader, writer, path)]
+                return [] if reads(reader, writer) else [_mismatch(reader, writer, at)]
             case Container(), Container() if reader.kind == writer.kind:
-                return self.compare(reader.inner, writer.inner, path + ("[]" if reader.kind == "array" else "{}"))
+                return self.compare(reader.inner, writer.inner, at.within(ITEMS if reader.kind == "array" else VALUES))
             case Fixed(), Fixed():
-                return [*_name(reader, writer, path), *_size(reader, writer, path)]
+                return [*_name(reader, writer, at), *_size(reader, writer, at)]
             case Enum(), Enum():
-                return [*_name(reader, writer, path), *_symbols(reader, writer, path)]
+                return [*_name(reader, writer, at), *_symbols(reader, writer, at)]
             case Record(), Record():
-                return [*_name(reader, writer, path), *self._fields(reader, writer, path)]
+                return [*_name(reader, writer, at), *self._fields(reader, writer, at)]
             case _:
-                return [_mismatch(reader, writer, path)]
+                return [_mismatch(reader, writer, at)]
 
-    def _writer_union(self, reader: Node, writer: Union, path: str) -> list[_Finding]:
-        return [finding for branch in writer.branches for finding in self.compare(reader, branch, path)]
+    def _writer_union(self, reader: Node, writer: Union, at: Place) -> list[Finding]:
+        places = [replace(at, writer=(*at.writer, number)) for number in range(len(writer.branches))]
+        branches = zip(writer.branches, places, strict=True)
+        return [finding for branch, place in branches for finding in self.compare(reader, branch, place)]
 
-    def _reader_union(self, reader: Union, writer: Node, path: str) -> list[_Finding]:
-        nearest: list[_Finding] | None = None
-        for branch in reader.branches:
+    def _reader_union(self, reader: Union, writer: Node, at: Place) -> list[Finding]:
+        nearest: list[Finding] | None = None
+        for number, branch in enumerate(reader.branches):
             seen = set(self._seen)
-            found = self.compare(branch, writer, path)
+            found = self.compare(branch, writer, replace(at, reader=(*at.reader, number)))
             if not found:
                 return []
             self._seen = seen  # what was taken as under way in a failed branch proves nothing
             if branch.kind == writer.kind and (nearest is None or len(found) < len(nearest)):
                 nearest = found
-        return nearest or [_Finding(path, "missing_union_branch", show(reader), show(writer))]
+        return nearest or [Finding(at, "missing_union_branch", reader, writer)]
 
-    def _fields(self, reader: Record, writer: Record, path: str) -> list[_Finding]:
+    def _fields(self, reader: Record, writer: Record, at: Place) -> list[Finding]:
         pair = id(reader), id(writer)
         if pair in self._seen:
             return []
         if pair in self._failed:
-            return [_mismatch(reader, writer, path)]
+            return [_mismatch(reader, writer, at)]
         self._seen.add(pair)
-        found = [finding for field in reader.fields for finding in self._field(field, writer, path)]
+        found = [finding for field in reader.fields for finding in self._field(field, writer, at)]
         if found:
             self._failed.add(pair)
         return found
 
-    def _field(self, field: RecordField, writer: Record, path: str) -> list[_Finding]:
-        where = f"{path}.{field.name}" if path else field.name
+    def _field(self, field: RecordField, writer: Record, at: Place) -> list[Finding]:
         sources = _sources(field, writer)
         if len(sources) > 1:
-            names = ", ".join(source.name for source in sources)
-            return [_Finding(where, "ambiguous_alias", show(field.type), names, names)]
+            names = tuple(source.name for source in sources)
+            return [Finding(at.field(field.name, None), "ambiguous_alias", field.type, writer, names)]
         if sources:
-            return self.compare(field.type, sources[0].type, where)
-        return [] if field.has_default else [_Finding(where, "missing_default", show(field.type), "")]
+            return self.compare(field.type, sources[0].type, at.field(field.name, sources[0].name))
+        if field.has_default:
+            return []
+        return [Finding(at.field(field.name, None), "missing_default", field.type, None)]
 
 
 def reads(reader: Primitive, writer: Primitive) -> bool:
@@ -182,70 +210,21 @@ def _sources(field: RecordField, writer: Record) -> list[RecordField]:
     return [writer.by_name[name] for name in names if name in writer.by_name]
 
 
-def _mismatch(reader: Node, writer: Node, path: str) -> _Finding:
-    return _Finding(path, "type_changed", show(reader), show(writer))
+def _mismatch(reader: Node, writer: Node, at: Place) -> Finding:
+    return Finding(at, "type_changed", reader, writer)
 
 
-def _name(reader: Fixed | Enum | Record, writer: Fixed | Enum | Record, path: str) -> Iterable[_Finding]:
+def _name(reader: Fixed | Enum | Record, writer: Fixed | Enum | Record, at: Place) -> Iterable[Finding]:
     if last(reader.full_name) != last(writer.full_name) and writer.full_name not in reader.aliases:
-        yield _Finding(path, "name_changed", show(reader), show(writer))
+        yield Finding(at, "name_changed", reader, writer)
 
 
-def _size(reader: Fixed, writer: Fixed, path: str) -> Iterable[_Finding]:
+def _size(reader: Fixed, writer: Fixed, at: Place) -> Iterable[Finding]:
     if reader.size != writer.size:
-        yield _Finding(path, "size_changed", show(reader), show(writer))
+        yield Finding(at, "size_changed", reader, writer)
 
 
-def _symbols(reader: Enum, writer: Enum, path: str) -> Iterable[_Finding]:
-    missing = [symbol for symbol in writer.symbols if symbol not in reader.symbols]
+def _symbols(reader: Enum, writer: Enum, at: Place) -> Iterable[Finding]:
+    missing = tuple(symbol for symbol in writer.symbols if symbol not in reader.symbols)
     if missing and reader.default is None:
-        yield _Finding(path, "missing_symbols", show(reader), show(writer), ", ".join(missing))
-
-
-def _told(finding: _Finding, reader_is_new: bool) -> Incompatibility:
-    new, old = (finding.reader, finding.writer) if reader_is_new else (finding.writer, finding.reader)
-    side_vi, side_en = ("mới", "new") if reader_is_new else ("cũ", "old")
-    where_vi = f"Trường «{finding.path}»" if finding.path else "Lược đồ"
-    where_en = f"field '{finding.path}'" if finding.path else "the schema"
-    vi, en = _TEXTS[finding.rule]
-    change = {"old": old, "new": new, "detail": finding.detail}
-    return Incompatibility(
-        finding.path,
-        finding.rule,
-        vi.format(where=where_vi, side=side_vi, **change),
-        en.format(where=where_en, side=side_en, **change),
-        old,
-        new,
-    )
-
-
-_TEXTS = {
-    "type_changed": (
-        "{where}: kiểu đổi từ {old} thành {new}, phiên bản {side} không đọc được",
-        "{where}: the type changed from {old} to {new}, which the {side} version cannot read",
-    ),
-    "missing_union_branch": (
-        "{where}: kiểu đổi từ {old} thành {new}, phiên bản {side} thiếu nhánh để đọc",
-        "{where}: the type changed from {old} to {new}, for which the {side} version has no branch",
-    ),
-    "missing_default": (
-        '{where}: chỉ có ở phiên bản {side} mà không có giá trị mặc định; hãy thêm "default"',
-        '{where}: only the {side} version has it, without a default value; add a "default"',
-    ),
-    "missing_symbols": (
-        "{where}: phiên bản {side} thiếu các giá trị liệt kê {detail} và không có giá trị mặc định",
-        "{where}: the {side} version lacks the enum symbols {detail} and has no default symbol",
-    ),
-    "name_changed": (
-        '{where}: tên kiểu đổi từ {old} thành {new}; hãy khai báo "aliases"',
-        '{where}: the type was renamed from {old} to {new}; declare the old name in "aliases"',
-    ),
-    "size_changed": (
-        "{where}: độ dài cố định đổi từ {old} thành {new}",
-        "{where}: the fixed size changed from {old} to {new}",
-    ),
-    "ambiguous_alias": (
-        '{where}: ứng với nhiều trường cùng lúc ({detail}); hãy bớt "aliases"',
-        "{where}: stands for several fields at once ({detail}); take away aliases",
-    ),
-}
+        yield Finding(at, "missing_symbols", reader, writer, missing)

@@ -135,9 +135,12 @@ class Model:
         return seen
 
     def valid(self) -> bool:
-        """Whether no name is defined twice, and no union holds a kind twice."""
-        fulls = [made.full for made in self._used()]
-        return len(set(fulls)) == len(fulls)
+        """Whether no name is defined twice, or hides one without a namespace."""
+        used = self._used()
+        fulls = {made.full for made in used}
+        bare = [made.name for made in used if not made.space]
+        names = [made.name for made in used]
+        return len(fulls) == len(used) and all(names.count(name) == 1 for name in bare)
 
 
 class Maker:

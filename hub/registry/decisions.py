@@ -23,9 +23,11 @@ from hub.registry.records import (
     SubjectDeleted,
 )
 from hub.registry.store import DEFAULT_LEVEL, DEFAULT_MODE, Store, Version
-from schemas.avro_parser import InvalidSchemaError
+from schemas.avro_parser import InvalidSchemaError, load_schema
 from schemas.avro_tree import Node
-from schemas.compatibility import Incompatibility, Level, check
+from schemas.compatibility import Level
+from schemas.incompatibility import Incompatibility, check
+from schemas.proposals import Earlier, propose
 
 Answer = TypeVar("Answer")
 NewId = Callable[[], int]
@@ -88,10 +90,13 @@ class Decisions:
         )
         return Decision((record,), Version(subject, number, record.id, deleted=False))
 
-    def against(self, subject: str, offered: Offer, version: Version | None) -> list[Incompatibility]:
+    def against(
+        self, subject: str, offered: Offer, version: Version | None, *, proposals: bool
+    ) -> list[Incompatibility]:
         """What stands against the schema: under the subject's level, or against one version of it. Raises Fault."""
         level = self._store.effective_level(subject)
-        return check(level, offered.node, self._earlier(level, subject) if version is None else [self._node(version)])
+        earlier = self._earlier(level, subject) if version is None else [version]
+        return self._found(level, offered, earlier, proposals=proposals)
 
     def delete_version(self, subject: str, number: int | None, *, permanent: bool) -> Decision[int]:
         """Soft-delete a version (None: the latest), or take a soft-deleted one away for good. Raises Fault."""
@@ -186,15 +191,27 @@ class Decisions:
 
     def _require_compatible(self, subject: str, offered: Offer) -> None:
         level = self._store.effective_level(subject)
-        found = check(level, offered.node, self._earlier(level, subject))
+        found = self._found(level, offered, self._earlier(level, subject), proposals=True)
         if found:
             raise faults.incompatible(subject, found, level)
 
-    def _earlier(self, level: Level, subject: str) -> list[Node]:
+    def _earlier(self, level: Level, subject: str) -> list[Version]:
         if level is Level.NONE:
             return []
         versions = self._store.versions(subject)
-        return [self._node(version) for version in (versions if level.is_transitive else versions[-1:])]
+        return versions if level.is_transitive else versions[-1:]
+
+    def _found(
+        self, level: Level, offered: Offer, versions: Sequence[Version], *, proposals: bool
+    ) -> list[Incompatibility]:
+        nodes = [self._node(version) for version in versions]
+        found = check(level, offered.node, nodes)
+        if not found or not proposals:
+            return found
+        texts = [held.text for version in versions if (held := self._store.schema(version.id)) is not None]
+        earlier = [Earlier(load_schema(text), node) for text, node in zip(texts, nodes, strict=True)]
+        refusal = propose(level, load_schema(offered.text), offered.node, earlier, self._library.types(offered))
+        return found if refusal is None else refusal.found
 
     def _node(self, version: Version) -> Node:
         try:

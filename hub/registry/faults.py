@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from hub.registry.records import Mode
 from schemas.avro_parser import InvalidSchemaError
-from schemas.compatibility import Incompatibility, Level
+from schemas.compatibility import Level
+from schemas.incompatibility import Incompatibility
 
 
 class Fault(Exception):
@@ -150,8 +151,8 @@ def incompatible(subject: str, found: Sequence[Incompatibility], level: Level) -
     return Fault(
         409,
         409,
-        f"{head}; compatibility level {level.value}: " + "; ".join(item.message_en for item in found),
-        f"{head_vi}; mức tương thích {level.value}: " + "; ".join(item.message_vi for item in found),
+        f"{head}; compatibility level {level.value}: " + "; ".join(item.told_en for item in found),
+        f"{head_vi}; mức tương thích {level.value}: " + "; ".join(item.told_vi for item in found),
     )
 
 

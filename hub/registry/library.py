@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from hub.registry.offer import PARSED_LIMIT, Offer, offer, offer_with
 from hub.registry.records import AVRO, Reference
@@ -28,6 +28,10 @@ class Library:
             return offer(text, normalize=normalize)
         fixed = tuple(self._fixed(item) for item in references)
         return offer_with(text, fixed, self._types(fixed), normalize=normalize)
+
+    def types(self, offered: Offer) -> Mapping[str, Named]:
+        """What an offer's references bring, by full name."""
+        return self._types(offered.references)
 
     def node(self, schema_id: int) -> Node:
         """A stored schema, parsed; remembered. InvalidSchemaError if it is no Avro or no longer whole."""

@@ -132,10 +132,11 @@ class Reading:
         offered = asked.offered(ask, self._library)
         version = self._compared(subject, asked.version_number(rest[0])) if rest else None
         unknown = bool(rest) and version is None
-        found = [] if unknown else self._decisions.against(subject, offered, version)
+        verbose = ask.flag("verbose")
+        found = [] if unknown else self._decisions.against(subject, offered, version, proposals=verbose)
         answer: dict[str, Any] = {"is_compatible": not found}
-        if ask.flag("verbose"):
-            answer["messages"] = [item.message_en for item in found]
+        if verbose:
+            answer["messages"] = [item.told_en for item in found]
         return answer
 
     def _compared(self, subject: str, number: int | None) -> Version | None:

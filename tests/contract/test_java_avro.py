@@ -1,4 +1,4 @@
-"""Verdicts on generated schemas are Java Avro's: what is valid, who reads whom, and what each level lets in."""
+"""Verdicts on generated schemas are Java Avro's: what is valid, who reads whom, what levels and proposals hold."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import pytest
 
 from schemas.avro_parser import InvalidSchemaError, load_schema, parse_schema
 from schemas.avro_tree import Node
-from schemas.compatibility import Level, check, node_incompatibilities
+from schemas.compatibility import Level
+from schemas.incompatibility import check, node_incompatibilities
+from schemas.proposals import Earlier, propose
 from tests.java_avro import verdicts
 from tests.schema_pairs import chains, pairs, spoilt
 
@@ -78,15 +80,36 @@ def levels(asked: list[tuple[str, list[str]]], java: list[dict[str, Any]]) -> co
     return counted
 
 
+def ways_out(asked: list[tuple[str, list[str]]], count: int) -> list[tuple[str, list[str], Level]]:
+    """What is proposed instead of a refused version, with the versions it may follow under the level."""
+    proposed: list[tuple[str, list[str], Level]] = []
+    for new, before in asked:
+        nodes = [parsed(text) for text in (new, *before)]
+        offered, *versions = [node for node in nodes if not isinstance(node, str)]
+        if len(versions) < len(before):
+            continue
+        earlier = [Earlier(json.loads(text), version) for text, version in zip(before, versions, strict=True)]
+        for level in (Level.BACKWARD, Level.FULL):
+            refusal = propose(level, json.loads(new), offered, earlier)
+            if refusal is not None and refusal.schema is not None:
+                proposed.append((json.dumps(refusal.schema), before, level))
+    assert len(proposed) >= count
+    return proposed
+
+
 def compare(pair_count: int, chain_count: int, spoilt_count: int, seed: object) -> None:
     """Hold so many verdicts against Java Avro's, in one run of it."""
     asked, histories, odd = pairs(pair_count, seed), chains(chain_count, seed), spoilt(spoilt_count, seed)
+    proposed = ways_out(histories, chain_count // 4)
     answers = verdicts(
         [{"reader": reader, "writer": writer} for reader, writer in asked]
         + [{"new": new, "versions": before} for new, before in histories]
         + [{"schema": text} for text in odd]
+        + [{"new": new, "versions": before} for new, before, _ in proposed]
     )
     of_pairs, rest = answers[:pair_count], answers[pair_count:]
+    of_proposed = rest[chain_count + spoilt_count :]
+    assert all(a["levels"][level.value] for a, (_, _, level) in zip(of_proposed, proposed, strict=True))
     validity([text for pair in asked for text in pair], [a[side] for a in of_pairs for side in ("reader", "writer")])
     seen = readability(asked, of_pairs)
     assert seen.total() > 0.95 * pair_count
@@ -96,7 +119,7 @@ def compare(pair_count: int, chain_count: int, spoilt_count: int, seed: object) 
     assert all(
         let_in[level, answer] for level in Level for answer in (True, False) if level is not Level.NONE or answer
     )
-    valid = validity(odd, [answer["schema"] for answer in rest[chain_count:]])
+    valid = validity(odd, [answer["schema"] for answer in rest[chain_count : chain_count + spoilt_count]])
     assert valid[False, False] > 0.3 * spoilt_count
     assert valid[True, True] > 0.1 * spoilt_count
 

@@ -113,6 +113,8 @@ def test_an_incompatible_schema_is_refused_naming_the_field_and_stores_nothing(
     message = refused.json()["message"]
     assert "field 'a': the type changed from string to int" in message
     assert "field 'b': only the new version has it, without a default value" in message
+    assert """Proposal: also allow the old type string, in a union""" in message
+    assert """Proposal: add "default": 0""" in message
     assert http.get("/schemas").json() == before
     vietnamese = http.post(
         f"/subjects/{subject}/versions",
@@ -120,6 +122,9 @@ def test_an_incompatible_schema_is_refused_naming_the_field_and_stores_nothing(
         headers={"Accept-Language": "vi"},
     )
     assert "Trường «a»: kiểu đổi từ string thành int" in vietnamese.json()["message"]
+    assert "Đề xuất: cho phép thêm kiểu cũ string trong một union" in vietnamese.json()["message"]
+    proposed = record(("a", ["int", "string"]), ("b", "int", 0))
+    assert register(http, subject, proposed).status_code == 200
 
 
 def test_compatibility_is_told_before_registering(http: httpx2.Client, subject: str) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from schemas.avro_parser import parse_schema
-from schemas.compatibility import Level, check, incompatibilities
+from schemas.compatibility import Level
 from schemas.contract import load_contracts
+from schemas.incompatibility import check, incompatibilities
 
 
 def record(*fields: dict[str, Any], name: str = "R", **more: Any) -> dict[str, Any]:

@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.codec import Decoder, dtype
-from schemas.compatibility import incompatibilities
 from schemas.contract import Contract, load_contracts, parse_contract
 from schemas.decimals import from_bytes, to_bytes
 from schemas.errors import ContractError
+from schemas.incompatibility import incompatibilities
 from schemas.wire import frame
 from streams.errors import PlanError
 from streams.plan import plan_entity
