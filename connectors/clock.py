@@ -23,3 +23,8 @@ def epoch_ms(moment: datetime) -> int:
 def now_ms() -> int:
     """The present in milliseconds since 1970, UTC."""
     return time.time_ns() // 1_000_000
+
+
+def monotonic_s() -> float:
+    """Seconds that go on while the process is frozen, read anew at each call; an event loop's own time may be old."""
+    return time.monotonic()

@@ -15,6 +15,7 @@ from contextlib import suppress
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
+from aiokafka.partitioner import DefaultPartitioner
 
 from connectors.errors import ConnectorError, Text
 
@@ -33,6 +34,8 @@ MAX_RECORD_BYTES = 12_582_912
 """As the broker's `message.max.bytes`."""
 
 OnChange = Callable[[str, bytes | None], None]
+PartitionKey = Callable[[bytes], bytes]
+"""The part of a record's key by which its partition is chosen; records with the same part keep their order."""
 
 
 class CompactedTopicError(ConnectorError):
@@ -66,9 +69,10 @@ class CompactedTopic:
     waited out. For one event loop; not thread-safe. Keys are UTF-8; records without a key are passed over.
     """
 
-    def __init__(self, bootstrap: str, topic: str) -> None:
+    def __init__(self, bootstrap: str, topic: str, partition_key: PartitionKey | None = None) -> None:
         self._bootstrap = bootstrap
         self._topic = topic
+        self._partition_key = partition_key
         self._values: dict[str, bytes] = {}
         self._positions: dict[int, int] = {}
         self._callbacks: list[OnChange] = []
@@ -126,6 +130,7 @@ class CompactedTopic:
             acks="all",
             max_request_size=MAX_RECORD_BYTES,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
+            partitioner=_partitioner(self._partition_key),
         )
         self._consumer, self._producer = consumer, producer
         try:
@@ -264,3 +269,10 @@ class CompactedTopic:
                 f"A write to topic {self._topic} was not confirmed ({name})",
             )
         )
+
+
+def _partitioner(part: PartitionKey | None) -> Callable[..., int]:
+    default: Callable[..., int] = DefaultPartitioner()
+    if part is None:
+        return default
+    return lambda key, partitions, available: default(part(key), partitions, available)

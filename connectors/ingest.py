@@ -6,8 +6,9 @@ Order of one request: connector → size → signature → JSON → mapping → 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import orjson
@@ -18,7 +19,9 @@ from starlette.routing import Route
 
 from connectors import metrics
 from connectors.clock import now_ms
-from connectors.errors import ConnectorError, PublishError, SourceUnavailableError, Text
+from connectors.configs import TargetState
+from connectors.endpoint import Endpoint
+from connectors.errors import ConnectorError, PublishError, Text
 from connectors.grouping import GroupedPublisher, TooManyWaitingError
 from connectors.holds import Holds, TopicHeldError
 from connectors.intake import Intake, IntakeFactory
@@ -29,8 +32,7 @@ from connectors.publish import Publisher
 from connectors.secrets import SecretResolver
 from connectors.signature import NonceStore, Signed, Verifier
 from connectors.sources import webhook
-from connectors.status import StatusWriter, Table, Tally
-from schemas.errors import RegistryError
+from connectors.status import StatusWriter, Subject, Table, Tally
 
 PATH = "/v1/ingest/{connector}"
 OPEN_RETRY_S = 1.0
@@ -42,27 +44,6 @@ UNKNOWN = "unknown"
 """Metrics label for connectors that do not exist: a sender must not be able to make labels."""
 
 log = structlog.get_logger("ioc.connectors")
-
-
-class Endpoint:
-    """One pushed connector: who may push, and what becomes of it."""
-
-    def __init__(
-        self, manifest: Manifest, tally: Tally, verifier: Verifier | None, broken: ConnectorError | None
-    ) -> None:
-        self.manifest = manifest
-        self.tally = tally
-        self.verifier = verifier
-        self.broken = broken
-        self.intake: Intake | None = None
-        self.config: webhook.Config = manifest.source
-
-    def ready(self) -> tuple[Verifier, Intake]:
-        """What a request needs; RequestRefusedError while it is not there."""
-        if self.verifier is None or self.intake is None:
-            detail = self.broken.text if self.broken else Text("Đang khởi động", "Starting")
-            raise RequestRefusedError(ProblemType.NOT_READY, detail, retry_after_s=2)
-        return self.verifier, self.intake
 
 
 class WebhookIngest:
@@ -91,22 +72,40 @@ class WebhookIngest:
         self._clock_s = clock_s
         self._tasks: list[asyncio.Task[None]] = []
         self._nonces = NonceStore()
-        begun = clock_s() if started_s is None else started_s
-        self.endpoints: Mapping[str, Endpoint] = {
-            manifest.id: self._endpoint(manifest, secrets, worker, begun)
-            for manifest in manifests
-            if isinstance(manifest.source, webhook.Config)
-        }
+        self._started_s = clock_s() if started_s is None else started_s
+        self._secrets = secrets
+        self._worker = worker
+        self.endpoints: dict[str, Endpoint] = {}
+        self._waiting = asyncio.Event()
         self._statuses = statuses
         self._writer: StatusWriter | None = None
+        for manifest in manifests:
+            self.declare(manifest)
         self.route = Route(PATH, self.handle, methods=["POST"], name="ingest")
+
+    def declare(self, manifest: Manifest, version: int = 0, state: TargetState = "running") -> None:
+        """Take records for a connector from now on, by this version of its manifest, or let it rest. Pushed kinds
+        alone are taken up. ManifestError if its mapping does not fit its contract."""
+        if not isinstance(manifest.source, webhook.Config):
+            self.withdraw(manifest.id)
+            return
+        before = self.endpoints.get(manifest.id)
+        if before is None or before.manifest != manifest:
+            self.endpoints[manifest.id] = before = self._endpoint(manifest, version, before)
+            self._waiting.set()
+        before.rest(state)
+
+    def withdraw(self, connector: str) -> None:
+        """Take no more records for it. Idempotent."""
+        self.endpoints.pop(connector, None)
 
     async def start(self) -> None:
         """Begin to connect; returns at once. Until registry and broker answer, requests are answered 503."""
         self._tasks.append(asyncio.create_task(self._open(), name="ingest opening"))
         if self._statuses is not None:
-            self._writer = StatusWriter(self._statuses, [endpoint.tally for endpoint in self.endpoints.values()])
-            self._writer.resume()
+            self._writer = StatusWriter(self._statuses, lambda: [item.tally for item in self.endpoints.values()])
+            for endpoint in self.endpoints.values():
+                self._writer.resume(endpoint.tally)
             self._tasks.append(asyncio.create_task(self._writer.run(), name="ingest status"))
 
     async def stop(self) -> None:
@@ -191,21 +190,26 @@ class WebhookIngest:
         endpoint.tally.succeeded()
         return accepted, quarantined
 
-    def _endpoint(self, manifest: Manifest, secrets: SecretResolver, worker: str, started_s: float) -> Endpoint:
-        """Checks the mapping (ManifestError stops the process) and resolves the keys (missing ones do not)."""
+    def _endpoint(self, manifest: Manifest, version: int, before: Endpoint | None) -> Endpoint:
+        """Checks the mapping (ManifestError) and resolves the keys (missing ones are its state)."""
         self._intakes.check(manifest)
-        tally = Tally(manifest, worker)
+        tally = Tally(Subject.of(manifest, version), self._worker)
+        if before is not None:
+            tally.resume(before.tally.snapshot(now_ms()))
+        elif self._writer is not None:
+            self._writer.resume(tally)
         config: webhook.Config = manifest.source
         try:
-            keys = [secrets.resolve(config.key), secrets.optional(config.previous_key)]
+            keys = [self._secrets.resolve(config.key), self._secrets.optional(config.previous_key)]
         except ConnectorError as error:
             tally.failed(error, "source", retry=False)
             return Endpoint(manifest, tally, None, error)
         live = tuple(key.encode() for key in keys if key)
-        return Endpoint(manifest, tally, Verifier(manifest.id, live, config.tolerance_s, started_s, self._nonces), None)
+        verifier = Verifier(manifest.id, live, config.tolerance_s, self._started_s, self._nonces)
+        return Endpoint(manifest, tally, verifier, None)
 
     async def _open(self) -> None:
-        """Connect to the broker and get schema ids, again and again until it works."""
+        """Connect to the broker and get schema ids, again and again until it works; then for what is declared."""
         while self._grouped is None:
             try:
                 await self._publisher.start()
@@ -214,22 +218,14 @@ class WebhookIngest:
             except PublishError as error:
                 log.warning("ingest_waits", reason=str(error))
                 await asyncio.sleep(OPEN_RETRY_S)
-        waiting = [endpoint for endpoint in self.endpoints.values() if endpoint.verifier is not None]
-        while waiting:
-            for endpoint in list(waiting):
-                try:
-                    endpoint.intake = await self._intakes.open(endpoint.manifest)
-                    endpoint.broken = None
-                    waiting.remove(endpoint)
-                except SourceUnavailableError as error:
-                    endpoint.broken = error
-                except RegistryError as error:
-                    endpoint.broken = ConnectorError(
-                        Text("Kho lược đồ từ chối hợp đồng dữ liệu", "The schema registry refuses the contract")
-                    )
-                    log.warning("contract_refused", connector=endpoint.manifest.id, reason=str(error))
-            if waiting:
-                await asyncio.sleep(OPEN_RETRY_S)
+        while True:
+            self._waiting.clear()
+            waiting = [item for item in self.endpoints.values() if item.verifier is not None and item.intake is None]
+            for endpoint in waiting:
+                await endpoint.open(self._intakes)
+            with contextlib.suppress(TimeoutError):
+                still = any(endpoint.intake is None for endpoint in waiting)
+                await asyncio.wait_for(self._waiting.wait(), OPEN_RETRY_S if still else None)
 
 
 async def _in_time(publication: Awaitable[None]) -> None:

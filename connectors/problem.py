@@ -32,6 +32,7 @@ class ProblemType(Enum):
     )
     OVERLOADED = ("overloaded", 503, Text("Đang quá tải", "Overloaded"))
     NOT_READY = ("connector-not-ready", 503, Text("Đầu nối chưa sẵn sàng", "Connector not ready"))
+    RESTING = ("connector-paused", 503, Text("Đầu nối đang tạm dừng", "Connector paused"))
     TOPIC_HELD = ("topic-held", 503, Text("Chủ đề đang được thêm phân vùng", "Topic is getting more partitions"))
     KAFKA_AWAY = ("kafka-unavailable", 503, Text("Chưa ghi được vào Kafka", "Kafka has not acknowledged"))
 

@@ -1,4 +1,4 @@
-"""Running polled connectors: read, map, publish, and only then move the position."""
+"""Running one polled connector: read, map, publish, and only then move the position."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import dataclasses
 import random
 from collections.abc import Callable
 from contextlib import aclosing
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
@@ -16,22 +17,28 @@ from connectors import metrics
 from connectors.clock import now_ms
 from connectors.compacted import CompactedTopicError
 from connectors.cursor import Positions
-from connectors.errors import ConnectorError, PublishError, SourceUnavailableError, Text
+from connectors.errors import ConnectorError, CredentialsError, PublishError, SourceUnavailableError, Text
 from connectors.holds import TopicHeldError
 from connectors.intake import Intake, IntakeFactory
+from connectors.lease import Lease
 from connectors.manifest import Manifest
 from connectors.publish import Publisher
 from connectors.quarantine import QUARANTINE_TOPIC
+from connectors.retry import FaultKind, RetryPolicy
 from connectors.source import Page, Source, Surroundings
 from connectors.status import Tally, internal_error, place_of
 from schemas.errors import RegistryError
 
 SLICE_RECORDS = 1_000
 """Records mapped between two turns of the event loop: about 30 ms, so that health checks answer."""
-SLOW_RETRY_S = 60.0
-"""Rest after a permanent fault, such as a refused login: a look now and then, no hammering."""
-BACK_OFF_FIRST_S, BACK_OFF_MOST_S = 0.5, 30.0
-"""Rests after retriable faults double from the first to the most, each multiplied by 0.5–1.5."""
+HALT_S = 3.0
+"""How long a page under way may take to be finished when a connector is paused or stopped; then it is cut, and read
+again later. A source that hangs must not keep it."""
+OPENING = 2
+"""Sources opened at once. Opening takes tens of milliseconds of the loop (compiled mappings, TLS contexts): hundreds at
+once would keep the worker from telling the group that it lives."""
+SURE_POLL_S = 0.1
+"""How often a runner looks whether its worker is an owner again."""
 
 log = structlog.get_logger("ioc.connectors")
 
@@ -49,89 +56,139 @@ def is_polled(manifest: Manifest) -> bool:
     return hasattr(import_module(f"connectors.sources.{manifest.kind}"), "open_source")
 
 
+class _HaltedError(Exception):
+    """The runner was told to end while it waited."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What all connectors of a worker share."""
+
+    intakes: IntakeFactory
+    publisher: Publisher
+    positions: Positions
+    around: Surroundings
+    lease: Lease
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+    opening: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(OPENING))
+
+
 class ConnectorRunner:
-    """One connector, for ever. `slow_retry_s` is SLOW_RETRY_S except in tests."""
+    """One connector while it runs: `start`, `halt`, any number of times. `shard`: whose owner this worker is."""
 
-    def __init__(
-        self,
-        manifest: Manifest,
-        intakes: IntakeFactory,
-        publisher: Publisher,
-        positions: Positions,
-        around: Surroundings,
-        tally: Tally,
-        slow_retry_s: float = SLOW_RETRY_S,
-    ) -> None:
+    def __init__(self, manifest: Manifest, shard: int, bench: Bench, tally: Tally) -> None:
         self._manifest = manifest
-        self._intakes = intakes
-        self._publisher = publisher
-        self._positions = positions
-        self._around = dataclasses.replace(around, report=lambda error: tally.failed(error, "source", retry=True))
+        self._shard = shard
+        self._bench = bench
+        self._around = dataclasses.replace(bench.around, report=lambda error: tally.failed(error, "source", retry=True))
         self.tally = tally
-        self._slow_retry_s = slow_retry_s
         self._intake: Intake | None = None
-        self._going = asyncio.Event()
-        self._going.set()
+        self._halting = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._failures: dict[FaultKind, int] = {}
+        self.delivered = asyncio.Event()
+        """Unset while a page is under way to Kafka."""
+        self.delivered.set()
 
-    def pause(self) -> None:
-        """Stop reading after the page at hand."""
-        self._going.clear()
-        self.tally.enter("paused")
+    def start(self) -> None:
+        """Begin to read; returns at once. Idempotent."""
+        if self._task is None:
+            self._halting.clear()
+            self.tally.enter("running")
+            self._task = asyncio.create_task(self._run(), name=f"connector {self._manifest.id}")
 
-    def resume(self) -> None:
-        self._going.set()
-        self.tally.enter("running")
+    async def halt(self, within_s: float = HALT_S) -> None:
+        """Stop after the page under way, or within the time: what is cut is read again. Idempotent."""
+        task, self._task = self._task, None
+        if task is None:
+            return
+        self._halting.set()
+        await asyncio.wait({task}, timeout=within_s)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
-    async def run(self) -> None:
-        """Until cancelled; every fault ends in a retry. The one place that decides how soon."""
-        failures = 0
-        while True:
+    async def _run(self) -> None:
+        """Until halted; every fault ends in a retry. The one place that decides how soon."""
+        while not self._halting.is_set():
             before = self.tally.published + self.tally.quarantined
+            rest_s = 0.0
             try:
                 await self._work()
-            except TopicHeldError as error:
-                self.tally.failed(error, "publish", retry=True)
-                await asyncio.sleep(error.retry_after_s)
-            except (PublishError, CompactedTopicError, SourceUnavailableError) as error:
-                self.tally.failed(
-                    error, "schema" if isinstance(error, SourceUnavailableError) else "publish", retry=True
-                )
-                moved = self.tally.published + self.tally.quarantined > before
-                failures = 1 if moved else failures + 1
-                await asyncio.sleep(_back_off_s(failures))
-            except ConnectorError as error:
-                self.tally.failed(error, "source", retry=False)
-                await asyncio.sleep(self._slow_retry_s)
-            except RegistryError as error:
-                self.tally.failed(_refused_contract(error), "schema", retry=False)
-                await asyncio.sleep(self._slow_retry_s)
+            except _HaltedError:
+                return
             except Exception as error:  # noqa: BLE001 - one broken connector must not stop the others
-                log.error("connector_broken", connector=self._manifest.id, where=place_of(error))
-                self.tally.failed(internal_error(error), "internal", retry=False)
-                await asyncio.sleep(self._slow_retry_s)
+                if self.tally.published + self.tally.quarantined > before:
+                    self._failures.clear()
+                rest_s = self._faulted(error)
+            if rest_s > 0:
+                await self._or_halted(asyncio.sleep(rest_s))
+
+    def _faulted(self, error: Exception) -> float:
+        """Tell of a fault; how long to rest, seconds."""
+        if isinstance(error, TopicHeldError):
+            self.tally.failed(error, "publish", retry=True)
+            return error.retry_after_s
+        kind, stage, told = self._judged(error)
+        self._failures[kind] = self._failures.get(kind, 0) + 1
+        rest = self._bench.policy.after(kind, self._failures[kind], random.uniform(0.5, 1.5))
+        self.tally.failed(told, stage, retry=not rest.failed)
+        return rest.wait_s
+
+    def _judged(self, error: Exception) -> tuple[FaultKind, str, ConnectorError]:
+        if isinstance(error, SourceUnavailableError):
+            return FaultKind.RETRIABLE, "schema", error
+        if isinstance(error, PublishError | CompactedTopicError):
+            return FaultKind.RETRIABLE, "publish", error
+        if isinstance(error, CredentialsError):
+            return FaultKind.CREDENTIALS, "source", error
+        if isinstance(error, ConnectorError):
+            return FaultKind.PERMANENT, "source", error
+        if isinstance(error, RegistryError):
+            return FaultKind.PERMANENT, "schema", _refused_contract(error)
+        log.error("connector_broken", connector=self._manifest.id, where=place_of(error))
+        return FaultKind.PERMANENT, "internal", internal_error(error)
 
     async def _work(self) -> None:
-        source = open_source(self._manifest, self._around)
+        async with self._bench.opening:
+            self._intake = self._intake or await self._bench.intakes.open(self._manifest)
+            source = open_source(self._manifest, self._around)
         try:
-            self._intake = self._intake or await self._intakes.open(self._manifest)
-            while True:
-                await self._going.wait()
-                await self._read(source, self._intake)
-                await asyncio.sleep(source.poll_interval_s)
+            while not self._halting.is_set():
+                await self._sure()
+                if await self._read(source, self._intake):
+                    self._failures.clear()
+                    await self._or_halted(asyncio.sleep(source.poll_interval_s))
         finally:
             await source.close()
 
-    async def _read(self, source: Source, intake: Intake) -> None:
-        cursor = self._positions.get(self._manifest.id)
+    async def _read(self, source: Source, intake: Intake) -> bool:
+        """One walk from the stored position to the present; False if it was left before."""
+        position = self._bench.positions.get(self._manifest.id)
+        cursor, line = (position.cursor, position.line) if position is not None else (None, 0)
         async with aclosing(source.read(cursor)) as pages:  # type: ignore[type-var]
             async for page in pages:
-                await self._deliver(intake, page)
-                if page.cursor_after != cursor:
-                    await self._positions.put(self._manifest.id, page.cursor_after)
-                    cursor = page.cursor_after
-                if not self._going.is_set():
-                    return
+                try:
+                    await self._deliver(intake, page)
+                    if page.cursor_after != cursor and not await self._store(page, line):
+                        return False
+                finally:
+                    self.delivered.set()
+                cursor = page.cursor_after
+                if self._halting.is_set():
+                    return False
         self.tally.succeeded()
+        return True
+
+    async def _store(self, page: Page, line: int) -> bool:
+        """Move the position; False if that does not count: another worker took over, or a person has set it."""
+        return await self._bench.positions.put(self._manifest.id, self._shard, page.cursor_after, line)
+
+    async def _sure(self) -> None:
+        """Wait until this worker is sure to own the connector; before that nothing is published."""
+        while not (self._bench.lease.held and self._bench.positions.owns(self._shard)):
+            if self._halting.is_set():
+                raise _HaltedError
+            await self._or_halted(asyncio.sleep(SURE_POLL_S))
 
     async def _deliver(self, intake: Intake, page: Page) -> None:
         """Publish a page; returns when Kafka has acknowledged all of it."""
@@ -144,20 +201,29 @@ class ConnectorRunner:
             messages += prepared.messages
             quarantined += prepared.quarantined
             await asyncio.sleep(0)
+        await self._sure()
+        self.delivered.clear()
         if quarantined:
             try:
-                await self._publisher.publish_messages(QUARANTINE_TOPIC, quarantined)
+                await self._bench.publisher.publish_messages(QUARANTINE_TOPIC, quarantined)
             except PublishError:
                 metrics.QUARANTINE_FAILURES.labels(self._manifest.id).inc()
                 raise
         if messages:
-            await self._publisher.publish(intake.topic, messages)
+            await self._bench.publisher.publish(intake.topic, messages)
         received = len(page.records) + len(page.refused)
         self.tally.delivered(received, len(messages), len(quarantined), page.newest_ms, ingest_ms)
 
-
-def _back_off_s(failures: int) -> float:
-    return min(BACK_OFF_MOST_S, BACK_OFF_FIRST_S * 2.0 ** min(failures - 1, 10)) * random.uniform(0.5, 1.5)
+    async def _or_halted(self, waiting: Any) -> None:
+        """Wait, but not on when halted."""
+        waits = asyncio.ensure_future(waiting)
+        halted = asyncio.ensure_future(self._halting.wait())
+        try:
+            await asyncio.wait({waits, halted}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (waits, halted):
+                task.cancel()
+            await asyncio.gather(waits, halted, return_exceptions=True)
 
 
 def _refused_contract(error: RegistryError) -> ConnectorError:

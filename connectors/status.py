@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,8 +30,9 @@ HEARTBEAT_MS = 10_000
 DAYS_KEPT = 62
 """Days of which the published records are told apart: for control totals against the topic and the warehouse."""
 
-State = Literal["running", "paused", "failed"]
-STATES: tuple[State, ...] = ("running", "paused", "failed")
+State = Literal["running", "paused", "stopped", "failed", "waiting"]
+STATES: tuple[State, ...] = ("running", "paused", "stopped", "failed", "waiting")
+"""`waiting`: for the IOC's approval; `failed`: somebody has to act."""
 
 log = structlog.get_logger("ioc.connectors")
 
@@ -41,7 +42,22 @@ class Table(Protocol):
 
     def get(self, key: str) -> bytes | None: ...
 
-    async def put(self, key: str, value: bytes | None) -> None: ...
+    async def put_all(self, records: Iterable[tuple[str, bytes | None]]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The connector a status is of. `version`: of its manifest."""
+
+    id: str
+    kind: str
+    department: str
+    org: str
+    version: int = 0
+
+    @classmethod
+    def of(cls, manifest: Manifest, version: int = 0) -> Subject:
+        return cls(manifest.id, manifest.kind, manifest.owner.department, manifest.owner.org, version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +91,12 @@ class ConnectorStatus:
     published_by_day: dict[str, int] = field(default_factory=dict)
     counted_since: int | None = None
     """From when on `published_by_day` counts every record; None before there was such a count."""
+    version: int = 0
+    """Of the manifest that runs."""
+    restarts: int = 0
+    """The count of restarts asked for that this state has followed."""
+    targeted_at: int = 0
+    """The time (epoch ms) of the target that this state has followed."""
 
     def to_json(self) -> bytes:
         return orjson.dumps(dataclasses.asdict(self))
@@ -93,10 +115,12 @@ class ConnectorStatus:
 class Tally:
     """The running count of one connector; every change is seen by the metrics at once."""
 
-    def __init__(self, manifest: Manifest, worker: str) -> None:
-        self._manifest = manifest
+    def __init__(self, subject: Subject, worker: str) -> None:
+        self._subject = subject
         self._worker = worker
-        self._label = manifest.id
+        self._label = subject.id
+        self.restarts = 0
+        self.targeted_at = 0
         self.state: State = "running"
         self.last_poll_ok: int | None = None
         self.last_event_time: int | None = None
@@ -112,7 +136,7 @@ class Tally:
 
     @property
     def connector(self) -> str:
-        return self._manifest.id
+        return self._subject.id
 
     def resume(self, before: ConnectorStatus) -> None:
         """Count on from what an earlier process left."""
@@ -173,12 +197,11 @@ class Tally:
         log.warning("connector_fault", connector=self._label, stage=stage, code=error.code, reason=str(error))
 
     def snapshot(self, at: int) -> ConnectorStatus:
-        owner = self._manifest.owner
         return ConnectorStatus(
-            connector=self._manifest.id,
-            kind=self._manifest.kind,
-            department=owner.department,
-            owner=owner.org,
+            connector=self._subject.id,
+            kind=self._subject.kind,
+            department=self._subject.department,
+            owner=self._subject.org,
             state=self.state,
             last_poll_ok=self.last_poll_ok,
             last_event_time=self.last_event_time,
@@ -193,32 +216,52 @@ class Tally:
             at=at,
             published_by_day=dict(self.published_by_day),
             counted_since=self.counted_since,
+            version=self._subject.version,
+            restarts=self.restarts,
+            targeted_at=self.targeted_at,
         )
+
+    def forget(self) -> None:
+        """Another process counts on: its series end here."""
+        for gauge in (metrics.SOURCE_LAG, metrics.LAST_SUCCESS, metrics.LAST_ERROR):
+            with contextlib.suppress(KeyError):
+                gauge.remove(self._label)
+        for name in STATES:
+            with contextlib.suppress(KeyError):
+                metrics.STATUS.remove(self._label, name)
 
 
 class StatusWriter:
-    """Writes the statuses of this process's connectors while `run` runs."""
+    """Writes the statuses of this process's connectors while `run` runs. `tallies`: those it has at the moment."""
 
-    def __init__(self, table: Table, tallies: Iterable[Tally]) -> None:
+    def __init__(self, table: Table, tallies: Callable[[], Iterable[Tally]]) -> None:
         self._table = table
-        self._tallies = tuple(tallies)
+        self._tallies = tallies
         self._written: dict[str, ConnectorStatus] = {}
+        self._due = asyncio.Event()
 
-    def resume(self) -> None:
-        """Let every tally count on from the topic's value."""
-        for tally in self._tallies:
-            value = self._table.get(tally.connector)
-            if value is not None:
+    def resume(self, tally: Tally) -> None:
+        """Let a tally count on from the topic's value."""
+        value = self._table.get(tally.connector)
+        if value is not None:
+            with contextlib.suppress(ValueError, TypeError):
                 tally.resume(ConnectorStatus.from_json(value))
+        self._written.pop(tally.connector, None)
+
+    def hurry(self) -> None:
+        """A state has changed: write it now."""
+        self._due.set()
 
     async def run(self) -> None:
         """Write changes every second and heartbeats, until cancelled. A failed write is tried again next time."""
         while True:
+            self._due.clear()
             try:
                 await self.write()
             except (OSError, RuntimeError, TimeoutError, ConnectorError) as error:
                 log.warning("status_not_written", reason=type(error).__name__)
-            await asyncio.sleep(WRITE_INTERVAL_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._due.wait(), WRITE_INTERVAL_S)
 
     async def finish(self) -> None:
         """Write the last word before the process ends; gives up after FINISH_S."""
@@ -229,12 +272,15 @@ class StatusWriter:
     async def write(self) -> None:
         """Write what has changed or is due."""
         at = now_ms()
-        for tally in self._tallies:
+        due: dict[str, ConnectorStatus] = {}
+        for tally in self._tallies():
             status = tally.snapshot(at)
             before = self._written.get(tally.connector)
             if before is None or at - before.at >= HEARTBEAT_MS or dataclasses.replace(before, at=at) != status:
-                await self._table.put(tally.connector, status.to_json())
-                self._written[tally.connector] = status
+                due[tally.connector] = status
+        if due:
+            await self._table.put_all([(name, status.to_json()) for name, status in due.items()])
+            self._written.update(due)
 
 
 def internal_error(error: BaseException) -> ConnectorError:

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import timedelta
 
 import structlog
 from prometheus_client import CollectorRegistry
 
-from connectors.app import worker_name
 from connectors.clock import now_ms
 from connectors.compacted import CompactedTopic
+from connectors.configs import CONFIGS_TOPIC, partition_key
 from connectors.errors import ConnectorError
 from connectors.holds import Holds, is_hold
 from connectors.ingest import WebhookIngest
 from connectors.intake import IntakeFactory
-from connectors.manifest import Manifest
 from connectors.pseudonym import Pseudonymiser
 from connectors.secrets import SecretResolver
+from connectors.seeds import reader_with
 from connectors.status import STATUS_TOPIC, ConnectorStatus
+from connectors.worker import worker_name
 from hub.api.app import create_api
 from hub.api.deps import ApiDeps
 from hub.clock import utc_now
 from hub.config import Settings
 from hub.declarations import Declarations, load_declarations
+from hub.declared import DeclaredConnectors
 from hub.health.oldest import OldestRecords
 from hub.kafka_watch import KafkaWatch, LagCollector
-from hub.kpi.freshness import Feed
 from hub.kpi.reader import Reader
 from hub.kpi.service import KpiService, Surroundings
 from hub.local_secrets import local_secrets
@@ -39,21 +39,6 @@ from hub.wiring import access, pseudonym_key, registry_client, warehouse_client
 RETRY_S = 0.5
 
 log = structlog.get_logger("ioc.hub")
-
-
-def feed_of(manifest: Manifest) -> Feed:
-    """A connector as the KPIs' freshness sees it."""
-    return Feed(
-        connector=manifest.id,
-        kind=manifest.kind,
-        department=manifest.owner.department,
-        owner=manifest.owner.contact,
-        entity=manifest.entity,
-        source_system=manifest.source_system,
-        org=manifest.owner.org,
-        promise=timedelta(seconds=manifest.sla.usual_interval_s),
-        name={"vi": manifest.name.vi, "en": manifest.name.en},
-    )
 
 
 class Statuses:
@@ -89,6 +74,11 @@ class ApiParts:
         group_lag = GroupLag(settings.bootstrap, STREAM_GROUP, self._topics.values())
         self._watch = KafkaWatch(group_lag, OldestRecords(settings.bootstrap), utc_now)
         self._ingest = self._webhooks(declared)
+        config_topic = CompactedTopic(settings.bootstrap, CONFIGS_TOPIC, partition_key)
+        self._config_topic = config_topic
+        self._connectors = DeclaredConnectors(
+            config_topic, declared.seeds, self._ingest, reader_with(declared.calendars.calendars)
+        )
         self._waits_for: str | None = "starting"
         metrics = CollectorRegistry()
         metrics.register(LagCollector(self._watch, STREAM_GROUP))
@@ -111,7 +101,7 @@ class ApiParts:
             declared.contracts, registry_client(self._settings), Pseudonymiser(pseudonym_key(self._settings))
         )
         return WebhookIngest(
-            declared.manifests.values(),
+            (),
             intakes,
             self._settings.bootstrap,
             SecretResolver(file_roots=(local_secrets(self._settings.state_dir).directory,)),
@@ -122,7 +112,7 @@ class ApiParts:
 
     def _kpis(self, declared: Declarations, reader: Reader) -> KpiService:
         around = Surroundings(
-            feeds=tuple(feed_of(manifest) for manifest in declared.manifests.values()),
+            feeds=self._connectors,
             statuses=self._statuses,
             topic_records=self._topic_records,
             clock=utc_now,
@@ -158,16 +148,20 @@ class ApiParts:
             await asyncio.gather(opening, return_exceptions=True)
             await self._ingest.stop()
             await self._status_topic.stop()
+            await self._config_topic.stop()
             await asyncio.to_thread(self._watch.stop)
 
     async def _open(self) -> None:
         while True:
             try:
                 await self._status_topic.start()
+                await self._connectors.start()
                 break
             except ConnectorError as error:
                 self._waits_for = str(error)
                 log.info("api_waits", cause=self._waits_for)
+                await self._status_topic.stop()
+                await self._config_topic.stop()
                 await asyncio.sleep(RETRY_S)
         await self._ingest.start()
         self._waits_for = None

@@ -8,7 +8,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hub.config import Settings
@@ -25,6 +25,14 @@ class ClientError(Exception):
 
 class ApiAwayError(ClientError):
     """Nobody answers at the address."""
+
+
+class RefusedError(ClientError):
+    """The server refused; `status` is HTTP's."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,34 @@ class Client:
         except ValueError as error:
             raise ClientError(f"{self.url}{path}: not JSON: {error}") from error
 
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        parameters: Mapping[str, str | None] | None = None,
+    ) -> Any:
+        """Send JSON, or a text as YAML; the answer's JSON, text, or None. Raises `ClientError`."""
+        given = {name: value for name, value in (parameters or {}).items() if value is not None}
+        query = f"?{urllib.parse.urlencode(given)}" if given else ""
+        headers = self._headers()
+        data: bytes | None = None
+        if body is not None:
+            data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+            headers["Content-Type"] = "text/yaml" if isinstance(body, str) else "application/json"
+        request = urllib.request.Request(self.url + path + query, data=data, headers=headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
+                received = response.read()
+                is_json = response.headers.get_content_type() == "application/json"
+        except urllib.error.HTTPError as error:
+            raise RefusedError(error.code, _message(error)) from error
+        except (urllib.error.URLError, OSError) as error:
+            raise ApiAwayError(f"{self.url}: {getattr(error, 'reason', error)}") from error
+        if not received:
+            return None
+        return json.loads(received) if is_json else received.decode()
+
     def _headers(self) -> dict[str, str]:
         headers = {"Accept": "application/json", "Accept-Language": self.language}
         if self.key:
@@ -65,6 +101,19 @@ def _problem_text(error: urllib.error.HTTPError) -> str:
         return f"{error.code} " + "\n".join(lines)
     except (ValueError, AttributeError):
         return f"{error.code} {error.reason}"
+
+
+def _message(error: urllib.error.HTTPError) -> str:
+    """The words of Kafka Connect's error body."""
+    try:
+        return str(json.load(error)["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"{error.code} {error.reason}"
+
+
+def connect_client(settings: Settings, key: str | None = None) -> Client:
+    """As `client`, for the connectors' interface."""
+    return replace(client(settings, key), url=settings.connect_url)
 
 
 def client(settings: Settings, key: str | None = None) -> Client:

@@ -94,6 +94,10 @@ class ConnectSettings(_Section):
     Empty: any name, at a public address."""
     folders: Annotated[tuple[Path, ...], BeforeValidator(_listed)] = ()
     """Directories of this machine that file connectors may read, beside `<state_dir>/inbox`; comma-separated."""
+    session_s: Annotated[float, Field(ge=1, le=300)] = 6.0
+    """After so many seconds without a word from a worker its connectors go to the others."""
+    url: str | None = None
+    """Address of a connect worker for the command line, if it runs elsewhere."""
 
 
 class StreamSettings(_Section):
@@ -176,6 +180,10 @@ class Settings(_Section):
     def clickhouse_url(self) -> str:
         """Address of the warehouse; the embedded one's credentials are added by `hub.wiring`."""
         return self.clickhouse.url or f"http://{_reachable(self.warehouse.host)}:{self.warehouse.port}"
+
+    @property
+    def connect_url(self) -> str:
+        return self.connect.url or f"http://{_reachable(self.connect.host)}:{self.connect.port}"
 
     @property
     def api_url(self) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from connectors.manifest import Manifest, load_manifests
+from connectors.manifest import Manifest
+from connectors.seeds import Seed, load_seeds
 from hub.config import Settings
 from schemas.calendar_files import Calendars, load_calendars
 from schemas.codes_table import CodeTable, load_code_tables
@@ -26,7 +27,12 @@ class Declarations:
     plans: Mapping[str, EntityPlan]
     codes: Mapping[str, CodeTable]
     calendars: Calendars
-    manifests: Mapping[str, Manifest]
+    seeds: Mapping[str, Seed]
+
+    @property
+    def manifests(self) -> Mapping[str, Manifest]:
+        """Those of the tree; what runs is in the configs' topic."""
+        return {name: seed.manifest for name, seed in self.seeds.items()}
 
 
 def load_declarations(settings: Settings) -> Declarations:
@@ -36,12 +42,12 @@ def load_declarations(settings: Settings) -> Declarations:
     check_codes(contracts.values(), codes)
     plans = load_plans(contracts)
     calendars = load_calendars(*filter(None, [settings.calendars_dir]))
-    manifests = load_manifests(*filter(None, [settings.connectors_dir]), calendars=calendars.calendars)
-    return Declarations(contracts, _in_use(contracts, plans, manifests), plans, codes, calendars, manifests)
+    seeds = load_seeds(*filter(None, [settings.connectors_dir]), calendars=calendars.calendars)
+    return Declarations(contracts, _in_use(contracts, plans, seeds), plans, codes, calendars, seeds)
 
 
 def _in_use(
-    contracts: Mapping[str, Contract], plans: Mapping[str, EntityPlan], manifests: Mapping[str, Manifest]
+    contracts: Mapping[str, Contract], plans: Mapping[str, EntityPlan], seeds: Mapping[str, Seed]
 ) -> dict[str, Contract]:
-    asked = {plan.entity for plan in plans.values() if plan.kpis} | {item.entity for item in manifests.values()}
+    asked = {plan.entity for plan in plans.values() if plan.kpis} | {seed.manifest.entity for seed in seeds.values()}
     return {entity: contract for entity, contract in contracts.items() if entity in asked}

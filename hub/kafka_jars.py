@@ -30,6 +30,8 @@ class KafkaJars:
 
     pom: Path
     libs: Path
+    proof: str = "kafka_2.13-*.jar"
+    """The jar without which the others are of no use."""
 
     def complete(self) -> bool:
         """Whether the directory holds what the pom lists."""
@@ -38,7 +40,7 @@ class KafkaJars:
 
     def usable(self) -> bool:
         """Whether a broker can be started from the directory, be it filled by us or by hand."""
-        return self.complete() or any(self.libs.glob("kafka_2.13-*.jar"))
+        return self.complete() or any(self.libs.glob(self.proof))
 
     def fetch(self, say: Callable[[str], None], maven: str | None = None) -> None:
         """Copy the jars with Maven; `say` gets a line per jar. Resumable; blocks; raises `JarsError`."""
@@ -49,7 +51,7 @@ class KafkaJars:
             raise JarsError("Maven is missing; on Debian or Ubuntu: apt install maven")
         self.libs.mkdir(parents=True, exist_ok=True)
         tail = self._run(program, say)
-        if not any(self.libs.glob("kafka_2.13-*.jar")):
+        if not any(self.libs.glob(self.proof)):
             raise JarsError("Maven could not fetch Kafka's jars:\n" + "\n".join(tail[-8:]))
         (self.libs / STAMP).write_text(self._pom_hash() + "\n", encoding="utf-8")
 

@@ -28,11 +28,10 @@ def warehouse(settings: Settings) -> None:
 
 def connect(settings: Settings) -> None:
     """The polled connectors."""
-    from connectors.app import create_app
     from hub.serving import Listener, serve
-    from hub.wiring import connect_worker
+    from hub.wiring import connect_app
 
-    serve([Listener(create_app(connect_worker(settings)), settings.connect.host, settings.connect.port)])
+    serve([Listener(connect_app(settings), settings.connect.host, settings.connect.port)])
 
 
 def stream(settings: Settings) -> None:

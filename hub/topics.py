@@ -15,6 +15,8 @@ from kafka.errors import GroupIdNotFoundError, KafkaError, TopicAlreadyExistsErr
 from hub.health.lag import position
 from schemas.contract import Contract
 
+CONNECT_SHARDS = 32
+"""Partitions of the connectors' configs, as `connectors.configs.PARTITIONS`: their owners run the connectors."""
 STREAM_GROUP = "ioc-stream"
 """Consumer group of the stream workers."""
 
@@ -70,8 +72,10 @@ def topic_specs(contracts: Iterable[Contract], partitions: int) -> list[TopicSpe
         *(TopicSpec(contract.topic, partitions, KEPT) for contract in contracts),
         TopicSpec("ioc.quarantine", 1, QUARANTINE_RETENTION),
         TopicSpec("_schemas", 1, COMPACTED),
+        TopicSpec("ioc.connect.configs", CONNECT_SHARDS, COMPACTED),
         TopicSpec("ioc.connect.positions", 1, COMPACTED),
         TopicSpec("ioc.connect.status", 1, COMPACTED),
+        TopicSpec("ioc.connect.audit", 1, {"retention.ms": "-1"}),
     ]
 
 
@@ -135,6 +139,17 @@ def missing_topics(bootstrap: str, contracts: Iterable[Contract]) -> list[str]:
     finally:
         admin.close()
     return sorted(spec.name for spec in topic_specs(contracts, 1) if spec.name not in existing)
+
+
+def cluster_id(bootstrap: str) -> str:
+    """What the cluster calls itself. Blocks; raises `TopicsError`."""
+    admin = _admin(bootstrap)
+    try:
+        return str(admin.describe_cluster()["cluster_id"])
+    except KafkaError as error:
+        raise TopicsError(f"Kafka at {bootstrap} does not answer: {error}") from error
+    finally:
+        admin.close()
 
 
 def partition_count(bootstrap: str, topic: str) -> int | None:

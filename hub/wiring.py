@@ -14,7 +14,7 @@ from hub.local_secrets import local_secrets
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from connectors.app import ConnectWorker
+    from hub.connect.app import ConnectApp
     from hub.registry.app import RegistryApp
     from hub.security.gatekeeper import Gatekeeper
     from hub.serving import Listener
@@ -93,22 +93,47 @@ def pseudonym_key(settings: Settings) -> bytes:
     return bytes.fromhex(local_secrets(settings.state_dir).ensure(PSEUDONYM_KEY))
 
 
-def connect_worker(settings: Settings) -> ConnectWorker:
-    """The polled connectors of this process; raises what is wrong with a manifest."""
-    from connectors.app import build_worker
+def connect_app(settings: Settings) -> ConnectApp:
+    """The polled connectors of this process behind Kafka Connect's REST interface; raises what is wrong with a
+    manifest of the tree."""
+    from connectors.hosts import Hosts
+    from connectors.intake import IntakeFactory
+    from connectors.pseudonym import Pseudonymiser
+    from connectors.secrets import SecretResolver
+    from connectors.seeds import reader_with
+    from connectors.source import Surroundings
+    from connectors.worker import ConnectWorker, Place, worker_name
+    from hub.connect.app import build_app
     from hub.declarations import load_declarations
+    from hub.topics import TopicsError, cluster_id
 
     declared = load_declarations(settings)
-    return build_worker(
-        settings.bootstrap,
-        registry_client(settings),
-        declared.manifests.values(),
-        declared.contracts,
-        pseudonym_key(settings),
-        file_roots=(local_secrets(settings.state_dir).directory,),
-        allowed_hosts=settings.connect.allowed_hosts,
+    intakes = IntakeFactory(declared.contracts, registry_client(settings), Pseudonymiser(pseudonym_key(settings)))
+    for seed in declared.seeds.values():
+        intakes.check(seed.manifest)
+    read = reader_with(declared.calendars.calendars)
+    around = Surroundings(
+        SecretResolver(file_roots=(local_secrets(settings.state_dir).directory,)),
+        hosts=Hosts(settings.connect.allowed_hosts),
         folders=connector_folders(settings),
     )
+    worker = ConnectWorker(
+        settings.bootstrap,
+        declared.seeds,
+        intakes,
+        around,
+        worker_name(),
+        Place(session_s=settings.connect.session_s),
+        read=read,
+    )
+
+    def cluster() -> str | None:
+        try:
+            return cluster_id(settings.bootstrap)
+        except TopicsError:
+            return None
+
+    return build_app(worker, intakes, access(settings).by_key, cluster, read)
 
 
 def connector_folders(settings: Settings) -> tuple[Path, ...]:

@@ -9,12 +9,9 @@ from urllib.parse import urlsplit
 from starlette.requests import HTTPConnection, Request
 
 from hub.api.problems import Problem
-from hub.security.access import Permission, Principal
+from hub.security.access import EVERYWHERE, Permission, Principal
 
 SESSION_COOKIE = "ioc_session"
-EVERYWHERE = frozenset({"admin", "operator"})
-"""Roles that see the whole province."""
-
 PUBLIC_PATHS = frozenset({"/livez", "/readyz", "/metrics", "/docs", "/openapi.json", "/signin"})
 PUBLIC_PREFIXES = ("/static/", "/v1/ingest/")
 """Nothing below these is a figure: assets, and the webhooks, which are signed by their own secrets."""

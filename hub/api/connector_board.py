@@ -12,6 +12,7 @@ from typing import Any
 from hub.kpi.errors import WarehouseAwayError
 from hub.kpi.freshness import Feed, Freshness, Status, Written, freshness
 from hub.kpi.service import KpiService
+from hub.security.access import within
 
 RATE_WINDOW = timedelta(seconds=30)
 """Events per second are told over this window: long enough to be calm, short enough to follow a burst."""
@@ -117,8 +118,3 @@ def _written(written: Mapping[tuple[str, str], Written] | None, feed: Feed) -> W
         return None
     key = feed.entity, feed.source_system
     return written.get(key) or Written.nothing(*key)
-
-
-def within(org: str, scope: str) -> bool:
-    """Whether a unit is `scope` or below it: `H53.14.2` is within `H53.14`."""
-    return org == scope or org.startswith(f"{scope}.")

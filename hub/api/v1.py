@@ -11,13 +11,13 @@ from starlette.concurrency import run_in_threadpool
 
 from hub.api import quarantine
 from hub.api.access import Scope, scope_of
-from hub.api.connector_board import ConnectorBoard, within
+from hub.api.connector_board import ConnectorBoard
 from hub.api.language import language_of
 from hub.api.problems import Problem
 from hub.api.questions import AskedPeriod, Service, known_parameters
 from hub.api.shapes import connector_json, kpi_json, rows_json, unserved_json
 from hub.api.timing import timed
-from hub.security.access import Permission
+from hub.security.access import Permission, within
 
 Answer = TypeVar("Answer")
 

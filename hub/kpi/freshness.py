@@ -37,6 +37,9 @@ SKEW_AFTER = timedelta(seconds=120)
 PUSHED = frozenset({"webhook"})
 """Kinds that cannot be asked: their silence does not tell a fault from a calm day."""
 
+RESTING = frozenset({"paused", "stopped", "waiting"})
+"""A connector that is not to read: paused, stopped, or waiting for the IOC's approval."""
+
 DUE_SOON = 0.8
 DEFAULT_PROMISE = timedelta(minutes=5)
 
@@ -130,7 +133,7 @@ def freshness(feed: Feed, status: Status | None, written: Written | None, now: d
 def _state(feed: Feed, status: Status | None, written: Written | None, now: datetime) -> str:
     if status is None or now - _known(status.at) > SILENT_AFTER:
         return "unknown"
-    if status.state == "paused":
+    if status.state in RESTING:
         return "paused"
     if _failing(status):
         return "credentials" if _refused(status.last_error) else "source_down"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -57,10 +57,11 @@ class Board:
 class Surroundings:
     """What is known outside the warehouse. Callables must return at once.
 
-    `statuses`: connectors' reports by id · `topic_records`: records in the topic by entity (may be empty).
+    `feeds`: the connectors that are declared, at each iteration · `statuses`: their reports by id ·
+    `topic_records`: records in the topic by entity (may be empty).
     """
 
-    feeds: tuple[Feed, ...]
+    feeds: Iterable[Feed]
     statuses: Callable[[], Mapping[str, Status]]
     topic_records: Callable[[], Mapping[str, int]]
     clock: Callable[[], datetime]

@@ -11,6 +11,9 @@ class Permission(Enum):
 
     KPI_READ = "kpi.read"
     CONNECTOR_READ = "connector.read"
+    CONNECTOR_OPERATE = "connector.operate"
+    CONNECTOR_WRITE = "connector.write"
+    CONNECTOR_APPROVE = "connector.approve"
     QUARANTINE_READ = "quarantine.read"
     REGISTRY_READ = "registry.read"
     REGISTRY_WRITE = "registry.write"
@@ -27,11 +30,15 @@ SERVICE = "service"
 
 PERMISSIONS: dict[str, frozenset[Permission]] = {
     "admin": frozenset(Permission),
-    "operator": READING,
-    "department": READING,
+    "operator": READING | {Permission.CONNECTOR_OPERATE, Permission.CONNECTOR_APPROVE},
+    "department": READING | {Permission.CONNECTOR_OPERATE, Permission.CONNECTOR_WRITE},
     SERVICE: frozenset({Permission.REGISTRY_READ, Permission.REGISTRY_WRITE}),
 }
-"""A department's reading is further bound to its own unit wherever rows are read."""
+"""What a department may do is further bound to its own unit: the rows it reads, the connectors it touches. It
+registers its connectors; the IOC (operator, administrator) approves them."""
+
+EVERYWHERE = frozenset({"admin", "operator"})
+"""Roles that see the whole province."""
 
 LETTERS = {"admin": "a", "operator": "o", "department": "d"}
 """Roles of people, and the letter in their keys."""
@@ -48,3 +55,8 @@ class Principal:
     def may(self, permission: Permission) -> bool:
         """Whether the role has the permission; unknown roles have none."""
         return permission in PERMISSIONS.get(self.role, frozenset())
+
+
+def within(org: str, scope: str) -> bool:
+    """Whether a unit is `scope` or below it: `H53.14.2` is within `H53.14`."""
+    return org == scope or org.startswith(f"{scope}.")

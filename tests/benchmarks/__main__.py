@@ -175,6 +175,15 @@ def connectors(_: Size) -> Figures:
         return asyncio.run(measured.measure(bootstrap))
 
 
+def connect(_: Size) -> Figures:
+    """One worker with 500 connectors: idle cost, and how soon it follows, beside a real Kafka Connect worker."""
+    from tests.benchmarks import many_connectors as measured
+
+    with tempfile.TemporaryDirectory() as folder, kafka_process(Path(folder)) as bootstrap:
+        (Path(folder) / "connect").mkdir()
+        return measured.measure(bootstrap, Path(folder) / "connect")
+
+
 COMPARED = ("whole", "peers", "limits", "like")
 """Parts of one comparison, `core`: those asked for run in the same interleaved repeats. `whole`: Kafka to the
 warehouse, and its bare limit."""
@@ -192,6 +201,7 @@ PARTS: dict[str, Callable[[Size], Figures]] = {
     "demo": demo,
     "live": live_latency,
     "connectors": connectors,
+    "connect": connect,
 }
 
 

@@ -26,7 +26,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from connectors.app import ConnectWorker
 from connectors.encode import Encoder
 from connectors.ingest import WebhookIngest
 from connectors.intake import IntakeFactory
@@ -35,7 +34,10 @@ from connectors.mapping import compile_mapping
 from connectors.pseudonym import Pseudonymiser
 from connectors.publish import Publisher
 from connectors.secrets import SecretResolver
+from connectors.seeds import load_seeds
 from connectors.signature import sign
+from connectors.source import Surroundings
+from connectors.worker import ConnectWorker
 from hub.broker import Broker, wait_for_port
 from hub.topics import ensure_topics
 from schemas.contract import load_contracts
@@ -123,12 +125,14 @@ async def polling(bootstrap: str) -> dict[str, Any]:
             "IOC_SECRET_PORTAL_CLIENT_ID": CLIENT_ID,
             "IOC_SECRET_PORTAL_CLIENT_SECRET": CLIENT_SECRET,
         }
+        seeds = {"portal": load_seeds()["portal"]}
         worker = ConnectWorker(
-            bootstrap, [MANIFESTS["portal"]], intakes(), SecretResolver(environ), "bench", hosts=LOOPBACK
+            bootstrap, seeds, intakes(), Surroundings(SecretResolver(environ), hosts=LOOPBACK), "bench"
         )
         begun, cpu = time.perf_counter(), time.process_time()
         await worker.start()
-        tally = worker.runners["portal"].tally
+        await eventually(lambda: "portal" in worker.connectors)
+        tally = worker.connectors["portal"].tally
         await eventually(lambda: tally.published >= RECORDS, within_s=120)
         seconds, cpu_s = time.perf_counter() - begun, time.process_time() - cpu
         await worker.stop()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import io
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -17,26 +16,31 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from starlette.applications import Starlette
 
-from connectors.app import ConnectWorker, create_app
 from connectors.clock import now_ms
 from connectors.compacted import CompactedTopic
-from connectors.cursor import POSITIONS_TOPIC, Positions
+from connectors.cursor import POSITIONS_TOPIC
 from connectors.holds import Hold, Holds, hold_key
 from connectors.ingest import WebhookIngest
 from connectors.intake import IntakeFactory
 from connectors.manifest import load_manifests
+from connectors.ownership import Ownership
 from connectors.partition import partition_of
 from connectors.pseudonym import Pseudonymiser
 from connectors.secrets import SecretResolver
+from connectors.seeds import Seed, load_seeds, parse_manifest
 from connectors.signature import sign
-from connectors.status import STATUS_TOPIC, ConnectorStatus
+from connectors.source import Surroundings
+from connectors.status import STATUS_TOPIC, ConnectorStatus, Tally
+from connectors.worker import ConnectWorker, Place
 from hub.topics import ensure_topics
 from schemas.contract import Contract, load_contracts, parse_contract
 from schemas.wire import unframe
+from tests.connect_place import SMALL_RESTS, make_place
 from tests.deadline import eventually
 from tests.portal_server import CLIENT_ID, CLIENT_SECRET, LOOPBACK, Portal, portal_server, record, serve
 
 MANIFESTS = load_manifests()
+SEEDS = load_seeds()
 CONTRACTS = load_contracts()
 KEY = "the secret of 1022"
 PERSONAL = ("Bưởi", "Trần Văn Sáu", "0912345678", "xả nước thải", "072000000", "0900000")
@@ -112,21 +116,26 @@ def rows(entity: str, found: list[Any]) -> list[dict[str, Any]]:
     return decoded
 
 
-def worker(bootstrap: str, portal: Portal, contracts: dict[str, Contract] | None = None) -> ConnectWorker:
+def worker(
+    bootstrap: str,
+    portal: Portal,
+    place: Place,
+    contracts: dict[str, Contract] | None = None,
+    seeds: dict[str, Seed] | None = None,
+) -> ConnectWorker:
     environ = {
         "IOC_PORTAL_URL": portal.url,
         "IOC_SECRET_PORTAL_CLIENT_ID": CLIENT_ID,
         "IOC_SECRET_PORTAL_CLIENT_SECRET": CLIENT_SECRET,
     }
-    return ConnectWorker(
-        bootstrap,
-        MANIFESTS.values(),
-        intakes(contracts),
-        SecretResolver(environ),
-        "test",
-        slow_retry_s=0.2,
-        hosts=LOOPBACK,
-    )
+    around = Surroundings(SecretResolver(environ), hosts=LOOPBACK)
+    return ConnectWorker(bootstrap, seeds or SEEDS, intakes(contracts), around, "test", place, SMALL_RESTS)
+
+
+@pytest.fixture
+def place(bootstrap: str) -> Place:
+    """Configs, positions and statuses of this test alone."""
+    return make_place(bootstrap)
 
 
 @contextlib.asynccontextmanager
@@ -139,20 +148,30 @@ async def table(bootstrap: str, topic: str) -> AsyncIterator[CompactedTopic]:
         await opened.stop()
 
 
-@pytest.fixture
-async def clean_position(bootstrap: str) -> None:
-    async with table(bootstrap, POSITIONS_TOPIC) as positions:
-        await positions.put("portal", None)
+async def tally_of(running: ConnectWorker, connector: str = "portal") -> Tally:
+    """Once the worker holds the connector."""
+    await eventually(lambda: connector in running.connectors)
+    return running.connectors[connector].tally
 
 
-@pytest.mark.usefixtures("clean_position")
-async def test_the_portals_changes_reach_the_topic_once(bootstrap: str, portal: Portal) -> None:
+async def cursor_of(bootstrap: str, place: Place) -> Any:
+    """The portal's stored position."""
+    known = Ownership()
+    positions = CompactedTopic(bootstrap, place.positions)
+    positions.on_change(lambda key, value: known.apply(key, value) and None)
+    await positions.start()
+    await positions.stop()
+    found = known.position("portal")
+    return None if found is None else found.cursor
+
+
+async def test_the_portals_changes_reach_the_topic_once(bootstrap: str, portal: Portal, place: Place) -> None:
     portal.feed += [record(900, kenh=9), record(901, maHoSo="sai")]
     before = {name: await ends(bootstrap, name) for name in ("ioc.administration.dossier", "ioc.quarantine")}
-    running = worker(bootstrap, portal)
+    running = worker(bootstrap, portal, place)
     await running.start()
-    tally = running.runners["portal"].tally
     try:
+        tally = await tally_of(running)
         await eventually(lambda: tally.last_poll_ok is not None)
         await eventually(lambda: running.causes() == {"kafka": None})
     finally:
@@ -162,50 +181,40 @@ async def test_the_portals_changes_reach_the_topic_once(bootstrap: str, portal: 
     assert sorted(row["event_id"] for row in found) == [f"sk-{number:06d}" for number in range(200)]
     refused = await messages(bootstrap, before["ioc.quarantine"])
     assert {orjson.loads(message.value)["reason_code"] for message in refused} == {"unknown_code", "bad_format"}
-    async with table(bootstrap, POSITIONS_TOPIC) as positions:
-        assert Positions(positions).get("portal") == {"since": "2022-08-23T08:15:00+07:00"}
-    async with table(bootstrap, STATUS_TOPIC) as statuses:
+    assert await cursor_of(bootstrap, place) == {"since": "2022-08-23T08:15:00+07:00"}
+    async with table(bootstrap, place.statuses) as statuses:
         status = ConnectorStatus.from_json(statuses.get("portal") or b"")
         assert (status.state, status.department) == ("running", MANIFESTS["portal"].owner.department)
         assert (status.published, status.last_event_time) == (200, 1661217300000)
 
 
-@pytest.mark.usefixtures("clean_position")
-async def test_an_unacknowledged_page_moves_no_position(bootstrap: str, portal: Portal) -> None:
+async def test_an_unacknowledged_page_moves_no_position(bootstrap: str, portal: Portal, place: Place) -> None:
     absent = parse_contract(CONTRACTS["dossier"].schema, "absent", "dossier", "dossier.avsc")
-    running = worker(bootstrap, portal, {**CONTRACTS, "dossier": absent})
+    running = worker(bootstrap, portal, place, {**CONTRACTS, "dossier": absent})
     await running.start()
     try:
-        await eventually(lambda: running.runners["portal"].tally.errors > 0, within_s=20)
-        last = running.runners["portal"].tally.last_error
+        tally = await tally_of(running)
+        await eventually(lambda: tally.errors > 0, within_s=20)
+        last = tally.last_error
         assert last is not None and last.code == "kafka_unavailable"
     finally:
         await running.stop()
-    async with table(bootstrap, POSITIONS_TOPIC) as positions:
-        assert positions.get("portal") is None
+    assert await cursor_of(bootstrap, place) is None
 
 
-@pytest.mark.usefixtures("clean_position")
-async def test_workers_stopped_anywhere_lose_nothing(bootstrap: str, portal: Portal) -> None:
+async def test_workers_stopped_anywhere_lose_nothing(bootstrap: str, portal: Portal, place: Place) -> None:
     portal.feed[:] = [
         record(number, f"2022-08-23T08:{number // 60:02d}:{number % 60:02d}+07:00") for number in range(3000)
     ]
     before = await ends(bootstrap, "ioc.administration.dossier")
-    small = MANIFESTS["portal"].source.model_copy(
-        update={"page_size": MANIFESTS["portal"].source.page_size.model_copy(update={"value": 100})}
-    )
-    manifest = dataclasses.replace(MANIFESTS["portal"], source=small)
-    environ = {
-        "IOC_PORTAL_URL": portal.url,
-        "IOC_SECRET_PORTAL_CLIENT_ID": CLIENT_ID,
-        "IOC_SECRET_PORTAL_CLIENT_SECRET": CLIENT_SECRET,
-    }
+    text = SEEDS["portal"].text.replace("value: 5000", "value: 100")
+    small = {"portal": Seed(text, parse_manifest(text, "portal.yaml"))}
     for pages in (3, 5, 4, 6, None):  # the last worker runs to the end
-        running = ConnectWorker(bootstrap, [manifest], intakes(), SecretResolver(environ), "test", hosts=LOOPBACK)
+        running = worker(bootstrap, portal, place, seeds=small)
         asked_before, begun_ms = len(portal.asked), time.time() * 1000
         await running.start()
-        tally = running.runners["portal"].tally
         try:
+            tally = await tally_of(running)
             if pages is None:
                 await eventually(lambda tally=tally, since=begun_ms: (tally.last_poll_ok or 0) >= since)
             else:
@@ -216,31 +225,22 @@ async def test_workers_stopped_anywhere_lose_nothing(bootstrap: str, portal: Por
     assert {row["event_id"] for row in found} == {f"sk-{number:06d}" for number in range(3000)}
 
 
-async def test_a_refused_login_shows_as_failed_with_its_cure(bootstrap: str, portal: Portal) -> None:
+async def test_a_refused_login_is_failed_after_three_tries_with_its_cure(
+    bootstrap: str, portal: Portal, place: Place
+) -> None:
     portal.refuse_login = True
-    running = worker(bootstrap, portal)
+    running = worker(bootstrap, portal, place)
     await running.start()
     try:
-        tally = running.runners["portal"].tally
+        tally = await tally_of(running)
         await eventually(lambda: tally.state == "failed")
+        assert tally.errors >= SMALL_RESTS.login_tries
         assert tally.last_error is not None and tally.last_error.code == "credentials"
+        assert "client_secret" in tally.last_error.message_vi
         portal.refuse_login = False
         await eventually(lambda: tally.state == "running")
     finally:
         await running.stop()
-
-
-async def test_the_role_says_how_it_is(bootstrap: str, portal: Portal) -> None:
-    with serve(create_app(worker(bootstrap, portal))) as url:
-        async with httpx2.AsyncClient(base_url=url) as client:
-            assert (await client.get("/livez")).status_code == 200
-            deadline = time.monotonic() + 15
-            while (await client.get("/readyz")).status_code != 200:
-                assert time.monotonic() < deadline
-            assert (await client.get("/readyz?verbose")).text == "[+] kafka: ok\n"
-            assert "ioc_connector_records_polled_total" in (await client.get("/metrics")).text
-            listed = (await client.get("/connectors")).json()
-            assert [item["connector"] for item in listed] == ["portal"]
 
 
 # --- pushed -------------------------------------------------------------------------------------------------
@@ -409,15 +409,14 @@ async def test_pushes_to_a_held_topic_are_asked_to_come_again_and_taken_afterwar
             assert time.monotonic() < deadline
 
 
-@pytest.mark.usefixtures("clean_position")
-async def test_a_poller_waits_for_a_held_topic_and_then_delivers(bootstrap: str, portal: Portal) -> None:
+async def test_a_poller_waits_for_a_held_topic_and_then_delivers(bootstrap: str, portal: Portal, place: Place) -> None:
     topic = CONTRACTS["dossier"].topic
-    running = worker(bootstrap, portal)
-    async with table(bootstrap, STATUS_TOPIC) as statuses:
+    running = worker(bootstrap, portal, place)
+    async with table(bootstrap, place.statuses) as statuses:
         await statuses.put(hold_key(topic), Hold(topic, now_ms() + 60_000, "test").to_json())
         await running.start()
         try:
-            tally = running.runners["portal"].tally
+            tally = await tally_of(running)
             await eventually(lambda: tally.last_error is not None and tally.last_error.code == "topic_held")
             published = tally.published
             await statuses.put(hold_key(topic), None)

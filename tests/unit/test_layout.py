@@ -16,6 +16,7 @@ HOMES = {
     "aiokafka": {
         "connectors/publish.py",
         "connectors/compacted.py",
+        "connectors/membership.py",
         "streams/fetched.py",
         "streams/replay.py",
         "streams/topic_log.py",

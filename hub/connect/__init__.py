@@ -1,0 +1,1 @@
+"""The role `connect` over HTTP: Kafka Connect's REST interface, and what ours says beyond it."""

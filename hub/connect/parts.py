@@ -1,0 +1,125 @@
+"""What the endpoints stand on: the followed topics, the writer, and how a manifest is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import orjson
+import yaml
+
+from connectors.audit_trail import AuditTrail
+from connectors.compacted import CompactedTopic
+from connectors.configs import Configs, Declared
+from connectors.cursor import Positions
+from connectors.errors import ManifestError, Text
+from connectors.flat_config import nested
+from connectors.intake import IntakeFactory
+from connectors.manifest import Manifest, source_kinds
+from connectors.registrar import Registrar
+from connectors.seeds import ReadManifest
+from connectors.status import ConnectorStatus
+from hub.connect import faults
+from hub.connect.shapes import REMEMBERED, Known
+from hub.feeds import feed_of
+from hub.kpi.freshness import Feed
+from hub.security.access import EVERYWHERE, Permission, Principal, within
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who acts, as the registrar wants to know it."""
+
+    name: str
+    may_approve: bool
+
+    @classmethod
+    def of(cls, principal: Principal) -> Caller:
+        return cls(f"{principal.role}:{principal.credential}", principal.may(Permission.CONNECTOR_APPROVE))
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """`topics`: by entity. `cluster_id` asks Kafka once; None while it does not answer."""
+
+    configs: Configs
+    statuses: CompactedTopic
+    positions: Positions
+    trail: AuditTrail
+    registrar: Registrar
+    intakes: IntakeFactory
+    topics: Mapping[str, str]
+    read: ReadManifest
+    now_ms: Callable[[], int]
+    feeds: dict[str, Feed | None] = field(default_factory=dict)
+    """Of manifests by their text: a list of all connectors is asked for again and again."""
+
+    def known(self, connector: str, caller: Principal) -> Known:
+        """A connector that the caller may see; Fault 404 for others, so that nobody learns their names."""
+        declared = self.configs.get(connector)
+        if declared is None or not visible(declared, caller):
+            raise faults.not_found(connector)
+        return self.shown(declared)
+
+    def shown(self, declared: Declared) -> Known:
+        """With what its worker last said."""
+        value = self.statuses.get(declared.id)
+        status: ConnectorStatus | None = None
+        if value is not None:
+            try:
+                status = ConnectorStatus.from_json(value)
+            except (orjson.JSONDecodeError, TypeError):
+                status = None
+        return Known(declared, status, self.now_ms(), self._feed(declared))
+
+    def _feed(self, declared: Declared) -> Feed | None:
+        text = (declared.approved or declared.registered).manifest
+        if text not in self.feeds:
+            if len(self.feeds) >= REMEMBERED:
+                self.feeds.clear()
+            try:
+                self.feeds[text] = feed_of(self.read(text, f"{declared.id}.yaml"))
+            except ManifestError:
+                self.feeds[text] = None
+        return self.feeds[text]
+
+    def all(self, caller: Principal) -> list[Known]:
+        """Those the caller may see, by name."""
+        return [self.shown(declared) for declared in self.configs if visible(declared, caller)]
+
+    def checked(self, text: str, file: str) -> Manifest:
+        """A manifest that could run; ManifestError."""
+        manifest = self.read(text, file)
+        self.intakes.check(manifest)
+        return manifest
+
+
+def visible(declared: Declared, caller: Principal) -> bool:
+    """Whether the caller may see a connector: the whole province, or the unit's own."""
+    if caller.role in EVERYWHERE:
+        return True
+    return bool(caller.org) and within(org_of(declared), caller.org or "")
+
+
+def org_of(declared: Declared) -> str:
+    """Whose it is: by its newest manifest."""
+    return declared.registered.org
+
+
+def require_own(manifest: Manifest, caller: Principal) -> None:
+    """Fault 403 if the caller may not register connectors of this unit."""
+    if caller.role not in EVERYWHERE and not (caller.org and within(manifest.owner.org, caller.org)):
+        raise faults.foreign_org(manifest.owner.org, caller.org or "–")
+
+
+def manifest_text(flat: Mapping[str, str]) -> str:
+    """A flat map as a manifest's text."""
+    tree = nested(flat, source_kinds())
+    text: str = yaml.safe_dump(tree, allow_unicode=True, sort_keys=False, width=110)
+    return text
+
+
+def faults_of(error: ManifestError) -> list[Text]:
+    """Each thing that is wrong with a manifest: a line each."""
+    pairs = zip(error.text.vi.splitlines(), error.text.en.splitlines(), strict=False)
+    return [Text(vi, en) for vi, en in pairs if en.strip()]

@@ -1,0 +1,23 @@
+"""Connectors as the KPIs' freshness sees them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from connectors.manifest import Manifest
+from hub.kpi.freshness import Feed
+
+
+def feed_of(manifest: Manifest) -> Feed:
+    """A manifest's part in freshness."""
+    return Feed(
+        connector=manifest.id,
+        kind=manifest.kind,
+        department=manifest.owner.department,
+        owner=manifest.owner.contact,
+        entity=manifest.entity,
+        source_system=manifest.source_system,
+        org=manifest.owner.org,
+        promise=timedelta(seconds=manifest.sla.usual_interval_s),
+        name={"vi": manifest.name.vi, "en": manifest.name.en},
+    )

@@ -1,0 +1,94 @@
+"""Connectors managed from the command line, on a running stack: nothing is counted twice, nothing is lost."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.stack import RunningStack, ioc
+
+PERIOD = ("--from", "2022-01-01", "--to", "2022-09-30")
+KPIS = ("dossier.received", "dossier.on_time_share")
+
+
+def figures(stack: RunningStack) -> list[tuple[Any, ...]]:
+    answers = [stack.json("kpi", "get", name, *PERIOD) for name in KPIS]
+    return [(item["value"], item["numerator"], item["denominator"]) for item in answers]
+
+
+def described(stack: RunningStack) -> Any:
+    return stack.json("connector", "describe", "portal")
+
+
+def until_processed(stack: RunningStack, published: int, within_s: float = 90) -> None:
+    """Until the portal's connector has published so many records and the stream has processed all."""
+    deadline = time.monotonic() + within_s
+    while True:
+        own = described(stack)["ioc"]
+        lags = [row["lag"] for row in stack.json("lag")]
+        if own["published"] >= published and not any(lags):
+            return
+        assert time.monotonic() < deadline, (own, lags)
+        time.sleep(0.3)
+
+
+def test_reading_again_from_the_beginning_counts_nothing_twice(stack: RunningStack) -> None:
+    before, published = figures(stack), described(stack)["ioc"]["published"]
+    assert before[0][0] > 0
+    refused = ioc(stack.environment, "connector", "offsets", "set", "portal", "--beginning", "--yes", check=False)
+    assert refused.returncode == 3
+    assert "ioc connector stop portal" in refused.stderr or "STOPPED" in refused.stderr
+    (told,) = stack.json("connector", "stop", "portal")
+    assert told["connector"]["state"] == "STOPPED"
+    asks = ioc(stack.environment, "connector", "offsets", "set", "portal", "--beginning", check=False)
+    assert asks.returncode == 2 and "--yes" in asks.stderr
+    ioc(stack.environment, "connector", "offsets", "set", "portal", "--beginning", "--yes")
+    assert stack.json("connector", "offsets", "show", "portal") == []
+    (told,) = stack.json("connector", "resume", "portal")
+    assert told["ioc"]["target"] == "running"
+    until_processed(stack, 2 * published)
+    assert figures(stack) == before
+    assert [act["act"] for act in stack.json("connector", "history", "portal")][-3:] == [
+        "stopped",
+        "position_set",
+        "resumed",
+    ]
+
+
+def test_a_changed_manifest_is_checked_first_and_runs_at_once(stack: RunningStack, tmp_path: Path) -> None:
+    source = (Path(__file__).parents[2] / "connectors" / "departments" / "portal.yaml").read_text(encoding="utf-8")
+    file = tmp_path / "portal.yaml"
+    file.write_text(source.replace("lookback_s: 60", "lookback_s: 61"), encoding="utf-8")
+    version = described(stack)["ioc"]["version"]
+    (checked,) = stack.json("connector", "apply", str(file), "--dry-run")
+    assert (checked["new"], checked["changed"]) == (False, True)
+    assert described(stack)["ioc"]["version"] == version
+    (applied,) = stack.json("connector", "apply", str(file))
+    assert applied["ioc"]["approved_version"] == version + 1
+    assert described(stack)["config"]["source.cursor.lookback_s"] == "61"
+    file.write_text(source.replace("records: data", "recods: data"), encoding="utf-8")
+    refused = ioc(stack.environment, "connector", "apply", str(file), check=False)
+    assert refused.returncode == 3
+    assert "recods" in refused.stderr and "records" in refused.stderr
+    assert described(stack)["ioc"]["version"] == version + 1
+
+
+def test_a_paused_webhook_asks_its_senders_to_keep_their_records(stack: RunningStack) -> None:
+    (told,) = stack.json("connector", "pause", "feedback-1022")
+    assert told["tasks"][0]["state"] == "PAUSED"
+    (told,) = stack.json("connector", "resume", "feedback-1022")
+    assert told["tasks"][0]["state"] == "RUNNING"
+    assert {item["connector"]: item["state"] for item in stack.json("connector", "ls")}.keys() >= {
+        "portal",
+        "feedback-1022",
+    }
+
+
+def test_messages_are_in_the_language_asked_for(stack: RunningStack) -> None:
+    absent = ("connector", "describe", "absent")
+    english = ioc(stack.environment, *absent, check=False)
+    vietnamese = ioc({**stack.environment, "IOC_LANG": "vi"}, *absent, check=False)
+    assert (english.returncode, vietnamese.returncode) == (1, 1)
+    assert "not found" in english.stderr
+    assert "Không có đầu nối" in vietnamese.stderr
