@@ -69,10 +69,14 @@ class CompactedTopic:
     waited out. For one event loop; not thread-safe. Keys are UTF-8; records without a key are passed over.
     """
 
-    def __init__(self, bootstrap: str, topic: str, partition_key: PartitionKey | None = None) -> None:
+    def __init__(
+        self, bootstrap: str, topic: str, partition_key: PartitionKey | None = None, *, keep_values: bool = True
+    ) -> None:
+        """`keep_values` False: callbacks alone see the values, `get` and `items` are empty."""
         self._bootstrap = bootstrap
         self._topic = topic
         self._partition_key = partition_key
+        self._keep_values = keep_values
         self._values: dict[str, bytes] = {}
         self._positions: dict[int, int] = {}
         self._callbacks: list[OnChange] = []
@@ -194,6 +198,18 @@ class CompactedTopic:
         except (KafkaError, OSError, TimeoutError) as error:
             raise self._away(error) from error
 
+    def position(self, partition: int = 0) -> int:
+        """The offset up to which the partition's records were applied here (exclusive)."""
+        return self._positions.get(partition, 0)
+
+    async def reach(self, offset: int, timeout_s: float = WRITE_TIMEOUT_S, partition: int = 0) -> None:
+        """Wait until the partition's records before `offset` are applied here. Raises TopicAwayError."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._reach({partition: offset})
+        except TimeoutError as error:
+            raise self._away(error) from error
+
     async def _partitions(self, consumer: AIOKafkaConsumer, producer: AIOKafkaProducer) -> list[int]:
         if self._topic not in await consumer.topics():
             raise TopicMissingError(
@@ -238,7 +254,7 @@ class CompactedTopic:
         key = record.key.decode("utf-8", "backslashreplace")
         if record.value is None:
             self._values.pop(key, None)
-        else:
+        elif self._keep_values:
             self._values[key] = record.value
         for callback in self._callbacks:
             callback(key, record.value)

@@ -46,6 +46,8 @@ class Broker:
                 "offsets.topic.num.partitions=4",
                 # A stack that was off for months must find its positions again: ten years.
                 "offsets.retention.minutes=5256000",
+                # Fifty by default, which take seconds to be made: the registry's first write waits for them.
+                "transaction.state.log.num.partitions=2",
                 "transaction.state.log.replication.factor=1",
                 "transaction.state.log.min.isr=1",
                 "share.coordinator.state.topic.replication.factor=1",

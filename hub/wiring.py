@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hub.connect.app import ConnectApp
+    from hub.registry.access import Ownership
     from hub.registry.app import RegistryApp
     from hub.security.gatekeeper import Gatekeeper
     from hub.serving import Listener
@@ -181,7 +182,37 @@ def registry_app(settings: Settings) -> RegistryApp:
     """The hub's own registry: its roles come in by the service key, people by theirs."""
     from hub.registry.app import build_registry
 
-    return build_registry(settings.bootstrap, access(settings).by_service_key)
+    own = settings.registry
+    return build_registry(
+        settings.bootstrap,
+        access(settings).by_service_key,
+        ownership(settings),
+        settings.registry_advertised_url,
+        own.session_timeout_s,
+        own.ca or own.tls_certificate,
+    )
+
+
+def ownership(settings: Settings) -> Ownership:
+    """Which units' connectors write which subjects; nobody's if a manifest is wrong, which another role will tell."""
+    import structlog
+
+    from connectors.errors import ConnectorError
+    from connectors.manifest import load_manifests
+    from hub.registry.access import NOBODY_OWNS, Ownership
+    from schemas.contract import load_contracts
+    from schemas.errors import SchemaError
+
+    try:
+        contracts, manifests = load_contracts(), load_manifests(*filter(None, [settings.connectors_dir]))
+    except (ConnectorError, SchemaError) as error:
+        structlog.get_logger("ioc.registry").warning("registry_knows_no_owners", cause=str(error))
+        return NOBODY_OWNS
+    return Ownership.of(
+        (contracts[manifest.entity].subject, manifest.owner.org)
+        for manifest in manifests.values()
+        if manifest.entity in contracts
+    )
 
 
 def registry_listener(settings: Settings) -> Listener:

@@ -51,6 +51,9 @@ def load_schema(text: str) -> Any:
     try:
         return orjson.loads(stripped)
     except orjson.JSONDecodeError as error:
+        if "depth limit" in str(error):
+            problem = f"the schema is not JSON of {MAX_DEPTH} levels at most: nested too deeply"
+            raise InvalidSchemaError("", problem) from error
         raise InvalidSchemaError("", f"the schema is not JSON: {error}") from error
 
 

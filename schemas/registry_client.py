@@ -125,7 +125,7 @@ class RegistryClient:
             response = self._http.request(method, path, json=body)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise RegistryUnavailableError(
-                f"the schema registry at {self._url} does not answer ({type(error).__name__})"
+                f"the schema registry at {self._url} does not answer ({_why(error)})"
             ) from error
         if response.is_success:
             try:
@@ -147,6 +147,12 @@ class _NotFoundError(RegistryError):
     def __init__(self, text: str, code: int | None) -> None:
         super().__init__(text)
         self.code = code
+
+
+def _why(error: Exception) -> str:
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return "its certificate is not trusted; name its authority in IOC_REGISTRY__CA"
+    return type(error).__name__
 
 
 def _quoted(subject: str) -> str:

@@ -38,7 +38,9 @@ def register(app: typer.Typer) -> None:
 
 
 def create(
-    role: Annotated[str, typer.Option("--role", metavar="admin|operator|department", help=t("Vai trò.", "Role."))],
+    role: Annotated[
+        str, typer.Option("--role", metavar="admin|operator|department|service", help=t("Vai trò.", "Role."))
+    ],
     org: Annotated[
         str | None, typer.Option("--org", help=t("Mã đơn vị.", "Code of the unit."), show_default=False)
     ] = None,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -12,7 +13,9 @@ import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from starlette.types import Receive, Scope, Send
 
-from hub.registry import faults
+from hub.registry import by_id, faults
+from hub.registry.access import NOBODY_OWNS, Guard, Ownership, PrincipalOf, check_references
+from hub.registry.by_id import ShortWay
 from hub.registry.decisions import Decisions
 from hub.registry.exchange import (
     Ask,
@@ -26,19 +29,23 @@ from hub.registry.exchange import (
     query_of,
     raw_path_of,
 )
+from hub.registry.forwarding import POSITION_HEADER, Forwarder
 from hub.registry.library import Library
 from hub.registry.log import PROBE_TIMEOUT_S, KafkaLog, LogAwayError, SchemaLog
 from hub.registry.metrics import RegistryMetrics, registry_metrics
 from hub.registry.registrar import Registrar
+from hub.registry.replica import Replica, Reply, tagged
 from hub.registry.rest import routes
 from hub.registry.store import Store
-from hub.security.access import Principal
 
+INDEXED_AT_ONCE = 50
+"""Schemas made findable between two looks at requests, some milliseconds."""
 RETRY_S = 0.5
 """Pause between attempts to open the log."""
 
-PrincipalOf = Callable[[str], Principal | None]
-"""Who holds a key, None if nobody does."""
+NOT_MODIFIED = 304
+CHALLENGE = ((b"www-authenticate", b'Bearer realm="ioc", Basic realm="ioc"'),)
+WRITING = frozenset({"POST", "PUT", "DELETE"})
 
 log = structlog.get_logger("ioc.registry")
 
@@ -46,18 +53,28 @@ log = structlog.get_logger("ioc.registry")
 class RegistryApp:
     """One registry. Its lifespan opens the log in the background: until then requests are answered 503."""
 
-    def __init__(self, schema_log: SchemaLog, principal_of: PrincipalOf | None, metrics: RegistryMetrics) -> None:
+    def __init__(
+        self,
+        schema_log: SchemaLog,
+        guard: Guard,
+        metrics: RegistryMetrics,
+        ca: Path | None = None,
+    ) -> None:
         self._log = schema_log
-        self._principal_of = principal_of
+        self._ca = ca
+        self._forwarder: Forwarder | None = None
+        self._replica: Replica | None = None
+        self._guard = guard
         self._metrics = metrics
         self._store = Store()
         library = Library(self._store)
         decisions = Decisions(self._store, library)
         registrar = Registrar(self._store, decisions, schema_log)
-        self._routes = Routes.of(routes(self._store, library, decisions, registrar))
+        self.routes = Routes.of(routes(self._store, library, decisions, registrar))
+        self._short_way = ShortWay(self._store)
         self._waits_for: str | None = "the log is not read yet"
         self._opening: asyncio.Task[None] | None = None
-        metrics.watch(self._store.counts)
+        metrics.watch(self._store.counts, lambda: schema_log.epoch)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -67,6 +84,8 @@ class RegistryApp:
 
     async def start(self) -> None:
         """Begin to open the log; returns at once. The lifespan calls it."""
+        self._forwarder = Forwarder(self._ca)
+        self._replica = Replica(self._log, self._forwarder)
         self._opening = asyncio.create_task(self._open(), name="registry opening")
 
     async def stop(self) -> None:
@@ -76,6 +95,8 @@ class RegistryApp:
             opening.cancel()
             await asyncio.gather(opening, return_exceptions=True)
         await self._log.close()
+        if self._forwarder is not None:
+            await self._forwarder.close()
 
     async def cause(self) -> str | None:
         """Why the registry cannot serve now, None if it can; asks Kafka, within `PROBE_TIMEOUT_S`."""
@@ -97,7 +118,11 @@ class RegistryApp:
                 await asyncio.sleep(RETRY_S)
             else:
                 self._waits_for = None
-                return
+                break
+        indexed = False
+        while not indexed:
+            indexed = self._store.index(INDEXED_AT_ONCE)
+            await asyncio.sleep(0)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -115,19 +140,26 @@ class RegistryApp:
         begun = time.perf_counter()
         headers = headers_of(scope)
         kind = answer_type(headers.get(b"accept", b""))
-        name, status = "none", 200
-        extra: tuple[tuple[bytes, bytes], ...] = ()
+        if path.startswith(by_id.PATH) and scope["method"] == "GET" and self._waits_for is None:
+            quick = self._short_way.reply(path, scope, headers)
+            if quick is not None and self._guard.reads_all(credential_of(headers)):
+                await _send(send, quick)
+                self._metrics.answered(by_id.ROUTE, quick.status, time.perf_counter() - begun)
+                return
+        name = "none"
         try:
-            route, segments = self._routes.find(scope["method"], path)
+            route, segments = self.routes.find(scope["method"], path)
             name = route.name
-            answer: Any = await self._answer(route, segments, scope, headers, receive, accepted=kind is not None)
+            reply = await self._answer(route, segments, scope, headers, receive, accepted=kind is not None)
+            if scope["method"] in WRITING:
+                reply = replace(reply, extra=((POSITION_HEADER, str(self._log.position).encode()),))
+            else:
+                reply = tagged(reply, headers)
         except faults.Fault as fault:
-            status = fault.status
-            answer = fault_body(fault, headers.get(b"accept-language", b""))
-            if status == 401:
-                extra = ((b"www-authenticate", b'Bearer realm="ioc", Basic realm="ioc"'),)
-        await _send(send, status, answer, kind, *extra, head=scope["method"] == "HEAD")
-        self._metrics.answered(name, status, time.perf_counter() - begun)
+            body = fault_body(fault, headers.get(b"accept-language", b""))
+            reply = Reply(fault.status, body, extra=CHALLENGE if fault.status == 401 else ())
+        await _send(send, replace(reply, kind=reply.kind or kind), head=scope["method"] == "HEAD")
+        self._metrics.answered(name, reply.status, time.perf_counter() - begun)
 
     async def _answer(
         self,
@@ -138,29 +170,21 @@ class RegistryApp:
         receive: Receive,
         *,
         accepted: bool,
-    ) -> Any:
+    ) -> Reply:
         if not accepted:
             raise faults.plain(406, "Not Acceptable")
-        self._let_in(route, headers)
-        if self._waits_for is not None:
-            raise faults.log_away(self._waits_for)
+        sees = self._guard.let_in(route, segments, credential_of(headers))
+        if self._waits_for is not None or self._replica is None:
+            raise faults.log_away(self._waits_for or "not started")
         body = await body_of(headers, receive) if scope["method"] in ("POST", "PUT") else {}
-        return await route.handler(Ask(segments, query_of(scope), body))
-
-    def _let_in(self, route: Route, headers: dict[bytes, bytes]) -> None:
-        if self._principal_of is None:
-            return
-        key = credential_of(headers)
-        principal = self._principal_of(key) if key is not None else None
-        if principal is None:
-            raise faults.unauthorized()
-        if not principal.may(route.permission):
-            raise faults.forbidden()
+        ask = Ask(segments, query_of(scope), body, sees)
+        check_references(ask)
+        return await self._replica.answer(route, ask, scope, headers)
 
     async def _face(self, path: str, scope: Scope, send: Send) -> None:
         if path == "/metrics":
             text = generate_latest(self._metrics.registry) + generate_latest(REGISTRY)
-            await _send(send, 200, text, CONTENT_TYPE_LATEST)
+            await _send(send, Reply(200, text, CONTENT_TYPE_LATEST))
             return
         cause = await self.cause() if path == "/readyz" else None
         body: dict[str, Any] = {"status": "ok" if cause is None else "unavailable"}
@@ -168,33 +192,46 @@ class RegistryApp:
             body["checks"] = {"log": {"ok": cause is None, "cause": cause}}
         elif path == "/readyz":
             body["failing"] = [] if cause is None else ["log"]
-        await _send(send, 200 if cause is None else 503, body, "application/json")
+        await _send(send, Reply(200 if cause is None else 503, body, "application/json"))
 
 
-async def _send(
-    send: Send, status: int, answer: Any, kind: str | None, *extra: tuple[bytes, bytes], head: bool = False
-) -> None:
-    payload = answer if isinstance(answer, bytes) else orjson.dumps(answer)
-    headers = [
-        (b"content-type", (kind or "application/json").encode()),
-        (b"content-length", str(len(payload)).encode()),
-        *extra,
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+async def _send(send: Send, reply: Reply, *, head: bool = False) -> None:
+    payload = reply.body if isinstance(reply.body, bytes) else orjson.dumps(reply.body)
+    headers = list(reply.extra)
+    if reply.status != NOT_MODIFIED:
+        kind = (reply.kind or "application/json").encode()
+        headers += [(b"content-type", kind), (b"content-length", str(len(payload)).encode())]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if head else payload})
 
 
 def create_app(
-    schema_log: SchemaLog, principal_of: PrincipalOf | None = None, registry: CollectorRegistry | None = None
+    schema_log: SchemaLog,
+    principal_of: PrincipalOf | None = None,
+    registry: CollectorRegistry | None = None,
+    ca: Path | None = None,
+    ownership: Ownership = NOBODY_OWNS,
 ) -> RegistryApp:
-    """A registry over any log. `principal_of` None lets everybody do everything: for tests only."""
-    return RegistryApp(schema_log, principal_of, registry_metrics(registry or CollectorRegistry()))
+    """A registry over any log. `principal_of` None lets everybody do everything: for tests only.
+
+    `ca`: PEM file of the authority to trust when writes are forwarded by HTTPS. `ownership`: what departments may.
+    """
+    guard = Guard(principal_of, ownership)
+    return RegistryApp(schema_log, guard, registry_metrics(registry or CollectorRegistry()), ca)
 
 
-def build_registry(bootstrap: str, principal_of: PrincipalOf) -> RegistryApp:
+def build_registry(
+    bootstrap: str,
+    principal_of: PrincipalOf,
+    ownership: Ownership,
+    url: str,
+    session_timeout_s: float,
+    ca: Path | None = None,
+) -> RegistryApp:
     """The registry over Kafka's `_schemas`: an ASGI application to be served with its lifespan.
 
     Does not connect before the lifespan begins; waits there for Kafka and the topic, and is ready by `/readyz`.
-    `principal_of` is `Gatekeeper.by_service_key`.
+    `principal_of` is `Gatekeeper.by_service_key`; `url` is told to the other registries.
     """
-    return create_app(KafkaLog(bootstrap), principal_of)
+    schema_log = KafkaLog(bootstrap, url=url, session_timeout_s=session_timeout_s)
+    return create_app(schema_log, principal_of, ca=ca, ownership=ownership)

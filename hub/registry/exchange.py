@@ -22,17 +22,27 @@ from hub.security.access import Permission
 CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 ANSWERED_TYPES = (CONTENT_TYPE, "application/vnd.schemaregistry+json", "application/json")
 TAKEN_TYPES = (*ANSWERED_TYPES, "application/octet-stream")
-BODY_LIMIT_BYTES = 1_048_576
+BODY_LIMIT_BYTES = 1_000_000
 """Largest body; contracts have some kilobytes."""
+
+
+Sees = Callable[[str], bool]
+"""Whether the caller may see a subject."""
+
+
+def sees_all(_: str) -> bool:
+    """The sight of who may see all subjects."""
+    return True
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request: the decoded variable segments in their order, the query, the decoded body."""
+    """One request: the decoded variable segments in their order, the query, the decoded body, the caller's sight."""
 
     segments: tuple[str, ...]
     query: Mapping[str, str]
     body: dict[str, Any]
+    sees: Sees = sees_all
 
     def flag(self, name: str) -> bool:
         """Whether a query parameter is true."""
@@ -58,23 +68,21 @@ class Route:
 class Routes:
     """Finds routes by the number of segments and the fixed ones among them; fixed ones win."""
 
-    by_shape: dict[tuple[str | None, ...], dict[str, Route]] = field(default_factory=dict)
+    by_length: dict[int, dict[tuple[str | None, ...], dict[str, Route]]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, routes: Sequence[Route]) -> Routes:
         made = cls()
         for route in routes:
             shape = tuple(None if part == "*" else part for part in _split(route.pattern))
-            made.by_shape.setdefault(shape, {})[route.method] = route
+            made.by_length.setdefault(len(shape), {}).setdefault(shape, {})[route.method] = route
         return made
 
     def find(self, method: str, raw_path: str) -> tuple[Route, tuple[str, ...]]:
         """The route and its decoded segments. Raises Fault 404 or 405."""
         parts = _split(raw_path)
-        for shape, methods in self.by_shape.items():
-            if len(shape) == len(parts) and all(
-                fixed is None or fixed == part for fixed, part in zip(shape, parts, strict=True)
-            ):
+        for shape, methods in self.by_length.get(len(parts), {}).items():
+            if all(fixed is None or fixed == part for fixed, part in zip(shape, parts, strict=True)):
                 route = methods.get("GET" if method == "HEAD" else method)
                 if route is None:
                     raise plain(405, "Method Not Allowed")

@@ -177,8 +177,10 @@ def unauthorized() -> Fault:
     return Fault(
         401,
         401,
-        "A key is needed: Authorization: Bearer KEY, or the key as the password of basic authentication",
-        "Cần có khóa: Authorization: Bearer KHÓA, hoặc khóa làm mật khẩu của xác thực cơ bản",
+        "A key is needed: Authorization: Bearer KEY, or basic authentication with the key as the password "
+        "(basic.auth.user.info=NAME:KEY, any name); `ioc key create` makes one",
+        "Cần có khóa: Authorization: Bearer KHÓA, hoặc xác thực cơ bản với khóa làm mật khẩu "
+        "(basic.auth.user.info=TÊN:KHÓA, tên tùy ý); tạo bằng `ioc key create`",
     )
 
 
@@ -186,5 +188,28 @@ def forbidden() -> Fault:
     return Fault(403, 403, "This key may not do that", "Khóa này không được phép làm việc đó")
 
 
+def not_your_subject(subject: str, unit: str) -> Fault:
+    return Fault(
+        403,
+        403,
+        f"A key of unit {unit} may not do that with {subject!r}: its connectors do not write it, or not alone",
+        f"Khóa của đơn vị {unit} không được làm việc đó với «{subject}»: "
+        "đầu nối của đơn vị không ghi thực thể này, hoặc đơn vị khác cũng ghi",
+    )
+
+
+LOG_AWAY = 50001
+FORWARDING_FAILED = 50003
+LEADER_UNKNOWN = 50004
+
+
+def forwarding_failed(cause: str) -> Fault:
+    return Fault(503, FORWARDING_FAILED, f"The registry that writes could not be asked: {cause}. Try again")
+
+
+def leader_unknown() -> Fault:
+    return Fault(503, LEADER_UNKNOWN, "No registry may write at this moment; one is being elected. Try again")
+
+
 def log_away(cause: str) -> Fault:
-    return Fault(503, 50001, f"The registry's log cannot be used now: {cause}. Try again")
+    return Fault(503, LOG_AWAY, f"The registry's log cannot be used now: {cause}. Try again")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily
@@ -21,15 +21,22 @@ class RegistryMetrics:
     registry: CollectorRegistry
     requests: Counter
     latency: Histogram
+    _counted: dict[tuple[str, int], tuple[Counter, Histogram]] = field(default_factory=dict)
+    """The instruments by their labels: looking them up by labels costs more than counting."""
 
     def answered(self, operation: str, status: int, elapsed_s: float) -> None:
         """Count one answer."""
-        self.requests.labels(operation, str(status)).inc()
-        self.latency.labels(operation).observe(elapsed_s)
+        counted = self._counted.get((operation, status))
+        if counted is None:
+            counted = self.requests.labels(operation, str(status)), self.latency.labels(operation)
+            self._counted[operation, status] = counted
+        counted[0].inc()
+        counted[1].observe(elapsed_s)
 
-    def watch(self, counts: Counts) -> None:
-        """Show what a store holds."""
+    def watch(self, counts: Counts, epoch: Callable[[], int]) -> None:
+        """Show what a store holds, and whether this instance writes."""
         self.registry.register(_Held(counts))
+        self.registry.register(_Epoch(epoch))
 
 
 class _Held(Collector):
@@ -44,6 +51,15 @@ class _Held(Collector):
             strict=True,
         ):
             yield GaugeMetricFamily(f"ioc_registry_{name}", text, value)
+
+
+class _Epoch(Collector):
+    def __init__(self, epoch: Callable[[], int]) -> None:
+        self._epoch = epoch
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        text = "Epoch this instance writes the log with; -1 while another one does."
+        yield GaugeMetricFamily("ioc_registry_epoch", text, self._epoch())
 
 
 def registry_metrics(registry: CollectorRegistry) -> RegistryMetrics:

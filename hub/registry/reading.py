@@ -6,7 +6,7 @@ from typing import Any
 
 from hub.registry import asked, faults
 from hub.registry.decisions import Decisions
-from hub.registry.exchange import Ask, Route
+from hub.registry.exchange import Ask, Route, sees_all
 from hub.registry.library import Library
 from hub.registry.records import AVRO
 from hub.registry.store import DEFAULT_LEVEL, Schema, Store, Version
@@ -70,13 +70,13 @@ class Reading:
         return {"version": product_version(), "commitId": ""}
 
     async def schema(self, ask: Ask) -> Any:
-        answer = _content(self._schema(asked.schema_id(ask.segments[0])))
+        answer = content(self._seen(ask))
         if ask.flag("fetchMaxId"):
             answer["maxId"] = self._store.last_id
         return answer
 
     async def schema_raw(self, ask: Ask) -> Any:
-        return self._raw(asked.schema_id(ask.segments[0]))
+        return _raw(self._seen(ask))
 
     async def schema_versions(self, ask: Ask) -> Any:
         uses = [{"subject": version.subject, "version": version.number} for version in self._uses(ask)]
@@ -89,7 +89,7 @@ class Reading:
         prefix, deleted = asked.prefix(ask), ask.flag("deleted")
         listed: list[Version] = []
         for subject in self._store.subjects(deleted=deleted):
-            if subject.startswith(prefix):
+            if subject.startswith(prefix) and ask.sees(subject):
                 versions = self._store.versions(subject, deleted=deleted)
                 listed += versions[-1:] if ask.flag("latestOnly") else versions
         return [self._shown(version) for version in asked.page(listed, ask)]
@@ -98,7 +98,9 @@ class Reading:
         prefix, only = asked.prefix(ask), ask.flag("deletedOnly")
         names = self._store.subjects(deleted=only or ask.flag("deleted"))
         live = set(self._store.subjects()) if only else frozenset()
-        return asked.page([name for name in names if name.startswith(prefix) and name not in live], ask)
+        return asked.page(
+            [name for name in names if name.startswith(prefix) and name not in live and ask.sees(name)], ask
+        )
 
     async def versions(self, ask: Ask) -> Any:
         only, negative = ask.flag("deletedOnly"), ask.flag("deletedAsNegative")
@@ -110,7 +112,7 @@ class Reading:
         return self._shown(self._version(ask, deleted=ask.flag("deleted")))
 
     async def version_schema(self, ask: Ask) -> Any:
-        return self._raw(self._version(ask, deleted=ask.flag("deleted")).id)
+        return _raw(self._schema(self._version(ask, deleted=ask.flag("deleted")).id))
 
     async def referenced_by(self, ask: Ask) -> Any:
         version = self._version(ask, deleted=True)
@@ -171,17 +173,22 @@ class Reading:
 
     def _shown(self, version: Version) -> dict[str, Any]:
         head = {"subject": version.subject, "id": version.id, "version": version.number}
-        return {**head, **_content(self._schema(version.id))}
+        return {**head, **content(self._schema(version.id))}
 
-    def _raw(self, schema_id: int) -> bytes:
-        held = self._schema(schema_id)
-        # Another registry may have written a bare primitive's name, which is no JSON.
-        return held.text.encode() if held.kind != AVRO or held.text[:1] in '{["' else f'"{held.text}"'.encode()
+    def _seen(self, ask: Ask) -> Schema:
+        """The schema by id, if any of its versions is one that the caller may see."""
+        schema_id = asked.schema_id(ask.segments[0])
+        if ask.sees is not sees_all and not self._visible(ask, schema_id, deleted=True):
+            raise faults.schema_not_found(f"Schema {schema_id}")
+        return self._schema(schema_id)
+
+    def _visible(self, ask: Ask, schema_id: int, *, deleted: bool) -> list[Version]:
+        return [version for version in self._store.uses(schema_id, deleted=deleted) if ask.sees(version.subject)]
 
     def _uses(self, ask: Ask) -> list[Version]:
         schema_id, subject = asked.schema_id(ask.segments[0]), ask.query.get("subject")
-        self._schema(schema_id)
-        uses = self._store.uses(schema_id, deleted=ask.flag("deleted"))
+        self._seen(ask)
+        uses = self._visible(ask, schema_id, deleted=ask.flag("deleted"))
         return [version for version in uses if not subject or version.subject == subject]
 
     def _schema(self, schema_id: int) -> Schema:
@@ -208,7 +215,13 @@ class Reading:
         raise faults.version_not_found(number)
 
 
-def _content(held: Schema) -> dict[str, Any]:
+def content(held: Schema) -> dict[str, Any]:
+    """A schema as it is answered."""
     kind = {} if held.kind == AVRO else {"schemaType": held.kind}
     references = {"references": [item.shown() for item in held.references]} if held.references else {}
     return {**kind, **references, "schema": held.text}
+
+
+def _raw(held: Schema) -> bytes:
+    # Another registry may have written a bare primitive's name, which is no JSON.
+    return held.text.encode() if held.kind != AVRO or held.text[:1] in '{["' else f'"{held.text}"'.encode()

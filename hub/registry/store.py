@@ -5,9 +5,11 @@ Folding the whole log again, or a part of it twice, leads to the same state.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+
+import lz4.block
 
 from hub.registry.offer import stored_form
 from hub.registry.records import (
@@ -40,13 +42,25 @@ class Version:
 
 @dataclass(slots=True)
 class Schema:
-    """What an id stands for, and the subjects' versions that have it."""
+    """What an id stands for, and the subjects' versions that have it. `packed` is its text, compressed by LZ4."""
 
-    text: str
-    form: bytes
+    packed: bytes
     references: tuple[Reference, ...] = ()
     kind: str = AVRO
     uses: set[tuple[str, int]] = field(default_factory=set)
+    known_form: bytes | None = None
+
+    @property
+    def form(self) -> bytes:
+        """Its form for comparing; worked out when it is first asked for."""
+        if self.known_form is None:
+            self.known_form = stored_form(self.text, self.references)
+        return self.known_form
+
+    @property
+    def text(self) -> str:
+        """The schema as it was registered."""
+        return str(lz4.block.decompress(self.packed), "utf-8")
 
 
 class Store:
@@ -56,6 +70,7 @@ class Store:
         self._versions: dict[str, dict[int, Version]] = {}
         self._schemas: dict[int, Schema] = {}
         self._ids: dict[bytes, int] = {}
+        self._not_indexed: deque[int] = deque()
         self._referrers: defaultdict[tuple[str, int], set[int]] = defaultdict(set)
         self._levels: dict[str | None, Level] = {}
         self._modes: dict[str | None, Mode] = {}
@@ -97,9 +112,9 @@ class Store:
     def _add(self, record: SchemaRecord) -> None:
         held = self._schemas.get(record.id)
         if held is None:
-            form = stored_form(record.text, record.references)
-            self._schemas[record.id] = held = Schema(record.text, form, record.references, record.kind)
-            self._ids.setdefault(form, record.id)
+            packed = lz4.block.compress(record.text.encode())
+            self._schemas[record.id] = held = Schema(packed, record.references, record.kind)
+            self._not_indexed.append(record.id)
             for item in record.references:
                 self._referrers[item.subject, item.version].add(record.id)
         known = self._versions.setdefault(record.subject, {})
@@ -109,6 +124,19 @@ class Store:
             self._release(before)
         known[record.version] = Version(record.subject, record.version, record.id, record.deleted)
         self._last_id = max(self._last_id, record.id)
+
+    def index(self, most: int | None = None) -> bool:
+        """Make schemas findable by their form, `most` of them at a time; whether all are.
+
+        Reading by id needs none of it, so that a large log is served before this is done.
+        """
+        count = len(self._not_indexed) if most is None else min(most, len(self._not_indexed))
+        for _ in range(count):
+            schema_id = self._not_indexed.popleft()
+            held = self._schemas.get(schema_id)
+            if held is not None:
+                self._ids.setdefault(held.form, schema_id)
+        return not self._not_indexed
 
     def _remove(self, subject: str, number: int) -> None:
         version = self._versions.get(subject, {}).pop(number, None)
@@ -162,6 +190,7 @@ class Store:
 
     def id_of(self, form: bytes) -> int | None:
         """The id of a schema in its form for comparing."""
+        self.index()
         return self._ids.get(form)
 
     def uses(self, schema_id: int, *, deleted: bool = False) -> list[Version]:
@@ -177,7 +206,7 @@ class Store:
 
     def find(self, subject: str, form: bytes, *, deleted: bool = False) -> Version | None:
         """The subject's latest version that is this schema."""
-        schema_id = self._ids.get(form)
+        schema_id = self.id_of(form)
         matching = [version for version in self.versions(subject, deleted=deleted) if version.id == schema_id]
         return matching[-1] if matching else None
 

@@ -26,22 +26,22 @@ READING = frozenset(
 )
 
 SERVICE = "service"
-"""The hub's own roles among themselves; no key of this role is ever made for a person."""
+"""Programs: the hub's own roles among themselves, another hub, Kafka clients. No figures, the registry only."""
 
 PERMISSIONS: dict[str, frozenset[Permission]] = {
     "admin": frozenset(Permission),
     "operator": READING | {Permission.CONNECTOR_OPERATE, Permission.CONNECTOR_APPROVE},
-    "department": READING | {Permission.CONNECTOR_OPERATE, Permission.CONNECTOR_WRITE},
+    "department": READING | {Permission.CONNECTOR_OPERATE, Permission.CONNECTOR_WRITE, Permission.REGISTRY_WRITE},
     SERVICE: frozenset({Permission.REGISTRY_READ, Permission.REGISTRY_WRITE}),
 }
-"""What a department may do is further bound to its own unit: the rows it reads, the connectors it touches. It
-registers its connectors; the IOC (operator, administrator) approves them."""
+"""What a department may do is further bound to its own unit: the rows it reads, the connectors it touches, the
+registry's subjects. It registers its connectors; the IOC (operator, administrator) approves them."""
 
 EVERYWHERE = frozenset({"admin", "operator"})
 """Roles that see the whole province."""
 
-LETTERS = {"admin": "a", "operator": "o", "department": "d"}
-"""Roles of people, and the letter in their keys."""
+LETTERS = {"admin": "a", "operator": "o", "department": "d", SERVICE: "s"}
+"""Roles that keys are made for, and the letter in them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -184,6 +184,14 @@ def connect(_: Size) -> Figures:
         return measured.measure(bootstrap, Path(folder) / "connect")
 
 
+def registry(size: Size) -> Figures:
+    """The schema registry: a start over 100,000 versions, reads by id, registrations, refusals under load."""
+    from tests.benchmarks import registry as measured
+
+    with tempfile.TemporaryDirectory() as folder, kafka_process(Path(folder)) as bootstrap:
+        return measured.measure(bootstrap, Path(folder), size.scale)
+
+
 COMPARED = ("whole", "peers", "limits", "like")
 """Parts of one comparison, `core`: those asked for run in the same interleaved repeats. `whole`: Kafka to the
 warehouse, and its bare limit."""
@@ -202,6 +210,7 @@ PARTS: dict[str, Callable[[Size], Figures]] = {
     "live": live_latency,
     "connectors": connectors,
     "connect": connect,
+    "registry": registry,
 }
 
 

@@ -15,9 +15,13 @@ import pytest
 import uvicorn
 from kafka import KafkaAdminClient
 
-from hub.registry.app import PrincipalOf, create_app
+from hub.registry.access import NOBODY_OWNS, Ownership, PrincipalOf
+from hub.registry.app import create_app
 from hub.registry.log import KafkaLog
 from tests.conftest import free_port
+
+SESSION_TIMEOUT_S = 3.0
+"""A registry of a test that is not told goodbye keeps the next one waiting no longer."""
 
 
 class _Server(uvicorn.Server):
@@ -34,14 +38,15 @@ def serve_registry(
     *,
     before_ready: Callable[[str], None] | None = None,
     becomes_ready: bool = True,
+    ownership: Ownership = NOBODY_OWNS,
 ) -> Iterator[str]:
     """A registry on its own loop and port; its URL. `before_ready` is called when it answers but may not be ready."""
     port = free_port()
-    app = create_app(KafkaLog(bootstrap, topic), principal_of)
+    url = f"http://127.0.0.1:{port}"
+    app = create_app(KafkaLog(bootstrap, topic, url, SESSION_TIMEOUT_S), principal_of, ownership=ownership)
     server = _Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, access_log=False))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()))
     thread.start()
-    url = f"http://127.0.0.1:{port}"
     try:
         if before_ready is not None:
             wait_ready(url, path="/livez")

@@ -83,11 +83,12 @@ def test_the_log_has_confluents_record_format(kafka: str, schemas_topic: str) ->
         httpx2.put(f"{url}/config/s", json={"compatibility": "FULL"})
     consumer = KafkaConsumer(schemas_topic, bootstrap_servers=kafka, auto_offset_reset="earliest")
     records = []
-    while len(records) < 2:
+    while len(records) < 3:
         for batch in consumer.poll(timeout_ms=5_000).values():
-            records += [(message.key, json.loads(message.value)) for message in batch]
+            records += [(message.key, json.loads(message.value or "null")) for message in batch]
     consumer.close()
-    (schema_key, schema), (level_key, level) = records
+    (mark_key, _), (schema_key, schema), (level_key, level) = records
+    assert mark_key == b'{"keytype":"NOOP","magic":0}'
     assert schema_key == b'{"keytype":"SCHEMA","subject":"s","version":1,"magic":1}'
     assert json.loads(schema.pop("schema")) == json.loads(record("a"))
     assert schema == {"subject": "s", "version": 1, "id": 1, "deleted": False}

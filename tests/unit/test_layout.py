@@ -17,6 +17,8 @@ HOMES = {
         "connectors/publish.py",
         "connectors/compacted.py",
         "connectors/membership.py",
+        "hub/registry/election.py",
+        "hub/registry/fenced_writer.py",
         "streams/fetched.py",
         "streams/replay.py",
         "streams/topic_log.py",
@@ -26,9 +28,9 @@ HOMES = {
     "clickhouse_connect": {"streams/warehouse/client.py"},
     "chdb": {"streams/warehouse/engine.py"},
     "fastavro": {"schemas/codec.py"},
-    "httpx2": {"connectors/http_client.py", "schemas/registry_client.py"},
     "cronsim": {"schemas/recurrence.py"},
     "holidays": {"schemas/days.py"},
+    "httpx2": {"connectors/http_client.py", "hub/registry/forwarding.py", "schemas/registry_client.py"},
     "babel": {"hub/web/formats.py", "hub/locale/catalogue.py"},
 }
 """Client libraries and the only modules that may import them: where their errors are mapped."""
