@@ -1,8 +1,10 @@
-"""`ioc kpi backfill` and `ioc rebuild`: which tables are made anew, one at a time, under the one lease."""
+"""`ioc kpi backfill`, `ioc kpi retire` and `ioc rebuild`: which tables are made anew or given up, one at a time, under
+the one lease."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 
 import structlog
@@ -24,6 +26,42 @@ log = structlog.get_logger()
 
 class UnknownNameError(StreamError):
     """No KPI, rollup or entity has the name; the message names those there are."""
+
+
+class RollupUsedError(StreamError):
+    """A KPI rests on the rollup: take it out of the KPI file first."""
+
+
+def retire(warehouse: Warehouse, name: str, plans: Mapping[str, EntityPlan]) -> None:
+    """Drop view and table of a rollup that no KPI rests on any more; a back-fill can make them again.
+
+    Before anything changes: `UnknownNameError`, `RollupUsedError`, `RebuildRunningError`. Blocks for a second.
+    """
+    catalogue = Catalogue(warehouse)
+    catalogue.create()
+    made = {entry.rollup for entry in catalogue.entries() if entry.state is not State.DROPPED}
+    known = {rollup for rollup in made if "_by_" in rollup}
+    if name not in known:
+        raise UnknownNameError(f"there is no rollup {name!r}; rollups: {', '.join(sorted(known))}")
+    for plan in plans.values():
+        for rollup in plan.rollups:
+            if rollup.table == name:
+                on = [kpi.id for kpi in plan.kpis if any(term.time == rollup.time for term in kpi.terms.values())]
+                raise RollupUsedError(f"{name} is used by {', '.join(sorted(on))}: take it out of the KPI file first")
+    lease = Lease(warehouse, f"ioc kpi retire {name}")
+    lease.acquire(max((entry.seq for entry in catalogue.entries()), default=0))
+    try:
+        catalogue.change(
+            lambda entries: [
+                replace(entry, state=State.RETIRED, cuts=(), chunks=())
+                for entry in entries
+                if entry.rollup == name and entry.state not in (State.RETIRED, State.DROPPED)
+            ]
+        )
+        catalogue.sweep(name)
+    finally:
+        lease.release(finished=True)
+    log.info("rollup_retired", rollup=name)
 
 
 def rollups_of(name: str, plans: Mapping[str, EntityPlan]) -> tuple[str, ...]:

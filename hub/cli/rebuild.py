@@ -1,4 +1,4 @@
-"""`ioc kpi backfill`, `ioc kpi rollups` and `ioc rebuild`: tables made anew while events flow."""
+"""`ioc kpi backfill`, `ioc kpi rollups`, `ioc kpi retire` and `ioc rebuild`: tables made anew while events flow."""
 
 from __future__ import annotations
 
@@ -67,6 +67,15 @@ def register_kpi(kpi: typer.Typer) -> None:
         ),
     )(backfill)
     kpi.command("rollups", help=t("Các bảng tổng hợp và trạng thái.", "The rollup tables and their states."))(rollups)
+    kpi.command(
+        "retire",
+        help=t(
+            "Bỏ bảng tổng hợp mà không còn chỉ số nào dùng; có thể tính lại bằng ioc kpi backfill.\n\n"
+            "Ví dụ:  ioc kpi retire dossier_by_due_at",
+            "Drop a rollup that no KPI rests on any more; ioc kpi backfill can compute it again.\n\n"
+            "Example:  ioc kpi retire dossier_by_due_at",
+        ),
+    )(retire)
 
 
 def backfill(
@@ -136,6 +145,24 @@ def rollups(output: Annotated[Format, typer.Option("--output", "-o")] = Format.T
         if entry.state is not State.DROPPED
     ]
     show_rows(rows, ROLLUP_COLUMNS, output)
+
+
+def retire(
+    name: Annotated[str, typer.Argument(metavar="ROLLUP", help=t("Bảng tổng hợp.", "The rollup."))],
+) -> None:
+    from hub.wiring import warehouse_client
+    from streams.errors import StreamError
+    from streams.rebuild import RollupUsedError, UnknownNameError
+    from streams.rebuild import retire as work
+
+    declared = read_declared(settings())
+    try:
+        work(warehouse_client(settings(), read_only=False), name, declared.plans)
+    except (UnknownNameError, RollupUsedError) as error:
+        leave(Exit.USAGE, str(error))
+    except StreamError as error:
+        leave(Exit.FAILED, str(error))
+    say(t(f"Đã bỏ: {name}", f"Retired: {name}"))
 
 
 def _run(declared: Declarations, entity: str, names: Sequence[str] | None, work: Work) -> list[str]:

@@ -83,10 +83,25 @@ def place(warehouse: Warehouse, targets: Sequence[Target]) -> None:
             fresh.append((target, _create(warehouse, target, number)))
         else:
             log.warning("rollup_planned", rollup=target.name, cure=cure(target.name))
+    for entry in unused(entries, targets):
+        log.warning("rollup_unused", rollup=entry.rollup, cure=f"ioc kpi retire {entry.rollup}")
     if fresh:
         _enter(warehouse, catalogue, fresh)
     if any(entry.state is State.RETIRED for entry in entries):
         catalogue.sweep()
+
+
+def unused(entries: Sequence[Entry], targets: Sequence[Target]) -> list[Entry]:
+    """The live rollups of these entities that are no target any more: every block still pays for their views.
+
+    They are left as they are: an older worker beside this one may serve KPIs from them.
+    """
+    named, entities = {target.name for target in targets}, {target.entity for target in targets}
+    return [
+        entry
+        for entry in entries
+        if entry.state is State.LIVE and entry.entity in entities and entry.rollup not in named
+    ]
 
 
 def cure(rollup: str) -> str:

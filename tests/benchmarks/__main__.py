@@ -125,6 +125,14 @@ def rebuild(size: Size) -> Figures:
         return rebuilding.measure(bootstrap, url, folder, size.of(10_000_000))
 
 
+def audit(size: Size) -> Figures:
+    """What the audit costs beside the flow, and how soon it sees what is wrong among 20M changes."""
+    from tests.benchmarks import auditing
+
+    with place() as (bootstrap, url, folder):
+        return auditing.measure(bootstrap, url, folder, size.of(20_000_000))
+
+
 def cores(size: Size) -> Figures:
     """End to end with one and two workers: whose processor time it was."""
     from tests.benchmarks import cores as measured
@@ -205,6 +213,7 @@ PARTS: dict[str, Callable[[Size], Figures]] = {
     "start": start,
     "rollups": rollups,
     "rebuild": rebuild,
+    "audit": audit,
     "profile": profile,
     "demo": demo,
     "live": live_latency,

@@ -1,5 +1,5 @@
 """One stream worker over the benchmark's entity, until it is killed or asked to stop:
-`python -m tests.benchmarks.case_worker BOOTSTRAP WAREHOUSE_URL NAME GROUP STATE_DIR [CACHED_STATES]`.
+`python -m tests.benchmarks.case_worker BOOTSTRAP WAREHOUSE_URL NAME GROUP STATE_DIR [CACHED_STATES [no-audit]]`.
 """
 
 from __future__ import annotations
@@ -20,12 +20,16 @@ from tests.benchmarks.events import contract, schema_text
 SESSION_TIMEOUT = timedelta(seconds=6)
 
 
-async def work(bootstrap: str, url: str, name: str, group: str, state: str, cached_states: str = "200000") -> None:
+async def work(
+    bootstrap: str, url: str, name: str, group: str, state: str, cached_states: str = "200000", audit: str = "audit"
+) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     quarantine = KafkaQuarantine(Publisher(bootstrap, client_id="benchmark-quarantine"))
-    settings = StreamSettings(bootstrap, Path(state) / "faust", group, SESSION_TIMEOUT, int(cached_states))
+    settings = StreamSettings(
+        bootstrap, Path(state) / "faust", group, SESSION_TIMEOUT, int(cached_states), audit=audit == "audit"
+    )
     worker = StreamWorker(settings, [contract(name)], Warehouse(url), schema_text, quarantine, topic_ids(bootstrap))
     try:
         await worker.run(stop)

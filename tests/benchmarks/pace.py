@@ -1,7 +1,8 @@
 """Events at a steady rate, each marked with its partition, so that a rollup tells how far each partition is visible.
 
-`python -m tests.benchmarks.pace BOOTSTRAP TOPIC RATE SECONDS FILE` makes the events first, then sends them; FILE gets
-one JSON list: [partition, monotonic time just before sending, events sent to that partition by then].
+`python -m tests.benchmarks.pace BOOTSTRAP TOPIC RATE SECONDS FILE BEGIN` makes the events first – or takes them from
+the folder of FILE, where the first repeat leaves them – and then sends them; FILE gets one JSON list: [partition,
+monotonic time just before sending, events sent to that partition by then].
 The mark is the commune's code, which is a dimension of every rollup.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import pickle
 import subprocess
 import sys
 import threading
@@ -19,7 +21,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
 
-from tests.benchmarks import events
+from tests.benchmarks import events, topics
 from tests.benchmarks.stand import Stand
 
 TICK_S = 0.04
@@ -45,20 +47,28 @@ def mark(partition: int) -> str:
     return f"{30_000 + partition}"
 
 
-def prepared(count: int) -> dict[int, list[events.Message]]:
-    """So many new entities, by the partition of their key."""
+def prepared(count: int, begin: int, kept: Path) -> dict[int, list[events.Message]]:
+    """So many new entities, by the partition of their key; those of an earlier call are taken from the file `kept`."""
+    if kept.exists():
+        loaded: dict[int, list[events.Message]] = pickle.loads(kept.read_bytes())
+        return loaded
     partitioner, partitions = DefaultPartitioner(), list(range(events.PARTITIONS))
     found: dict[int, list[events.Message]] = {partition: [] for partition in partitions}
-    for number in range(count):
+    for number in range(begin, begin + count):
         partition = partitioner(events.entity_key(number).encode(), partitions, partitions)
         found[partition].append(events.message(number, admin_code=mark(partition)))
+    kept.write_bytes(pickle.dumps(found))
     return found
 
 
-async def send(bootstrap: str, topic: str, rate: float, seconds: float) -> list[Step]:
-    """Send at the rate, the partitions in turn; gives what was sent when."""
-    waiting = prepared(round(rate * seconds * 1.05) + 100)
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all")
+async def send(bootstrap: str, topic: str, rate: float, seconds: float, folder: Path, begin: int) -> list[Step]:
+    """Send entities from number `begin` on at the rate, the partitions in turn; gives what was sent when.
+
+    Raises `TooBusyError`.
+    """
+    count = round(rate * seconds * 1.05) + 100
+    waiting = prepared(count, begin, folder / f"events-{begin}-{count}.pickle")
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", max_batch_size=topics.BATCH_BYTES)
     await producer.start()
     steps: list[Step] = []
     sent = dict.fromkeys(waiting, 0)
@@ -73,7 +83,8 @@ async def send(bootstrap: str, topic: str, rate: float, seconds: float) -> list[
         number += 1
         batch = producer.create_batch()
         for key, value in waiting[partition][sent[partition] : sent[partition] + a_tick]:
-            batch.append(key=key, value=value, timestamp=None)
+            if batch.append(key=key, value=value, timestamp=None) is None:
+                raise ValueError(f"{a_tick} events do not fit in a batch: the rate would not be held")
         sent[partition] += batch.record_count()
         steps.append((partition, time.monotonic(), sent[partition]))
         acknowledged.append(await producer.send_batch(batch, topic, partition=partition))
@@ -117,10 +128,10 @@ def delays(sent: list[Step], seen: list[Step], after: float) -> list[tuple[int, 
     return out
 
 
-def start(ready: Stand, rate: float, seconds: float, file: Path) -> subprocess.Popen[bytes]:
+def start(ready: Stand, rate: float, seconds: float, file: Path, begin: int = 0) -> subprocess.Popen[bytes]:
     """A process that sends; its steps are in `file` when it has ended."""
     module = [sys.executable, "-m", "tests.benchmarks.pace", ready.bootstrap, ready.contract.topic]
-    return subprocess.Popen([*module, str(rate), str(seconds), str(file)])
+    return subprocess.Popen([*module, str(rate), str(seconds), str(file), str(begin)])
 
 
 def steps(sender: subprocess.Popen[bytes], file: Path, within_s: float) -> list[Step]:
@@ -132,6 +143,6 @@ def steps(sender: subprocess.Popen[bytes], file: Path, within_s: float) -> list[
 
 
 if __name__ == "__main__":
-    bootstrap, topic, rate, seconds, file = sys.argv[1:]
-    told = asyncio.run(send(bootstrap, topic, float(rate), float(seconds)))
+    bootstrap, topic, rate, seconds, file, begin = sys.argv[1:]
+    told = asyncio.run(send(bootstrap, topic, float(rate), float(seconds), Path(file).parent, int(begin)))
     Path(file).write_text(json.dumps(told), encoding="utf-8")

@@ -25,6 +25,9 @@ from tests.benchmarks.stand import Stand
 CHUNK = 1_000_000
 """Rows an insert: larger ones take the warehouse's memory."""
 
+BATCH = 10_000
+"""Records of one topic partition that are one batch."""
+
 SEED_SETTINGS = {"max_execution_time": 0, "max_insert_threads": 2, "async_insert": 0}
 
 
@@ -99,9 +102,11 @@ def seed_changes(stand: Stand, start: int, end: int, received_ms: str) -> None:
     """Write a primary row for each of these entities into `_changes`: every view derives its rows from them."""
     fields = payload(received_ms)
     offset = f"intDiv(number, {PARTITIONS})"
+    first = f"intDiv({offset}, {BATCH}) * {BATCH}"
+    last = f"least({first} + {BATCH}, {end // PARTITIONS}) - 1"
     book: dict[str, str] = {
         "kind": "'applied'", "sign": "1", "partition": f"number % {PARTITIONS}", "offset": offset,
-        "first": offset, "last": offset, "state_offset": offset, "epoch": "1", "topic_id": "'seed'",
+        "first": first, "last": last, "state_offset": offset, "epoch": "1", "topic_id": "'seed'",
         "kafka_time": _at(str(START_MS)), "batch_time": _at(str(START_MS)),
     }  # fmt: skip
     assert set(book) <= {name for name, _ in BOOKKEEPING}

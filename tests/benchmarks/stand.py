@@ -64,14 +64,14 @@ class Stand:
     contract: Contract
     workers: list[Worker] = field(default_factory=list)
 
-    def start(self, cached_states: int = 200_000) -> Worker:
+    def start(self, cached_states: int = 200_000, *, audit: bool = True) -> Worker:
         """Start a worker; it ends with the stand."""
         log = self.folder / f"worker-{self.name}-{len(self.workers)}.log"
         state = self.folder / f"state-{self.name}-{len(self.workers)}"
         command = [sys.executable, "-m", "tests.benchmarks.case_worker", self.bootstrap, self.url, self.name]
         with log.open("wb") as out:
             process = subprocess.Popen(
-                [*command, self.name, str(state), str(cached_states)],
+                [*command, self.name, str(state), str(cached_states), "audit" if audit else "no-audit"],
                 env={**os.environ, "PYTHONWARNINGS": "ignore"}, stdout=out, stderr=subprocess.STDOUT,
             )  # fmt: skip
         worker = Worker(process, log)

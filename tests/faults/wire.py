@@ -13,6 +13,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 CHUNK = 65_536
 
+MOST_STATEMENT = 10_000
+"""Bytes of a body that are looked at for its statement."""
+
 _TOKEN = re.compile(r"insert_deduplication_token=([^& ]+)")
 _QUERY_ID = re.compile(r"&?query_id=[^& ]+")
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
@@ -22,10 +25,12 @@ _END_OF_HEAD = b"\r\n\r\n"
 
 @dataclass(frozen=True, slots=True)
 class Insert:
-    """A block that went over the wire: its request's line – token and settings – and its body as a digest."""
+    """A block that went over the wire: its request's line – token and settings – its statement, and its body, which
+    begins with the statement, as a digest."""
 
     token: str
     line: str
+    statement: str
     digest: str
     answered: bool
 
@@ -39,6 +44,11 @@ class _Request:
     def line(self) -> str:
         """With the token and all settings; without the number that the client gives each attempt."""
         return _QUERY_ID.sub("", self.head.split(b"\r\n", 1)[0].decode())
+
+    @property
+    def statement(self) -> str:
+        """The client sends it as the first line of the body."""
+        return self.body.split(b"\n", 1)[0][:MOST_STATEMENT].decode("utf-8", "replace")
 
     @property
     def token(self) -> str:
@@ -105,7 +115,7 @@ class Relay:
                 lost = answer is None or (request.token != "" and self.lose(request.token))
                 if request.token:
                     digest = hashlib.sha256(request.body).hexdigest()
-                    self.inserts.append(Insert(request.token, request.line, digest, not lost))
+                    self.inserts.append(Insert(request.token, request.line, request.statement, digest, not lost))
                 if lost or answer is None:
                     return
                 client.sendall(answer)

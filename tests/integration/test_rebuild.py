@@ -10,15 +10,18 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from structlog.testing import capture_logs
 
 from streams.block import Bounds
 from streams.generations import State, serving
+from streams.rebuild import RollupUsedError, UnknownNameError, retire
 from streams.store import EntityStore
 from streams.warehouse.catalogue import Catalogue
 from streams.warehouse.client import Warehouse
@@ -267,3 +270,23 @@ async def test_a_rebuild_from_a_date_keeps_the_days_before_it_while_events_flow(
     finally:
         worker.kill()
         worker.wait()
+
+
+def test_a_rollup_that_no_kpi_rests_on_is_named_at_the_start_and_can_be_retired(table: Bench) -> None:
+    plan = changed_plan(table.name, {})
+    rollup = next(item.table for item in plan.rollups if item.time == "ended_at")
+    with pytest.raises(RollupUsedError, match=f"{rollup} is used by .*dossier"):
+        retire(table.warehouse, rollup, {table.name: plan})
+    kept = replace(
+        plan,
+        kpis=tuple(kpi for kpi in plan.kpis if all(term.time != "ended_at" for term in kpi.terms.values())),
+        rollups=tuple(item for item in plan.rollups if item.table != rollup),
+    )
+    with capture_logs() as told:
+        migrate(table.warehouse, {table.name: table.contract}, {table.name: kept}, ZONE)
+    assert [line["rollup"] for line in told if line["event"] == "rollup_unused"] == [rollup]
+    with pytest.raises(UnknownNameError, match=rollup):
+        retire(table.warehouse, table.contract.current_table, {table.name: kept})
+    retire(table.warehouse, rollup, {table.name: kept})
+    assert [table.warehouse.rows(f"EXISTS TABLE {name}")[0][0] for name in (rollup, f"view_{rollup}")] == [0, 0]
+    assert serving(Catalogue(table.warehouse).entries(), rollup) is None
