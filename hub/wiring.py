@@ -139,7 +139,9 @@ def connect_app(settings: Settings) -> ConnectApp:
 
 def connector_folders(settings: Settings) -> tuple[Path, ...]:
     """Directories that file connectors may read; the first takes uploads, a directory per connector."""
-    return (settings.state_dir.absolute() / "inbox", *settings.connect.folders)
+    inbox = settings.state_dir.absolute() / "inbox"
+    inbox.mkdir(parents=True, exist_ok=True)
+    return (inbox, *settings.connect.folders)
 
 
 async def grow_topic(

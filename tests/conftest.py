@@ -16,6 +16,16 @@ from pathlib import Path
 import pytest
 
 from hub.broker import Broker, wait_for_port
+from tests.department_servers import (
+    FtpServer,
+    MqttBroker,
+    SecondCluster,
+    ftp_process,
+    mqtt_process,
+    second_kafka,
+)
+from tests.postgres import Postgres, postgres_process
+from tests.sftp_server import SftpServer, sftp_server_thread
 from tests.stack import ROOT, RunningStack, free_port, start_stack
 
 __all__ = ["ROOT", "free_port"]
@@ -105,3 +115,35 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     with start_stack(tmp_path_factory.mktemp("stack"), STACK_SCALE) as running:
         running.wait_until_loaded()
         yield running
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A real PostgreSQL."""
+    with postgres_process() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def sftp_server() -> Iterator[SftpServer]:
+    with sftp_server_thread() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def ftp_server() -> Iterator[FtpServer]:
+    with ftp_process() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mqtt_broker() -> Iterator[MqttBroker]:
+    with mqtt_process() as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def second_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondCluster]:
+    """A department's Kafka, beside the hub's."""
+    with second_kafka(tmp_path_factory.mktemp("second-kafka")) as cluster:
+        yield cluster

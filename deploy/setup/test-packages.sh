@@ -5,6 +5,10 @@ set -u
 packages=""
 command -v chromium >/dev/null 2>&1 || packages="$packages chromium"
 command -v promtool >/dev/null 2>&1 || packages="$packages prometheus"
+ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || packages="$packages postgresql"
+PATH="$PATH:/usr/sbin"
+command -v mosquitto >/dev/null 2>&1 || packages="$packages mosquitto"
+command -v vsftpd >/dev/null 2>&1 || packages="$packages vsftpd"
 [ -n "$packages" ] || exit 0
 
 if [ "$(id -u)" != 0 ]; then

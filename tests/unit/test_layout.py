@@ -19,6 +19,7 @@ HOMES = {
         "connectors/membership.py",
         "hub/registry/election.py",
         "hub/registry/fenced_writer.py",
+        "connectors/sources/kafka.py",
         "streams/fetched.py",
         "streams/replay.py",
         "streams/topic_log.py",
@@ -31,6 +32,15 @@ HOMES = {
     "cronsim": {"schemas/recurrence.py"},
     "holidays": {"schemas/days.py"},
     "httpx2": {"connectors/http_client.py", "hub/registry/forwarding.py", "schemas/registry_client.py"},
+    "fastavro": {"schemas/avro_values.py", "schemas/codec.py"},
+    "httpx2": {"connectors/http_client.py", "schemas/registry_client.py"},
+    "cronsim": {"schemas/recurrence.py"},
+    "holidays": {"schemas/days.py"},
+    "sqlalchemy": {"connectors/sql_engine.py", "connectors/sql_select.py"},
+    "asyncssh": {"connectors/place_sftp.py"},
+    "aioftp": {"connectors/place_ftp.py"},
+    "aiomqtt": {"connectors/sources/mqtt.py"},
+    "python_calamine": {"connectors/format_xlsx.py"},
     "babel": {"hub/web/formats.py", "hub/locale/catalogue.py"},
 }
 """Client libraries and the only modules that may import them: where their errors are mapped."""
