@@ -19,13 +19,12 @@ def read_xlsx(data: bytes, form: Xlsx) -> Iterator[Row]:
     try:
         workbook = CalamineWorkbook.from_filelike(io.BytesIO(data))
         sheet = workbook.get_sheet_by_name(_sheet(workbook.sheet_names, form.sheet))
-        first = sheet.start[0] if sheet.start else 0
         rows = sheet.iter_rows() if sheet.start else iter(())
     except PasswordError as error:
         raise _refused("encrypted", "bảng tính có mật khẩu", "the workbook has a password", _UNLOCK) from error
     except (CalamineError, WorksheetNotFound, OSError, ValueError) as error:
         raise _refused("not_a_workbook", "không phải bảng tính Excel", "it is no Excel workbook", _SAVE) from error
-    return table_rows(((first + number, _plain_row(cells)) for number, cells in enumerate(rows, start=1)), form)
+    return table_rows(((number, _plain_row(cells)) for number, cells in enumerate(rows, start=1)), form)
 
 
 _SAVE = Text("mở bằng Excel rồi lưu dưới dạng .xlsx", "open it with Excel and save it as .xlsx")

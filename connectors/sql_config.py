@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StrictInt, StrictStr, model_validator
 
-from connectors.declaration import Resolvable, Secret, Section
+from connectors.declaration import MisdeclaredError, Resolvable, Secret, Section
 from connectors.form import about
 
 _PASSWORD = re.compile(r"//[^/@]*:[^/@]+@")
@@ -63,7 +63,10 @@ class Config(Section):
     @model_validator(mode="after")
     def _one_thing(self) -> Self:
         if (self.table is None) == (self.query is None):
-            raise ValueError("exactly one of table and query is needed / cần đúng một trong table và query")
+            raise MisdeclaredError("cần đúng một trong table và query", "needs exactly one of table and query")
         if _PASSWORD.search(self.url.template):
-            raise ValueError("secret_literal")
+            raise MisdeclaredError(
+                "có mật khẩu trong url, không được ghi trong tệp; hãy dùng khóa username và password",
+                "has a password in url, which may not stand in the file; use the keys username and password",
+            )
         return self

@@ -34,6 +34,8 @@ def page(
         statement = statement.where(_beyond(columns, after))
     elif since is not None:
         statement = statement.where(columns[0] >= _bound(since))
+    else:
+        statement = statement.where(columns[0].is_not(None))
     return statement.order_by(*columns).limit(limit)
 
 

@@ -46,11 +46,14 @@ def is_whole(data: bytes) -> bool:
     return len(fields) >= FIELDS and fields[FIELDS - 1].strip().decode("ascii", "replace") in STATUSES
 
 
-def read_station_file(data: bytes, path: str, station: str, revision: int) -> StationFile:
-    """Every line that is whole as a reading `{id, station, param, value, unit, at, status}`; `at` local ISO time.
+def read_station_file(data: bytes, path: str, named: tuple[str, str], revision: int) -> StationFile:
+    """Every line that is whole as a reading `{id, line, station, param, value, unit, at, status, sent}`.
 
-    `id` is `station:param:at`, the same however often the reading is sent.
+    `named`: station and time stamp of the file's name. `at`: local ISO time. `id` is `station:param:at`, the same
+    however often the reading is sent; `line` is `file#row`; `sent` is the file's time stamp as a number, so that a
+    later file corrects an earlier one and the same file sent again says the same.
     """
+    station, sent = named[0], int(named[1])
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -67,6 +70,8 @@ def read_station_file(data: bytes, path: str, station: str, revision: int) -> St
             readings.append(
                 {
                     "id": f"{station}:{param}:{at}",
+                    "line": f"{path}#{number}",
+                    "sent": sent,
                     "station": station,
                     "param": param,
                     "value": _NUMBER[value],

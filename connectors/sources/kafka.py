@@ -213,15 +213,15 @@ class KafkaSource:
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
                 await consumer.start()
-                known = self._config.topic in await consumer.topics()
-                numbers = consumer.partitions_for_topic(self._config.topic) or set()
+                # `partitions_for_topic` knows only topics that are read already.
+                numbers = (await consumer._client.fetch_all_metadata()).partitions_for_topic(self._config.topic)
         except (KafkaError, OSError, TimeoutError) as error:
             await _stop(consumer)
             raise fault_of(error) from error
         except BaseException:
             await _stop(consumer)
             raise
-        if not known or not numbers:
+        if not numbers:
             await _stop(consumer)
             raise SourceRefusedError(
                 Text(

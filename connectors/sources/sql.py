@@ -129,7 +129,7 @@ class SqlSource:
         state = SnapshotState(self._config.read, cursor)
         revision = next_revision(cursor, epoch_ms(self._around.now()))
         underway = {**(cursor or {}), "revision": revision}
-        order, last, moved = self._order(), None, cursor is None
+        order, last, moved, refused = self._order(), None, cursor is None, await self._name_timeless()
         while True:
             rows = await self._patiently(self._next(order, last))
             changed = [row for row in map(_json, rows) if state.changed(row)]
@@ -138,11 +138,12 @@ class SqlSource:
             last = [rows[-1][name] for name in order]
             if changed:
                 moved = True
-                yield Page([{**row, **state.upsert, REVISION: revision} for row in changed], underway, None)
+                yield Page([{**row, **state.upsert, REVISION: revision} for row in changed], underway, None, refused)
+                refused = []
         gone = [{**row, REVISION: revision} for row in state.vanished()]
         records = [{**row, **state.upsert, REVISION: revision} for row in changed] + gone
         moved = moved or bool(records)
-        yield Page(records, state.position(revision) if moved or cursor is None else dict(cursor), None)
+        yield Page(records, state.position(revision) if moved or cursor is None else dict(cursor), None, refused)
 
     def _next(self, order: list[str], last: list[Any] | None) -> Callable[[], Awaitable[list[Row]]]:
         return lambda: self._page(order, last, None, self._config.page_size)
@@ -180,18 +181,16 @@ class SqlSource:
             )
 
     async def _timeless(self) -> list[Row]:
-        assert isinstance(self._config.read, Incremental)
-        statement, address = without(self._config, self._config.read.time, TIMELESS_ROWS), await self._address()
+        statement, address = without(self._config, self._order()[0], TIMELESS_ROWS), await self._address()
         return await self._run(lambda: self._database.rows(statement, address))
 
     async def _name_timeless(self) -> list[Refusal]:
-        """Rows that reading by change time can never give: named once per process rather than left out in silence."""
+        """Rows without the first column of the order, which can never be given: named once per process, in the open."""
         if self._timeless_named:
             return []
         rows = await self._patiently(self._timeless)
         self._timeless_named = True
-        assert isinstance(self._config.read, Incremental)
-        return [Refusal(_json(row), misfit.missing().at(self._config.read.time)) for row in rows]
+        return [Refusal(_json(row), misfit.missing().at(self._order()[0])) for row in rows]
 
     def _identity(self, row: Row) -> tuple[Any, ...]:
         return tuple(row[name] for name in self._order())

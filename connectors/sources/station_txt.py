@@ -75,7 +75,7 @@ class StationSource:
         for found, data in zip(newest, contents, strict=True):
             named = station_and_time(found.name)
             if named is not None:
-                read = read_station_file(data, found.path, named[0], 0)
+                read = read_station_file(data, found.path, named, 0)
                 preview.records.extend(read.readings[: count - len(preview.records)])
                 preview.refused.extend(_refusals(found, read))
         return preview
@@ -130,7 +130,7 @@ class StationSource:
         elif not data:
             refused.append(_whole_file(found, "empty_file", Text("tệp rỗng", "the file is empty")))
         elif not ledger.is_known(found, content):
-            read = read_station_file(data, found.path, named[0], revision)
+            read = read_station_file(data, found.path, named, revision)
             records.extend(read.readings)
             refused.extend(_refusals(found, read))
         self._incomplete.pop(stamp(found), None)

@@ -17,7 +17,7 @@ def test_readings_keep_their_symbol_status_and_local_time() -> None:
         "SO2\t3.25\tmg/Nm3\t20220823081500\t01",
         "O3\t\tug/m3\t20220823081500\t02",
     )
-    read = read_station_file(data, "a.txt", "TNI_KK01", 7)
+    read = read_station_file(data, "a.txt", ("TNI_KK01", "20220823081700"), 7)
     assert read.bad == []
     assert [(each["param"], each["value"], each["status"]) for each in read.readings] == [
         ("PM2,5", 12.5, "00"),
@@ -26,6 +26,7 @@ def test_readings_keep_their_symbol_status_and_local_time() -> None:
     ]
     first = read.readings[0]
     assert (first["id"], first["at"], first["_row"]) == ("TNI_KK01:PM2,5:20220823081500", "2022-08-23T08:15:00", 1)
+    assert (first["line"], first["sent"]) == ("a.txt#1", 20220823081700)
     assert (first["_file"], first["_revision"], first["unit"]) == ("a.txt", 7, "ug/m3")
 
 
@@ -39,7 +40,9 @@ def test_readings_keep_their_symbol_status_and_local_time() -> None:
     ],
 )
 def test_a_bad_line_is_refused_alone_with_its_number(line: str, code: str, word: str) -> None:
-    read = read_station_file(lines("CO\t1\tmg\t20220823081500\t00", line, "NO\t2\tmg\t20220823081500\t00"), "a", "S", 1)
+    read = read_station_file(
+        lines("CO\t1\tmg\t20220823081500\t00", line, "NO\t2\tmg\t20220823081500\t00"), "a", ("S", "20220823081700"), 1
+    )
     assert [each["param"] for each in read.readings] == ["CO", "NO"]
     assert [(number, error.code) for number, error in read.bad] == [(2, code)]
     assert word in read.bad[0][1].reason.en

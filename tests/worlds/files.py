@@ -14,7 +14,7 @@ import orjson
 import pytest
 import xlsxwriter
 
-from tests.conformance import World, moment, note
+from tests.conformance import MAPPING, World, moment, note
 from tests.department_servers import FTP_PASSWORD, FtpServer
 from tests.gate import Gate, gate
 from tests.sftp_server import PASSWORD, SftpServer
@@ -173,6 +173,7 @@ class StationWorld(SftpWorld):
     """One reading per file, in folders by station."""
 
     kind = "station_txt"
+    mapping = MAPPING.replace("{from: value}", "{from: unit}")
 
     def source(self) -> str:
         return f"""
