@@ -7,10 +7,12 @@ before the source hears of it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +21,19 @@ import orjson
 from connectors.compacted import CompactedTopic
 from connectors.cursor import POSITIONS_TOPIC, Positions
 from connectors.intake import IntakeFactory
-from connectors.manifest import load_manifest
+from connectors.lease import Lease
+from connectors.manifest import Manifest, load_manifest
 from connectors.pseudonym import Pseudonymiser
 from connectors.publish import Publisher
-from connectors.runtime import ConnectorRunner
+from connectors.runtime import Bench, ConnectorRunner
 from connectors.secrets import SecretResolver
 from connectors.source import Cursor, Surroundings
-from connectors.status import Tally
+from connectors.status import Subject, Tally
 from schemas.contract import Contract, load_contracts, parse_contract
 from tests.conformance import NOTE
 from tests.portal_server import LOOPBACK
 
+SHARD = 0
 POINTS = ("sent", "acknowledged", "stored")
 
 
@@ -64,12 +68,38 @@ class MortalPublisher(Publisher):
 
 class MortalPositions(Positions):
     def __init__(self, table: CompactedTopic, death: Death) -> None:
-        super().__init__(table)
+        super().__init__(table, f"alone/{os.getpid()}")
         self._death = death
 
-    async def put(self, connector: str, cursor: Cursor) -> None:
-        await super().put(connector, cursor)
+    async def put(self, connector: str, shard: int, cursor: Cursor, line: int) -> bool:
+        counts = await super().put(connector, shard, cursor, line)
         self._death.at("stored")
+        return counts
+
+
+@contextlib.asynccontextmanager
+async def alone(
+    manifest: Manifest, bootstrap: str, contracts: Mapping[str, Contract], around: Surroundings, death: Death
+) -> AsyncIterator[ConnectorRunner]:
+    """The manifest's connector, running, by a worker that shares with nobody."""
+    publisher, table = MortalPublisher(bootstrap, death), CompactedTopic(bootstrap, POSITIONS_TOPIC)
+    positions = MortalPositions(table, death)
+    await publisher.start()
+    await table.start()
+    await positions.claim([SHARD])
+    lease = Lease(float("inf"), time.monotonic)
+    lease.confirm(0.0)
+    lease.resume()
+    intakes = IntakeFactory(contracts, OneId(), Pseudonymiser(b"k" * 32))
+    tally = Tally(Subject.of(manifest), "alone")
+    runner = ConnectorRunner(manifest, SHARD, Bench(intakes, publisher, positions, around, lease), tally)
+    runner.start()
+    try:
+        yield runner
+    finally:
+        await runner.halt()
+        await publisher.stop()
+        await table.stop()
 
 
 async def run(options: Mapping[str, Any]) -> None:
@@ -80,17 +110,10 @@ async def run(options: Mapping[str, Any]) -> None:
         made = parse_contract(schema, schema["namespace"].rpartition(".")[2], Path(file).stem, Path(file).name)
         contracts[made.entity] = made
     manifest = load_manifest(Path(options["manifest"]))
-    publisher = MortalPublisher(options["bootstrap"], death)
-    table = CompactedTopic(options["bootstrap"], POSITIONS_TOPIC)
-    await publisher.start()
-    await table.start()
     folders = tuple(Path(folder) for folder in options["folders"])
     around = Surroundings(SecretResolver(options["environ"], folders), hosts=LOOPBACK, folders=folders)
-    intakes = IntakeFactory(contracts, OneId(), Pseudonymiser(b"k" * 32))
-    runner = ConnectorRunner(
-        manifest, intakes, publisher, MortalPositions(table, death), around, Tally(manifest, "t"), 0.2
-    )
-    await runner.run()
+    async with alone(manifest, options["bootstrap"], contracts, around, death):
+        await asyncio.Event().wait()
 
 
 if __name__ == "__main__":

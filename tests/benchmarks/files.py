@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import tempfile
 import time
@@ -13,18 +12,11 @@ from typing import Any
 
 import xlsxwriter
 
-from connectors.compacted import CompactedTopic
-from connectors.cursor import POSITIONS_TOPIC, Positions
-from connectors.intake import IntakeFactory
 from connectors.manifest import load_manifest
-from connectors.pseudonym import Pseudonymiser
-from connectors.publish import Publisher
-from connectors.runtime import ConnectorRunner
 from connectors.secrets import SecretResolver
 from connectors.source import Surroundings
-from connectors.status import Tally
 from schemas.contract import load_contracts
-from tests.connector_process import OneId
+from tests.connector_process import Death, alone
 from tests.deadline import eventually
 
 CSV_ROWS, XLSX_ROWS, STATION_FILES = 300_000, 60_000, 4_000
@@ -112,21 +104,12 @@ async def _run(bootstrap: str, text: str, folder: Path, records: int) -> dict[st
     file = folder.parent / "m.yaml"
     file.write_text(text, encoding="utf-8")
     manifest = load_manifest(file)
-    publisher, table = Publisher(bootstrap), CompactedTopic(bootstrap, POSITIONS_TOPIC)
-    await publisher.start()
-    await table.start()
-    tally = Tally(manifest, "bench")
-    intakes = IntakeFactory(load_contracts(), OneId(), Pseudonymiser(b"k" * 32))
     around = Surroundings(SecretResolver({}), folders=(folder,))
-    runner = ConnectorRunner(manifest, intakes, publisher, Positions(table), around, tally)
     begun, cpu = time.perf_counter(), time.process_time()
-    task = asyncio.create_task(runner.run())
-    await eventually(lambda: tally.published + tally.quarantined >= records, within_s=120)
-    seconds, cpu_s = time.perf_counter() - begun, time.process_time() - cpu
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    await publisher.stop()
-    await table.stop()
+    async with alone(manifest, bootstrap, load_contracts(), around, Death("", 0)) as runner:
+        tally = runner.tally
+        await eventually(lambda: tally.published + tally.quarantined >= records, within_s=120)
+        seconds, cpu_s = time.perf_counter() - begun, time.process_time() - cpu
     assert (tally.published, tally.quarantined) == (records, 0), tally.last_error
     return {"per_s": round(records / seconds), "per_core": round(records / cpu_s)}
 
