@@ -41,7 +41,6 @@ from connectors.worker import ConnectWorker
 from hub.broker import Broker, wait_for_port
 from hub.topics import ensure_topics
 from schemas.contract import load_contracts
-from tests.benchmarks.files import measure_files
 from tests.conftest import ROOT, free_port
 from tests.deadline import eventually
 from tests.portal_server import CLIENT_ID, CLIENT_SECRET, LOOPBACK, record
@@ -245,7 +244,6 @@ async def measure(bootstrap: str) -> dict[str, Any]:
         "kafka": await publishing(bootstrap),
         "rest": await polling(bootstrap),
         "single_posts": await pushing(bootstrap, 20_000, 1, 128),
-        "files": await measure_files(bootstrap),
         "ndjson_1000": await pushing(bootstrap, 100, 1000, 4),
     }
 
