@@ -22,6 +22,8 @@ from connectors.status import STATUS_TOPIC, ConnectorStatus
 from connectors.worker import worker_name
 from hub.api.app import create_api
 from hub.api.deps import ApiDeps
+from hub.catalogue.registered import Versions
+from hub.catalogue.service import Catalogue
 from hub.clock import utc_now
 from hub.config import Settings
 from hub.declarations import Declarations, load_declarations
@@ -83,9 +85,12 @@ class ApiParts:
         metrics = CollectorRegistry()
         metrics.register(LagCollector(self._watch, STREAM_GROUP))
         reader = Reader(warehouse_client(settings, read_only=True), utc_now)
+        kpis = self._kpis(declared, reader)
+        versions = Versions(registry_client(settings), utc_now)
         self.app = create_api(
             ApiDeps(
-                kpis=self._kpis(declared, reader),
+                kpis=kpis,
+                catalogue=Catalogue(declared, kpis, reader, versions),
                 reader=reader,
                 access=access(settings),
                 probes={"kafka": self._kafka_cause, "webhooks": self._ingest_cause},

@@ -43,11 +43,12 @@ def load_declarations(settings: Settings) -> Declarations:
     plans = load_plans(contracts)
     calendars = load_calendars(*filter(None, [settings.calendars_dir]))
     seeds = load_seeds(*filter(None, [settings.connectors_dir]), calendars=calendars.calendars)
-    return Declarations(contracts, _in_use(contracts, plans, seeds), plans, codes, calendars, seeds)
+    return Declarations(contracts, in_use(contracts, plans, seeds), plans, codes, calendars, seeds)
 
 
-def _in_use(
+def in_use(
     contracts: Mapping[str, Contract], plans: Mapping[str, EntityPlan], seeds: Mapping[str, Seed]
 ) -> dict[str, Contract]:
+    """The contracts that a KPI or a connector of the tree leans on. Pure."""
     asked = {plan.entity for plan in plans.values() if plan.kpis} | {seed.manifest.entity for seed in seeds.values()}
     return {entity: contract for entity, contract in contracts.items() if entity in asked}

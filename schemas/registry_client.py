@@ -20,6 +20,7 @@ CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 TIMEOUT_S = 5.0
 """A registry answers in milliseconds; one that needs longer is treated as away."""
 UNKNOWN_SCHEMA_CODE = 40403
+UNKNOWN_SUBJECT_CODE = 40401
 NOT_FOUND = 404
 SERVER_ERRORS = 500
 TOO_MANY = 429
@@ -110,6 +111,25 @@ class RegistryClient:
         """(id, version, schema text) of the subject's latest version; RegistryError if there is none."""
         body = self._ask("GET", f"/subjects/{_quoted(subject)}/versions/latest")
         return int(body["id"]), int(body["version"]), str(body["schema"])
+
+    def versions(self, subject: str) -> list[int]:
+        """Numbers of the subject's live versions, oldest first; empty if there is no such subject."""
+        try:
+            return [int(number) for number in self._ask("GET", f"/subjects/{_quoted(subject)}/versions")]
+        except _NotFoundError as error:
+            if error.code != UNKNOWN_SUBJECT_CODE:
+                raise
+            return []
+
+    def version(self, subject: str, number: int) -> tuple[int, str]:
+        """(id, schema text) of one version; RegistryError if there is none."""
+        body = self._ask("GET", f"/subjects/{_quoted(subject)}/versions/{number}")
+        return int(body["id"]), str(body["schema"])
+
+    def level(self, subject: str) -> str:
+        """The compatibility level that holds for the subject: its own, else the registry's."""
+        body = self._ask("GET", f"/config/{_quoted(subject)}?defaultToGlobal=true")
+        return str(body.get("compatibilityLevel") or body["compatibility"])
 
     def compatible(self, subject: str, schema_text: str) -> tuple[bool, list[str]]:
         """Whether the schema could be registered under the subject's level, and what stands against it.

@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from hub.api import health, live, v1
+from hub.api import catalogue, health, live, v1
 from hub.api.connector_board import ConnectorBoard
 from hub.api.deps import ApiDeps
 from hub.api.gate import Gate
@@ -18,6 +18,7 @@ from hub.api.language import texts_of
 from hub.api.live_feed import LiveFeed
 from hub.api.metrics import http_metrics
 from hub.api.problems import ParameterError, Problem, problem_response
+from hub.catalogue.service import UnknownEntityError
 from hub.kpi.errors import UnknownDimensionError, UnknownKpiError, WarehouseAwayError
 from hub.web import pages
 
@@ -40,7 +41,7 @@ def create_api(deps: ApiDeps) -> FastAPI:
     app.state.metrics = http_metrics(deps.metrics, deps.version)
     app.state.connectors = ConnectorBoard(deps.kpis)
     app.router.routes.extend(deps.extra_routes)
-    for router in (v1.router, live.router, health.router):
+    for router in (v1.router, catalogue.router, live.router, health.router):
         app.include_router(router)
     pages.mount(app)
     app.add_middleware(Gate, access=deps.access, metrics=app.state.metrics)
@@ -76,6 +77,13 @@ def _handle_errors(app: FastAPI) -> None:
         nearest = list(error.nearest)
         values = {"id": error.kpi_id[:80], "nearest": ", ".join(nearest)}
         problem = Problem("unknown-kpi", extra={"nearest": nearest}, values=values)
+        return pages.error_response(request, problem)
+
+    @app.exception_handler(UnknownEntityError)
+    async def on_unknown_entity(request: Request, error: UnknownEntityError) -> Response:
+        nearest = list(error.nearest)
+        values = {"id": error.entity[:80], "nearest": ", ".join(nearest)}
+        problem = Problem("unknown-entity", extra={"nearest": nearest}, values=values)
         return pages.error_response(request, problem)
 
     @app.exception_handler(UnknownDimensionError)

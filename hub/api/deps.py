@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from starlette.routing import BaseRoute
 
 from hub.api.access import Access
+from hub.catalogue.service import Catalogue
 from hub.kpi.reader import Reader
 from hub.kpi.service import KpiService
 
@@ -30,3 +31,4 @@ class ApiDeps:
     metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
     secure_cookies: bool = False
     version: str = "0.1.0"
+    catalogue: Catalogue | None = None

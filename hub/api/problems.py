@@ -26,6 +26,7 @@ STATUSES: dict[str, int] = {
     "cross-site": 403,
     "not-found": 404,
     "unknown-kpi": 404,
+    "unknown-entity": 404,
     "method-not-allowed": 405,
     "body-too-large": 413,
     "internal": 500,

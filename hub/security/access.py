@@ -15,6 +15,7 @@ class Permission(Enum):
     CONNECTOR_WRITE = "connector.write"
     CONNECTOR_APPROVE = "connector.approve"
     QUARANTINE_READ = "quarantine.read"
+    CATALOGUE_READ = "catalogue.read"
     REGISTRY_READ = "registry.read"
     REGISTRY_WRITE = "registry.write"
     REGISTRY_ADMIN = "registry.admin"
@@ -22,7 +23,13 @@ class Permission(Enum):
 
 
 READING = frozenset(
-    {Permission.KPI_READ, Permission.CONNECTOR_READ, Permission.QUARANTINE_READ, Permission.REGISTRY_READ}
+    {
+        Permission.KPI_READ,
+        Permission.CONNECTOR_READ,
+        Permission.QUARANTINE_READ,
+        Permission.CATALOGUE_READ,
+        Permission.REGISTRY_READ,
+    }
 )
 
 SERVICE = "service"

@@ -22,7 +22,7 @@ from hub.api.v1 import ConnectorScope, KpiScope, QuarantineScope, connectors_in
 from hub.kpi.answer import SHARES
 from hub.kpi.period import PRESETS, Period, preset, today
 from hub.kpi.service import KpiService
-from hub.web import formats, signin, views
+from hub.web import catalogue_pages, formats, signin, views
 from hub.web.rendering import WEB, fragment, page, reader_of
 
 router = APIRouter(dependencies=[Depends(known_parameters)], include_in_schema=False)
@@ -33,6 +33,7 @@ DEFAULT_PRESET = "year"
 def mount(app: FastAPI) -> None:
     """Add the pages and their static files."""
     app.include_router(router)
+    app.include_router(catalogue_pages.router)
     app.include_router(signin.router)
     app.mount("/static/vendor", StaticFiles(directory=WEB / "vendor", check_dir=False), name="vendor")
     app.mount("/static", StaticFiles(directory=WEB / "static"), name="static")

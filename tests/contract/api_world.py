@@ -10,8 +10,12 @@ from typing import Any
 
 import httpx2
 
+from connectors.manifest import load_manifests
 from hub.api.app import create_api
 from hub.api.deps import ApiDeps
+from hub.catalogue.registered import Versions
+from hub.catalogue.service import Catalogue
+from hub.declarations import Declarations, in_use
 from hub.kpi.freshness import Feed
 from hub.kpi.names import dimension_names
 from hub.kpi.reader import Reader
@@ -19,6 +23,7 @@ from hub.kpi.service import KpiService, Surroundings
 from hub.security.access import Principal
 from schemas.codes_table import load_code_tables
 from schemas.contract import load_contracts
+from schemas.errors import RegistryUnavailableError
 from streams.errors import WarehouseUnavailableError
 from tests.unit.kpi_tables import InProcess, add_ledger, add_row, tables
 
@@ -64,6 +69,22 @@ class KeysInMemory:
         return cookie
 
 
+@dataclass
+class RegistryInMemory:
+    """Versions of subjects by hand; `away`: it does not answer."""
+
+    schemas: dict[str, list[str]] = field(default_factory=dict)
+    away: bool = False
+
+    def versions(self, subject: str) -> list[int]:
+        if self.away:
+            raise RegistryUnavailableError("the schema registry does not answer")
+        return list(range(1, len(self.schemas.get(subject, ())) + 1))
+
+    def version(self, subject: str, number: int) -> tuple[int, str]:
+        return 100 + number, self.schemas[subject][number - 1]
+
+
 class ApiWorld:
     """`down` cuts the warehouse off; `now` and `statuses` are set by tests."""
 
@@ -88,7 +109,12 @@ class ApiWorld:
         reader = Reader(self, lambda: self.now)
         columns = {name: table.columns for name, table in codes.items()}
         service = KpiService(reader, plans, columns, around, dimension_names(contracts, codes), timedelta(0))
-        self.app = create_api(ApiDeps(service, reader, self.access, probes={"kafka": self._broker_cause}))
+        manifests = load_manifests()
+        declared = Declarations(contracts, in_use(contracts, plans, manifests), plans, codes, manifests)
+        self.registered = RegistryInMemory()
+        catalogue = Catalogue(declared, service, reader, Versions(self.registered, lambda: self.now))
+        probes = {"kafka": self._broker_cause}
+        self.app = create_api(ApiDeps(service, reader, self.access, probes=probes, catalogue=catalogue))
 
     async def _broker_cause(self) -> str | None:
         return self.broker

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 from fastapi.routing import APIRoute
 
-from hub.api import health, live, v1
+from hub.api import catalogue, health, live, v1
 from hub.api.access import is_public
-from hub.web import pages, signin
+from hub.web import catalogue_pages, pages, signin
 from tests.contract.api_world import LINK, ApiWorld, api_world
 
 PAGE = {"Accept": "text/html"}
@@ -22,7 +22,8 @@ def world() -> Iterator[ApiWorld]:
 
 
 async def test_every_address_is_closed_unless_it_is_listed_as_public(world: ApiWorld) -> None:
-    routers = (v1.router, live.router, health.router, pages.router, signin.router)
+    routers = (v1.router, catalogue.router, live.router, health.router, pages.router, catalogue_pages.router)
+    routers += (signin.router,)
     paths = [route.path for router in routers for route in router.routes if isinstance(route, APIRoute)]
     assert {"/v1/kpis", "/v1/live", "/live", "/", "/integration", "/quarantine/{entry_id:path}"} <= set(paths)
     paths.append("/nothing-here")

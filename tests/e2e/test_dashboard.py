@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from connectors.manifest import load_manifests
+from hub.declarations import in_use
 from hub.security.keys import KeyStore
 from schemas.codes_table import load_code_tables
 from schemas.contract import load_contracts
@@ -51,8 +53,10 @@ class Hub:
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     with processes(tmp_path_factory.mktemp("hub")) as made:
         running = Hub(made)
-        contracts = load_contracts()
-        migrate(running.warehouse, contracts, load_plans(contracts), ZONE, load_code_tables().values())
+        every = load_contracts()
+        plans = load_plans(every)
+        contracts = in_use(every, plans, load_manifests())
+        migrate(running.warehouse, contracts, plans, ZONE, load_code_tables().values())
         fill(running)
         yield running
         running.warehouse.close()

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from hub.api.problems import STATUSES
+from hub.catalogue.downloads import FORMATS
 from hub.kpi.freshness import STATES
 from hub.kpi.period import PRESETS
 from hub.locale.catalogue import LANGUAGES, catalogue, preferred
 from hub.web.views import ICONS
 from schemas.codes_table import load_code_tables
-from schemas.contract import load_contracts
+from schemas.contract import KINDS, load_contracts
+from schemas.personal import CLASSES
 from streams.plan import load_plans
 
 HUB = Path(__file__).parents[2] / "hub"
@@ -89,6 +91,8 @@ def _computed() -> set[str]:
     keys |= {f"period.{name}" for name in PRESETS}
     keys |= {f"cause.{code}" for code in ("no_connection", "timed_out", "refused")}
     keys |= {f"value.online.{flag}" for flag in (0, 1)} | {f"value.level.{level}" for level in (2, 3, 4)}
+    keys |= {f"catalogue.form.{form}" for form in FORMATS} | {f"catalogue.kind.{kind}" for kind in KINDS}
+    keys |= {f"catalogue.{part}.{pii}" for part in ("short", "personal") for pii in CLASSES}
     own = {"code", "valid_from", "valid_to", "name_vi"}
     for plan in plans.values():
         if plan.kpis:
