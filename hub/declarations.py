@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 from connectors.manifest import Manifest
 from connectors.seeds import Seed, load_seeds
@@ -44,6 +44,16 @@ def load_declarations(settings: Settings) -> Declarations:
     calendars = load_calendars(*filter(None, [settings.calendars_dir]))
     seeds = load_seeds(*filter(None, [settings.connectors_dir]), calendars=calendars.calendars)
     return Declarations(contracts, in_use(contracts, plans, seeds), plans, codes, calendars, seeds)
+
+
+def with_topics(declared: Declarations, missing: Collection[str]) -> Declarations:
+    """The declarations with every contract in use whose topic exists: one that a connector has come for since. Pure."""
+    used = {
+        entity: contract
+        for entity, contract in declared.contracts.items()
+        if entity in declared.in_use or contract.topic not in missing
+    }
+    return replace(declared, in_use=used)
 
 
 def in_use(

@@ -11,7 +11,7 @@ import structlog
 
 from connectors.publish import Publisher
 from hub.config import Settings
-from hub.declarations import Declarations, load_declarations
+from hub.declarations import Declarations, load_declarations, with_topics
 from hub.role_face import Probe, create_face
 from hub.serving import Listener, serve
 from hub.stream_quarantine import KafkaQuarantine as KafkaQuarantine
@@ -29,6 +29,9 @@ RETRY_S = 0.5
 
 WATCH_S = 15.0
 """How often the catalogue of rollups is looked at."""
+
+ENTITIES_S = 5.0
+"""How often the cluster is asked for the topic of an entity that was not in use when the worker started."""
 
 log = structlog.get_logger("ioc.stream")
 
@@ -78,6 +81,7 @@ class StreamRole:
 
     async def _prepare(self) -> None:
         await self._until_topics_exist()
+        self._declared = await asyncio.to_thread(self._with_topics)
         await self._migrate()
 
     async def _until_topics_exist(self) -> None:
@@ -92,6 +96,26 @@ class StreamRole:
                 return
             self._wait_for(cause)
             await asyncio.sleep(RETRY_S)
+
+    def _with_topics(self) -> Declarations:
+        """What there is to work on now; blocks; raises TopicsError."""
+        return with_topics(self._declared, missing_topics(self._settings.bootstrap, self._declared.contracts.values()))
+
+    async def watch_entities(self, stopping: asyncio.Event) -> None:
+        """End, and the process with it, when another entity has got its topic: the next one has tables for it."""
+        while not stopping.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), ENTITIES_S)
+            if stopping.is_set() or self._waits_for is not None:
+                continue
+            try:
+                found = await asyncio.to_thread(self._with_topics)
+            except TopicsError:
+                continue  # Kafka's absence is said elsewhere
+            come = sorted(set(found.in_use) - set(self._declared.in_use))
+            if come:
+                log.info("entities_came", entities=come)
+                return
 
     async def _migrate(self) -> None:
         while True:
@@ -153,4 +177,5 @@ def run_stream(settings: Settings) -> None:
     """Run the role until SIGTERM; blocks."""
     role = StreamRole(settings)
     face = create_face(role.probes())
-    serve([Listener(face, settings.stream.host, settings.stream.port)], [role.run, role.watch_rollups], fast_loop=False)
+    work = (role.run, role.watch_rollups, role.watch_entities)
+    serve([Listener(face, settings.stream.host, settings.stream.port)], work, fast_loop=False)
