@@ -90,7 +90,7 @@ class ApiParts:
         self.app = create_api(
             ApiDeps(
                 kpis=kpis,
-                catalogue=Catalogue(declared, kpis, reader, versions),
+                catalogue=Catalogue(declared, kpis, reader, versions, self._connectors.manifests),
                 reader=reader,
                 access=access(settings),
                 probes={"kafka": self._kafka_cause, "webhooks": self._ingest_cause},

@@ -36,6 +36,12 @@ class DeclaredConnectors:
     def __iter__(self) -> Iterator[Feed]:
         return iter(self._feeds)
 
+    def manifests(self) -> Mapping[str, Manifest]:
+        """The approved manifests now, by connector; until the topic is read those of the tree."""
+        if not self._manifests:
+            return {name: seed.manifest for name, seed in self._seeds.items()}
+        return {name: manifest for name, (_, manifest) in sorted(self._manifests.items())}
+
     async def start(self) -> None:
         """Read the topic, and write the tree's manifests into it that it does not know. Raises ConnectorError."""
         await self._topic.start()

@@ -66,7 +66,11 @@ async def list_catalogue(request: Request, catalogue: Given, scope: CatalogueSco
 @router.get("/catalogue.xlsx", summary="The data dictionary of all data sets, for Excel")
 async def whole_workbook(request: Request, catalogue: Given, scope: CatalogueScope) -> Response:
     """One sheet per data set, in Vietnamese unless English is asked for."""
-    return _file(await run_in_threadpool(lambda: whole_dictionary(catalogue.declared, language_of(request))))
+    return _file(
+        await run_in_threadpool(
+            lambda: whole_dictionary(catalogue.declared, language_of(request), catalogue.manifests())
+        )
+    )
 
 
 @router.get("/catalogue/{entity}", summary="One data set")
@@ -127,7 +131,9 @@ async def download_contract(
         wrong = ParameterError("form", "problem.parameter.bound", {"bound": ", ".join(FORMATS)})
         raise Problem("invalid-parameter", [wrong], values={"name": "form"})
     language = language_of(request)
-    return _file(await run_in_threadpool(lambda: download(catalogue.declared, entity, form, language)))
+    return _file(
+        await run_in_threadpool(lambda: download(catalogue.declared, entity, form, language, catalogue.manifests()))
+    )
 
 
 def _file(made: Download) -> Response:

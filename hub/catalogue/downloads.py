@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from connectors.manifest import Manifest
 from hub.catalogue.dictionary import markdown
 from hub.catalogue.lineage import kpis_by_field, sources_by_field
 from hub.catalogue.workbook import workbook
@@ -32,15 +34,19 @@ class Download:
     body: bytes
 
 
-def download(declared: Declarations, entity: str, form: str, language: str) -> Download:
-    """One contract in one of `FORMATS`."""
+def download(
+    declared: Declarations, entity: str, form: str, language: str, manifests: Mapping[str, Manifest]
+) -> Download:
+    """One contract in one of `FORMATS`, with what the manifests say of its fields."""
     contract = declared.contracts[entity]
     ending, media_type = FORMATS[form]
-    return Download(f"{entity}{ending}", media_type, _body(declared, contract, form, language))
+    return Download(f"{entity}{ending}", media_type, _body(declared, contract, form, language, manifests))
 
 
-def _body(declared: Declarations, contract: Contract, form: str, language: str) -> bytes:
-    sources = sources_by_field(contract, declared.manifests)
+def _body(
+    declared: Declarations, contract: Contract, form: str, language: str, manifests: Mapping[str, Manifest]
+) -> bytes:
+    sources = sources_by_field(contract, manifests)
     kpis = kpis_by_field(contract, declared.plans.get(contract.entity))
     match form:
         case "avsc":
@@ -62,9 +68,9 @@ def avsc(contract: Contract) -> bytes:
     return "\n".join(["{", *head, '  "fields": [', fields, "  ]", "}", ""]).encode()
 
 
-def whole_dictionary(declared: Declarations, language: str) -> Download:
+def whole_dictionary(declared: Declarations, language: str, manifests: Mapping[str, Manifest]) -> Download:
     """The data dictionary of all contracts as one workbook."""
     contracts = list(declared.contracts.values())
-    sources = {item.entity: sources_by_field(item, declared.manifests) for item in contracts}
+    sources = {item.entity: sources_by_field(item, manifests) for item in contracts}
     kpis = {item.entity: kpis_by_field(item, declared.plans.get(item.entity)) for item in contracts}
     return Download("tu-dien-du-lieu.xlsx", XLSX, workbook(contracts, language, sources, kpis))

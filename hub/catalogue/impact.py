@@ -9,9 +9,11 @@ from typing import Any
 from connectors.manifest import Manifest
 from hub.catalogue.lineage import feeding, kpi_fields
 from schemas.avro_parser import parse_schema
-from schemas.compatibility import Incompatibility, Level, check
+from schemas.compatibility import Level
 from schemas.contract import Contract
 from schemas.contract_diff import Change, changes
+from schemas.incompatibility import Incompatibility
+from schemas.proposals import Earlier, propose
 from streams.plan import EntityPlan
 from streams.warehouse.evolution import EvolutionError, alterations
 from streams.warehouse.schema import column_type
@@ -65,8 +67,9 @@ def assess(
 ) -> Impact:
     """What it would do to put `new` in the place of `old` (None: there is none yet). `versions`: the schemas registered
     so far, oldest first."""
-    parsed = [parse_schema(dict(schema)) for schema in versions]
-    against = check(Level(level), parse_schema(new.schema), parsed)
+    earlier = [Earlier(dict(schema), parse_schema(dict(schema))) for schema in versions]
+    refusal = propose(Level(level), new.schema, parse_schema(new.schema), earlier)
+    against = refusal.found if refusal is not None else []
     found = tuple(changes(old.schema if old else {}, new.schema)) if old or not versions else ()
     effects: list[Effect] = []
     if old is not None:

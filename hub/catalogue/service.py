@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from connectors.manifest import Manifest
 from hub.api.connector_board import ConnectorRow
 from hub.catalogue.lineage import kpis_by_field, sources_by_field
 from hub.catalogue.registered import Registered, Versions
@@ -94,11 +95,21 @@ class VersionEntry:
 
 
 class Catalogue:
-    """Answers for the API and the pages. Methods that are given rows of the board block on the warehouse; `versions`
-    blocks on the registry."""
+    """Answers for the API and the pages; `manifests` are the connectors' as they stand now.
 
-    def __init__(self, declared: Declarations, kpis: KpiService, reader: Reader, versions: Versions) -> None:
+    Methods that are given rows of the board block on the warehouse; `versions` and `diff` block on the registry.
+    """
+
+    def __init__(
+        self,
+        declared: Declarations,
+        kpis: KpiService,
+        reader: Reader,
+        versions: Versions,
+        manifests: Callable[[], Mapping[str, Manifest]],
+    ) -> None:
         self.declared = declared
+        self.manifests = manifests
         self._kpis = kpis
         self._reader = reader
         self._versions = versions
@@ -126,7 +137,7 @@ class Catalogue:
         plan = self.declared.plans.get(entity)
         return Entry(
             contract,
-            entity in self.declared.in_use,
+            entity in self.declared.in_use or any(feed.entity == entity for feed in self._kpis.around.feeds),
             sources,
             plan.kpis if plan is not None else (),
             self._volume(entity, systems),
@@ -136,7 +147,7 @@ class Catalogue:
         """By field: where it comes from, and the KPIs that read it; UnknownEntityError."""
         contract = self.contract(entity)
         return (
-            sources_by_field(contract, self.declared.manifests),
+            sources_by_field(contract, self.manifests()),
             kpis_by_field(contract, self.declared.plans.get(entity)),
         )
 

@@ -52,6 +52,7 @@ def impact_json(impact: Impact, language: str) -> dict[str, Any]:
                 "old_type": item.old_type,
                 "new_type": item.new_type,
                 "message": item.message_en if language == "en" else item.message_vi,
+                "proposal": (item.proposal_en if language == "en" else item.proposal_vi) or None,
             }
             for item in impact.incompatibilities
         ],

@@ -227,7 +227,7 @@ def _show(impact: Impact, findings: list[Any], output: Format) -> None:
         *({"what": "lint", "name": item.path or item.file, "blocks": True,
            "text": f"{item.problem(LANGUAGE)}; {item.cure(LANGUAGE)}"} for item in findings),
         *({"what": "compatibility", "name": item.path or impact.subject, "blocks": True,
-           "text": item.message_en if LANGUAGE == "en" else item.message_vi} for item in impact.incompatibilities),
+           "text": item.told_en if LANGUAGE == "en" else item.told_vi} for item in impact.incompatibilities),
         *({"what": "change", "name": item.path or impact.entity, "blocks": False, "text": item.text(LANGUAGE)}
           for item in impact.changes),
         *({"what": item.what, "name": item.name, "blocks": item.blocks, "text": item.text(LANGUAGE)}
@@ -260,9 +260,9 @@ def export(
         forms = ", ".join(FORMATS)
         leave(Exit.USAGE, t(f"Không có dạng {form!r}; có: {forms}", f"There is no form {form!r}; there are {forms}"))
     if all_entities:
-        made: Download = whole_dictionary(declared, LANGUAGE)
+        made: Download = whole_dictionary(declared, LANGUAGE, declared.manifests)
     elif entity is not None and entity in declared.contracts:
-        made = download(declared, entity, form, LANGUAGE)
+        made = download(declared, entity, form, LANGUAGE, declared.manifests)
     else:
         known = ", ".join(sorted(declared.contracts))
         leave(Exit.USAGE, t(f"Không có thực thể {entity!r}; có: {known}", f"No entity {entity!r}; there are {known}"))

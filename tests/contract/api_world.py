@@ -10,12 +10,12 @@ from typing import Any
 
 import httpx2
 
-from connectors.manifest import load_manifests
 from hub.api.app import create_api
 from hub.api.deps import ApiDeps
 from hub.catalogue.registered import Versions
 from hub.catalogue.service import Catalogue
-from hub.declarations import Declarations, in_use
+from hub.config import Settings
+from hub.declarations import load_declarations
 from hub.kpi.freshness import Feed
 from hub.kpi.names import dimension_names
 from hub.kpi.reader import Reader
@@ -109,10 +109,11 @@ class ApiWorld:
         reader = Reader(self, lambda: self.now)
         columns = {name: table.columns for name, table in codes.items()}
         service = KpiService(reader, plans, columns, around, dimension_names(contracts, codes), timedelta(0))
-        manifests = load_manifests()
-        declared = Declarations(contracts, in_use(contracts, plans, manifests), plans, codes, manifests)
+        declared = load_declarations(Settings())
         self.registered = RegistryInMemory()
-        catalogue = Catalogue(declared, service, reader, Versions(self.registered, lambda: self.now))
+        catalogue = Catalogue(
+            declared, service, reader, Versions(self.registered, lambda: self.now), lambda: declared.manifests
+        )
         probes = {"kafka": self._broker_cause}
         self.app = create_api(ApiDeps(service, reader, self.access, probes=probes, catalogue=catalogue))
 

@@ -116,12 +116,12 @@ def _warehouse(data: str, password: str) -> Any:
 def _api(warehouse_url: str, state: str) -> Any:
     from datetime import timedelta
 
-    from connectors.manifest import load_manifests
     from hub.api.app import create_api
     from hub.api.deps import ApiDeps
     from hub.catalogue.registered import Versions
     from hub.catalogue.service import Catalogue
-    from hub.declarations import Declarations, in_use
+    from hub.config import Settings
+    from hub.declarations import load_declarations
     from hub.kpi.freshness import Feed
     from hub.kpi.names import dimension_names
     from hub.kpi.reader import Reader
@@ -151,10 +151,9 @@ def _api(warehouse_url: str, state: str) -> Any:
     around = Surroundings(feeds, statuses, dict, utc_now, "Asia/Ho_Chi_Minh")
     columns = {name: table.columns for name, table in codes.items()}
     service = KpiService(reader, load_plans(contracts), columns, around, dimension_names(contracts, codes))
-    plans, manifests = load_plans(contracts), load_manifests()
-    declared = Declarations(contracts, in_use(contracts, plans, manifests), plans, codes, manifests)
+    declared = load_declarations(Settings())
     versions = Versions(RegistryClient("http://127.0.0.1:9"), utc_now)
-    catalogue = Catalogue(declared, service, reader, versions)
+    catalogue = Catalogue(declared, service, reader, versions, lambda: declared.manifests)
     return create_api(ApiDeps(service, reader, build_gatekeeper(Path(state), utc_now), catalogue=catalogue))
 
 

@@ -13,12 +13,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from connectors.manifest import load_manifests
-from hub.declarations import in_use
+from hub.config import Settings
+from hub.declarations import load_declarations
 from hub.security.keys import KeyStore
-from schemas.codes_table import load_code_tables
-from schemas.contract import load_contracts
-from streams.plan import load_plans
 from streams.warehouse.client import Warehouse
 from streams.warehouse.schema import migrate
 from tests.e2e.hub_process import Processes, processes, utc_now
@@ -53,10 +50,8 @@ class Hub:
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     with processes(tmp_path_factory.mktemp("hub")) as made:
         running = Hub(made)
-        every = load_contracts()
-        plans = load_plans(every)
-        contracts = in_use(every, plans, load_manifests())
-        migrate(running.warehouse, contracts, plans, ZONE, load_code_tables().values())
+        declared = load_declarations(Settings())
+        migrate(running.warehouse, dict(declared.in_use), dict(declared.plans), ZONE, declared.codes.values())
         fill(running)
         yield running
         running.warehouse.close()
