@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,14 @@ def test_no_module_has_a_name_that_says_nothing() -> None:
 def test_every_module_says_what_it_holds() -> None:
     silent = [path.relative_to(ROOT) for path in MODULES if not ast.get_docstring(ast.parse(path.read_text("utf-8")))]
     assert silent == []
+
+
+def test_the_registry_is_reached_by_http_alone() -> None:
+    """Else another registry could not take its place by URL: only the composition root knows its parts."""
+    inside = {path for path in MODULES if path.is_relative_to(ROOT / "hub" / "registry")}
+    users = {
+        path.relative_to(ROOT).as_posix()
+        for path in MODULES
+        if path not in inside and re.search(r"^\s*(from|import) hub\.registry", path.read_text("utf-8"), re.MULTILINE)
+    }
+    assert users == {"hub/wiring.py"}
