@@ -169,13 +169,13 @@ def _require_order(item: dict[str, Any], where: str) -> None:
 
 
 def _require_default(made: RecordField, where: str) -> None:
-    told = f"the default {_json(made.default)} is no {show(made.type)}"
+    why = ""
     try:
         fitting = fits(made.type, made.default)
     except UnfinishedRecordError:
-        fitting, told = False, f"{told}: a record has no default within its own definition"
+        fitting, why = False, ": a record has no default within its own definition"
     if not fitting:
-        raise InvalidSchemaError(where, told)
+        raise InvalidSchemaError(where, f"the default {_json(made.default)} is no {show(made.type)}{why}")
 
 
 def _primitive(kind: str, raw: dict[str, Any]) -> Primitive:
