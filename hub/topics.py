@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kafka import KafkaAdminClient, TopicPartition
@@ -13,6 +13,7 @@ from kafka.admin import OffsetSpec
 from kafka.errors import GroupIdNotFoundError, KafkaError, TopicAlreadyExistsError
 
 from hub.health.lag import position
+from hub.topic_plan import TopicSpec, entity_spec
 from schemas.contract import Contract
 
 CONNECT_SHARDS = 32
@@ -21,10 +22,7 @@ STREAM_GROUP = "ioc-stream"
 """Consumer group of the stream workers."""
 
 COMPACTED = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1", "segment.ms": "3600000"}
-KEPT = {"retention.ms": "-1", "compression.type": "producer"}
-"""Entity topics keep everything until a state is rebuilt from the warehouse."""
-
-QUARANTINE_RETENTION = {"retention.ms": str(30 * 24 * 3600 * 1000)}
+QUARANTINE_RETENTION = {"cleanup.policy": "delete", "retention.ms": str(30 * 24 * 3600 * 1000)}
 
 REQUEST_TIMEOUT_MS = 5_000
 CONNECT_TIMEOUT_S = 1.5
@@ -34,15 +32,6 @@ BOOTSTRAP_TIMEOUT_MS = 1_500
 
 class TopicsError(Exception):
     """The cluster refused, or does not answer; the message says what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class TopicSpec:
-    """A topic as it should be."""
-
-    name: str
-    partitions: int
-    config: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +55,24 @@ class PartitionLag:
         return None if self.position is None else max(0, self.end - self.position)
 
 
-def topic_specs(contracts: Iterable[Contract], partitions: int) -> list[TopicSpec]:
+def topic_specs(contracts: Iterable[Contract], partitions: int, replication: int = 1) -> list[TopicSpec]:
     """All topics of the hub: one per contract, the quarantine and the compacted ones."""
-    return [
-        *(TopicSpec(contract.topic, partitions, KEPT) for contract in contracts),
+    own = [
         TopicSpec("ioc.quarantine", 1, QUARANTINE_RETENTION),
         TopicSpec("_schemas", 1, COMPACTED),
         TopicSpec("ioc.connect.configs", CONNECT_SHARDS, COMPACTED),
         TopicSpec("ioc.connect.positions", 1, COMPACTED),
         TopicSpec("ioc.connect.status", 1, COMPACTED),
-        TopicSpec("ioc.connect.audit", 1, {"retention.ms": "-1"}),
+        TopicSpec("ioc.connect.audit", 1, {"cleanup.policy": "delete", "retention.ms": "-1"}),
+    ]
+    return [
+        *(entity_spec(contract, partitions, replication) for contract in contracts),
+        *(replace(spec, replication=replication) for spec in own),
     ]
 
 
-def _admin(bootstrap: str) -> Any:
+def connect_admin(bootstrap: str) -> Any:
+    """Kafka's admin client, connected; raises `TopicsError` within seconds. Blocks."""
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     if not any(_answers(server) for server in bootstrap.split(",")):
         raise TopicsError(f"Kafka at {bootstrap} does not answer: no connection")
@@ -106,15 +99,15 @@ def _answers(server: str) -> bool:
 
 def ensure_topics(bootstrap: str, contracts: Iterable[Contract], partitions: int, replication_factor: int) -> None:
     """Create what is missing; existing topics are left as they are. Idempotent; blocks; raises `TopicsError`."""
-    wanted = topic_specs(contracts, partitions)
-    admin = _admin(bootstrap)
+    wanted = topic_specs(contracts, partitions, replication_factor)
+    admin = connect_admin(bootstrap)
     try:
         existing = set(admin.list_topics())
         missing = {
             spec.name: {
                 "num_partitions": spec.partitions,
-                "replication_factor": replication_factor,
-                "configs": spec.config,
+                "replication_factor": spec.replication,
+                "configs": dict(spec.config),
             }
             for spec in wanted
             if spec.name not in existing
@@ -131,7 +124,7 @@ def ensure_topics(bootstrap: str, contracts: Iterable[Contract], partitions: int
 
 def missing_topics(bootstrap: str, contracts: Iterable[Contract]) -> list[str]:
     """Names of the hub's topics that the cluster does not have. Blocks; raises `TopicsError`."""
-    admin = _admin(bootstrap)
+    admin = connect_admin(bootstrap)
     try:
         existing = set(admin.list_topics())
     except KafkaError as error:
@@ -143,7 +136,7 @@ def missing_topics(bootstrap: str, contracts: Iterable[Contract]) -> list[str]:
 
 def cluster_id(bootstrap: str) -> str:
     """What the cluster calls itself. Blocks; raises `TopicsError`."""
-    admin = _admin(bootstrap)
+    admin = connect_admin(bootstrap)
     try:
         return str(admin.describe_cluster()["cluster_id"])
     except KafkaError as error:
@@ -154,7 +147,7 @@ def cluster_id(bootstrap: str) -> str:
 
 def partition_count(bootstrap: str, topic: str) -> int | None:
     """How many partitions the topic has, None if there is no such topic. Blocks; raises `TopicsError`."""
-    admin = _admin(bootstrap)
+    admin = connect_admin(bootstrap)
     try:
         if topic not in set(admin.list_topics()):
             return None
@@ -168,7 +161,7 @@ def partition_count(bootstrap: str, topic: str) -> int | None:
 
 def topic_identity(bootstrap: str, topic: str) -> str:
     """The topic's id: another one if it was deleted and made again. Blocks; raises `TopicsError`."""
-    admin = _admin(bootstrap)
+    admin = connect_admin(bootstrap)
     try:
         (described,) = admin.describe_topics([topic])
         return str(described["topic_id"])
@@ -180,7 +173,7 @@ def topic_identity(bootstrap: str, topic: str) -> str:
 
 def add_partitions(bootstrap: str, topic: str, count: int) -> None:
     """Raise the number of partitions to `count`; there is no way back. Blocks; raises `TopicsError`."""
-    admin = _admin(bootstrap)
+    admin = connect_admin(bootstrap)
     try:
         admin.create_partitions({topic: count}, timeout_ms=REQUEST_TIMEOUT_MS)
     except KafkaError as error:
@@ -204,9 +197,9 @@ class GroupLag:
         The committed offset is read first, so that what is read as missing is never more than what was.
         """
         if self._client is None:
-            self._client = _admin(self._bootstrap)
+            self._client = connect_admin(self._bootstrap)
         try:
-            return _lag(self._client, self._group, self._topics)
+            return group_lag(self._client, self._group, self._topics)
         except (KafkaError, OSError) as error:
             self.close()
             raise TopicsError(f"Kafka at {self._bootstrap} does not answer: {error}") from error
@@ -227,7 +220,8 @@ def lag(bootstrap: str, group: str, topics: Iterable[str]) -> list[PartitionLag]
         asked.close()
 
 
-def _lag(admin: Any, group: str, topics: list[str]) -> list[PartitionLag]:
+def group_lag(admin: Any, group: str, topics: list[str]) -> list[PartitionLag]:
+    """The group's lag on those of the topics that exist. Blocks; raises `KafkaError`."""
     existing = set(admin.list_topics())
     partitions = [
         TopicPartition(topic["name"], partition["partition_index"])

@@ -8,21 +8,20 @@ rows that a damaged datum could leave behind.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-import fastavro
 import numpy as np
 import polars as pl
 
 from schemas import bad_records
 from schemas.avro_parser import InvalidSchemaError
 from schemas.bad_records import BadRecord as BadRecord
+from schemas.canonical import is_canonical
 from schemas.contract import Contract
 from schemas.errors import RegistryError, SchemasAwayError, UnknownSchemaError
 from schemas.first_bytes import json_behind_header, no_message
+from schemas.one_by_one import read_one_by_one
 from schemas.resolution import Column, read, resolve
 from schemas.resolution import dtype as dtype
 from schemas.screen import WHOLE, faults
@@ -84,7 +83,6 @@ class Decoder:
         self._contract = contract
         self._schema_text = schema_text
         self._readers: dict[int, _Reader] = {}
-        self._parsed = fastavro.parse_schema(contract.schema)
 
     def decode(self, keys: Sequence[bytes | None], values: Sequence[bytes | None], without: Without = NONE) -> Decoded:
         """Decode a batch; raises `SchemasAwayError` if it needs schemas that the registry does not give at present.
@@ -165,8 +163,11 @@ class Decoder:
 
     def _clean(self, reader: _Reader, group: _Group) -> pl.DataFrame | None:
         try:
-            frame = reader.writer.columns(group.values)
+            block = reader.writer.block(group.values)
+            frame = reader.writer.columns(block)
             if frame.height != len(group.rows) or not (frame[WIRE] == pl.Series([group.header])).all():
+                return None
+            if not is_canonical(reader.writer.fields or (), frame, block):
                 return None
             resolved, bad = read(reader.columns, frame)
         except COLUMNAR_ERRORS:
@@ -193,43 +194,28 @@ class Decoder:
         if not group.rows:
             return empty_frame(self._contract)
         try:
-            resolved, spoilt = read(reader.columns, reader.writer.columns(group.values, careful=True))
+            frame = reader.writer.columns(reader.writer.block(group.values, careful=True))
+            resolved, spoilt = read(reader.columns, frame)
         except COLUMNAR_ERRORS:
             return self._one_by_one(reader, group, bad)
+        return self._usable(resolved, spoilt, group, bad)
+
+    def _one_by_one(self, reader: _Reader, group: _Group, bad: list[BadRecord]) -> pl.DataFrame:
+        """For schemas that the columnar reader does not take."""
+        return self._usable(*read_one_by_one(self._contract, reader.writer, group.values), group, bad)
+
+    def _usable(
+        self, frame: pl.DataFrame, spoilt: Sequence[BadRecord], group: _Group, bad: list[BadRecord]
+    ) -> pl.DataFrame:
+        """Leave out what may not be used: `spoilt` rows of the group, and those of another key."""
         keep = np.ones(len(group.rows), dtype=np.bool_)
         for record in spoilt:
             bad.append(replace(record, row=group.rows[record.row]))
             keep[record.row] = False
-        for place in np.flatnonzero(keep & ~_same_keys(resolved, group.keys).to_numpy()).tolist():
+        for place in np.flatnonzero(keep & ~_same_keys(frame, group.keys).to_numpy()).tolist():
             bad.append(bad_records.key_mismatch(group.rows[place]))
             keep[place] = False
-        return resolved.with_columns(_rows(group)).filter(pl.Series(keep))
-
-    def _one_by_one(self, reader: _Reader, group: _Group, bad: list[BadRecord]) -> pl.DataFrame:
-        """For schemas that the columnar reader does not take."""
-        good: list[dict[str, Any]] = []
-        parsed = fastavro.parse_schema(reader.writer.schema)
-        for row, key, value in zip(group.rows, group.keys, group.values, strict=True):
-            stream = io.BytesIO(value)
-            stream.seek(HEADER_BYTES)
-            try:
-                record: Any = fastavro.schemaless_reader(stream, parsed, self._parsed)
-            except Exception as error:  # noqa: BLE001 – the reader raises anything on bad bytes; each record is judged
-                bad.append(bad_records.undecodable(row, type(error).__name__, type(error).__name__))
-                continue
-            if stream.tell() != len(value):
-                bad.append(_left_over(row))
-            elif str(record["entity_key"]).encode() != (key or b""):
-                bad.append(bad_records.key_mismatch(row))
-            else:
-                good.append({**record, **self._defaults(record), ROW: row})
-        schema = empty_frame(self._contract).schema
-        return pl.DataFrame(good, schema=schema) if good else empty_frame(self._contract)
-
-    def _defaults(self, record: dict[str, Any]) -> dict[str, Any]:
-        """Decimals that took their default: the reader leaves it as it is written in the schema, a text."""
-        decimals = (field for field in self._contract.fields if field.base == "decimal")
-        return {field.name: field.default for field in decimals if isinstance(record[field.name], str)}
+        return frame.with_columns(_rows(group)).filter(pl.Series(keep))
 
 
 def _groups(keys: Sequence[bytes | None], values: Sequence[bytes | None], bad: list[BadRecord]) -> list[_Group]:

@@ -18,6 +18,7 @@ from schemas.contract_field import Field as Field
 from schemas.contract_field import parse_field
 from schemas.contract_text import read_schema
 from schemas.errors import ContractError
+from schemas.topic_settings import TopicSettings, topic_settings
 
 ENVELOPE = (
     "event_id",
@@ -68,6 +69,11 @@ class Contract:
     @property
     def topic(self) -> str:
         return f"ioc.{self.domain}.{self.entity}"
+
+    @property
+    def topic_settings(self) -> TopicSettings:
+        """What the contract says of its topic."""
+        return topic_settings(self.schema, self.entity)
 
     @property
     def subject(self) -> str:
@@ -150,6 +156,7 @@ def parse_contract(schema: dict[str, Any], domain: str, entity: str, where: str)
     fields = tuple(parse_field(raw, where) for raw in schema["fields"])
     _check_names(fields, where)
     kind = _kind(schema, where)
+    topic_settings(schema, where)
     try:
         parse_schema(schema)
     except InvalidSchemaError as error:

@@ -44,7 +44,7 @@ NUMBERS = frozenset({"int", "long", "float", "double", "decimal"})
 RECORD_ATTRIBUTES = frozenset(
     [
         *("type", "name", "namespace", "aliases", "fields", "doc", "doc_en", "title", "title_en", "owner", "owner_en"),
-        *("kind", "remember_days", "aggregate", "legal"),
+        *("kind", "remember_days", "topic", "aggregate", "legal"),
     ]
 )
 FIELD_ATTRIBUTES = frozenset(

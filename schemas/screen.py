@@ -108,5 +108,8 @@ class _Walk:
                 break
         fits = self._within(rows)
         fits[open_] = False
+        if most == LONG_OCTETS:
+            longest = self._at[rows] - start == LONG_OCTETS
+            fits &= ~(longest & (self._octets[np.minimum(start + LONG_OCTETS - 1, len(self._octets) - 1)] > 1))
         number: Ints = (value >> np.uint64(1)).astype(np.int64) ^ -(value & np.uint64(1)).astype(np.int64)
         return number, fits

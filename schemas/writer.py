@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from schemas.avro_parser import load_schema, parse_schema
@@ -37,6 +39,16 @@ class FlatField:
     type: Primitive | Enum | Fixed
     nullable: bool = False
     null_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Values as an Avro container file in memory: `octets`, in which the first value begins at `first`; `sizes` in
+    bytes, headers included."""
+
+    octets: bytes
+    first: int
+    sizes: npt.NDArray[np.int64]
 
 
 def varint(number: int) -> bytes:
@@ -68,14 +80,21 @@ class Writer:
     def _careful_container(self) -> bytes:
         return _container(self.fields or (), texts_as="bytes")
 
-    def columns(self, values: Sequence[bytes], careful: bool = False) -> pl.DataFrame:
-        """The columns of whole values (with their headers), enums as numbers; COLUMNAR_ERRORS if one is bad.
+    def block(self, values: Sequence[bytes], careful: bool = False) -> Block:
+        """Whole values (with their headers) as what `columns` reads.
 
         `careful`: texts stay bytes, so that one that is no UTF-8 does not spoil the others.
         """
-        body = b"".join(values)
+        sizes = np.fromiter(map(len, values), dtype=np.int64, count=len(values))
         start = self._careful_container if careful else self._container
-        return pl.read_avro(io.BytesIO(b"".join((start, varint(len(values)), varint(len(body)), body, _SYNC))))
+        head = b"".join((start, varint(len(values)), varint(int(sizes.sum()))))
+        return Block(b"".join((head, *values, _SYNC)), len(head), sizes)
+
+    @staticmethod
+    def columns(block: Block) -> pl.DataFrame:
+        """The columns of a block, enums as numbers; COLUMNAR_ERRORS if one value is bad, though not of each bad one:
+        `schemas.canonical` tells whether the columns may be believed."""
+        return pl.read_avro(io.BytesIO(block.octets))
 
 
 def _container(fields: Sequence[FlatField], texts_as: str) -> bytes:
@@ -101,8 +120,8 @@ def _bare(field: FlatField, texts_as: str) -> Any:
     """The type as the columnar reader takes it; an enum is its number, which it also reads where null may stand."""
     bare: Any
     match field.type:
-        case Enum():
-            bare = "int"
+        case Enum() | Primitive("int"):
+            bare = "long"  # so that a number beyond its bounds is seen rather than cut
         case Fixed(size=size):
             bare = {"type": "fixed", "name": f"Fixed{field.name}", "size": size}
         case Primitive("string"):

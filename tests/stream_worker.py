@@ -35,6 +35,7 @@ from schemas.wire import frame
 from streams.app import StreamSettings, StreamWorker
 from streams.plan import EntityPlan, plan_entity
 from streams.quarantine import TOPIC as QUARANTINE_TOPIC
+from streams.schema_wait import LIMIT
 from streams.topic_ids import topic_ids
 from streams.warehouse.client import Warehouse
 from streams.warehouse.schema import migrate
@@ -135,7 +136,13 @@ def _schema_text(schema_id: int) -> str:
 
 
 async def work(
-    bootstrap: str, url: str, name: str, state: str, contract: Contract, schema_text: Callable[[int], str]
+    bootstrap: str,
+    url: str,
+    name: str,
+    state: str,
+    contract: Contract,
+    schema_text: Callable[[int], str],
+    schema_wait: timedelta = LIMIT,
 ) -> None:
     """Run a worker of this contract until the process is asked to stop."""
     stop = asyncio.Event()
@@ -149,6 +156,7 @@ async def work(
             group=name,
             session_timeout=SESSION_TIMEOUT,
             growth_settle=GROWTH_SETTLE,
+            schema_wait=schema_wait,
         ),
         [contract],
         Warehouse(url),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hub.cli import topics_plan
 from hub.cli.context import settings
 from hub.cli.declared import read_declared
 from hub.cli.output import Exit, Format, leave, say, show_rows
@@ -42,6 +43,7 @@ def register(app: typer.Typer) -> None:
             "Example:  ioc topics grow ioc.administration.dossier --partitions 8",
         ),
     )(grow)
+    topics_plan.register(group)
     app.add_typer(group, name="topics")
     app.command("lag", help=t("Độ trễ của bộ xử lý luồng.", "How far the stream worker is behind."))(lag)
 

@@ -26,9 +26,17 @@ HOMES = {
         "streams/topic_log.py",
         "streams/transport.py",
     },
+<<<<<<< HEAD
     "kafka": {"hub/health/oldest.py", "hub/topics.py", "streams/positions.py", "streams/topic_ids.py"},
     "clickhouse_connect": {"streams/warehouse/client.py"},
     "chdb": {"streams/warehouse/engine.py"},
+=======
+    "kafka": {"hub/topic_admin.py", "hub/topics.py", "streams/positions.py", "streams/topic_ids.py"},
+    "clickhouse_connect": {"streams/warehouse/client.py"},
+    "chdb": {"streams/warehouse/engine.py"},
+    "fastavro": {"schemas/one_by_one.py"},
+    "httpx2": {"connectors/http_client.py", "schemas/registry_client.py"},
+>>>>>>> f73022d (Every row is what its bytes say: branches, truth values and lengths are counted again; topics are planned and made from contracts)
     "cronsim": {"schemas/recurrence.py"},
     "holidays": {"schemas/days.py"},
     "httpx2": {"connectors/http_client.py", "hub/registry/forwarding.py", "schemas/registry_client.py"},

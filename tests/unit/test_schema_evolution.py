@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from schemas.codec import ROW, Decoder
 from schemas.contract import ENVELOPE, Contract, load_contracts, parse_contract
 from schemas.wire import frame
-from schemas.writer import Writer
+from schemas.writer import Block, Writer
 
 FEEDBACK = load_contracts()["feedback"].schema["fields"]
 ENVELOPE_FIELDS = [{"name": field["name"], "type": field["type"]} for field in FEEDBACK if field["name"] in ENVELOPE]
@@ -294,11 +294,11 @@ def blocks_read(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     read: list[int] = []
     columns = Writer.columns
 
-    def counted(self: Writer, values: Any, careful: bool = False) -> pl.DataFrame:
-        read.append(len(values))
-        return columns(self, values, careful)
+    def counted(block: Block) -> pl.DataFrame:
+        read.append(len(block.sizes))
+        return columns(block)
 
-    monkeypatch.setattr(Writer, "columns", counted)
+    monkeypatch.setattr(Writer, "columns", staticmethod(counted))
     yield read
 
 
