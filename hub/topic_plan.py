@@ -37,12 +37,14 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
-    """A topic as it should be; its `config` are the settings that the hub looks after."""
+    """A topic as it should be; its `config` are the settings that the hub looks after. `of_entity`: workers catch up
+    from it, and its partitions can be grown."""
 
     name: str
     partitions: int
     config: Mapping[str, str]
     replication: int = 1
+    of_entity: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def entity_spec(contract: Contract, partitions: int, replication: int) -> TopicS
         config["min.insync.replicas"] = str(said.min_insync_replicas or 2)
     if said.max_message_bytes is not None:
         config["max.message.bytes"] = str(said.max_message_bytes)
-    return TopicSpec(contract.topic, said.partitions or partitions, config, replication)
+    return TopicSpec(contract.topic, said.partitions or partitions, config, replication, of_entity=True)
 
 
 def plan_topics(
@@ -125,7 +127,7 @@ def _name_clash(spec: TopicSpec, specs: Iterable[TopicSpec], real: Mapping[str, 
         )
         cure = t("đổi tên thực thể trong hợp đồng", "give the entity another name in its contract")
         return Step(spec.name, "name", spec.name, clash, Action.REFUSE, reason, cure)
-    if (spec.name.count(".") == 2 and not NAME.fullmatch(spec.name)) or len(spec.name) > LONGEST_NAME:
+    if (spec.of_entity and not NAME.fullmatch(spec.name)) or len(spec.name) > LONGEST_NAME:
         reason = t(
             "tên chủ đề là ioc.<lĩnh vực>.<thực thể>, chữ thường", "a topic is ioc.<domain>.<entity>, lower case"
         )
@@ -193,7 +195,7 @@ def _shape(spec: TopicSpec, real: RealTopic) -> list[Step]:
 
 def _more_partitions(spec: TopicSpec, real: RealTopic) -> Step:
     numbers = str(spec.partitions), str(real.partitions)
-    if not NAME.fullmatch(spec.name):
+    if not spec.of_entity:
         return Step(
             *(spec.name, "partitions", *numbers, Action.REFUSE),
             t("thứ tự toàn cục của chủ đề này sẽ mất", "this topic's order holds within one partition only"),
@@ -241,7 +243,7 @@ def _retention(spec: TopicSpec, real: RealTopic, declared: str, actual: str, acc
     place = spec.name, "retention.ms", shown_ms(declared), shown_ms(actual)
     if not _shorter(declared, actual) or real.records == 0:
         return Step(*place, Action.ALTER)
-    if NAME.fullmatch(spec.name) and _shorter(declared, str(LEAST_RETENTION_DAYS * DAY_MS)):
+    if spec.of_entity and _shorter(declared, str(LEAST_RETENTION_DAYS * DAY_MS)):
         return Step(
             *(*place, Action.REFUSE),
             t(
@@ -250,7 +252,7 @@ def _retention(spec: TopicSpec, real: RealTopic, declared: str, actual: str, acc
             ),
             t(f"ít nhất {LEAST_RETENTION_DAYS} ngày", f"at least {LEAST_RETENTION_DAYS} days"),
         )
-    if real.lag != 0:
+    if spec.of_entity and real.lag != 0:
         left = "?" if real.lag is None else str(real.lag)
         return Step(
             *(*place, Action.REFUSE),

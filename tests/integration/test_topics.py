@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 import uuid
+from dataclasses import replace
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 
 from hub.health.oldest import OldestRecords
+from hub.topic_admin import apply_steps, real_topics
+from hub.topic_plan import DAY_MS, Accepted, Action, Step, TopicSpec, plan_topics
 from hub.topics import GroupLag, PartitionLag, TopicsError, ensure_topics, missing_topics
 from schemas.contract import load_contracts
 from tests.stack import free_port
@@ -91,3 +94,35 @@ def test_an_absent_broker_is_said_within_seconds() -> None:
     with pytest.raises(TopicsError, match="does not answer"):
         ensure_topics(f"127.0.0.1:{free_port()}", CONTRACTS, 1, 1)
     assert time.monotonic() - begun < 10
+
+
+def as_declared(kafka: str, specs: list[TopicSpec], accepted: Accepted = Accepted()) -> list[Step]:
+    """The plan's steps for these topics alone; others of the broker are no concern."""
+    real, brokers = real_topics(kafka, specs)
+    names = {spec.name for spec in specs}
+    return [step for step in plan_topics(specs, real, brokers, accepted) if step.topic in names]
+
+
+def test_a_plan_makes_topics_mends_settings_and_refuses_what_loses_records(kafka: str) -> None:
+    name = f"ioc.plan.t{uuid.uuid4().hex[:8]}"
+    config = {"cleanup.policy": "delete", "retention.ms": "-1", "compression.type": "producer"}
+    spec = TopicSpec(name, 2, config, of_entity=True)
+    steps = as_declared(kafka, [spec])
+    assert [(step.setting, step.action) for step in steps] == [("topic", Action.CREATE)]
+    apply_steps(kafka, [spec], steps)
+    assert as_declared(kafka, [spec]) == []
+
+    shorter = replace(spec, config={**config, "retention.ms": str(30 * DAY_MS), "compression.type": "lz4"})
+    producer = KafkaProducer(bootstrap_servers=kafka)
+    producer.send(name, b"x").get(30)
+    producer.close()
+    steps = as_declared(kafka, [shorter])
+    assert [(step.setting, step.action) for step in steps] == [
+        ("retention.ms", Action.REFUSE),  # the record is not processed
+        ("compression.type", Action.ALTER),
+    ]
+    apply_steps(kafka, [shorter], steps)
+    steps = as_declared(kafka, [shorter], Accepted(frozenset({name})))
+    assert [(step.setting, step.action) for step in steps] == [("retention.ms", Action.REFUSE)]
+    partitions = as_declared(kafka, [replace(spec, partitions=1, config={})])
+    assert [(step.setting, step.action) for step in partitions] == [("partitions", Action.REFUSE)]

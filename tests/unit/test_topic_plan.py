@@ -14,7 +14,7 @@ from schemas.topic_settings import topic_settings
 
 NAME = "ioc.test.thing"
 KEPT = {"cleanup.policy": "delete", "retention.ms": "-1", "compression.type": "producer"}
-SPEC = TopicSpec(NAME, 4, KEPT)
+SPEC = TopicSpec(NAME, 4, KEPT, of_entity=True)
 REAL = RealTopic(NAME, 4, 1, {**KEPT, "segment.ms": "1", "min.insync.replicas": "1"}, records=100, lag=0)
 LOG = TopicSpec("_schemas", 1, {"cleanup.policy": "compact"})
 DAYS_30, DAYS_400 = str(30 * DAY_MS), str(400 * DAY_MS)
