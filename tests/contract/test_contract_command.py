@@ -34,6 +34,12 @@ def ioc(tmp_path: Path, registry_url: str, capsys: pytest.CaptureFixture[str], m
     return run
 
 
+def printed(out: str) -> Any:
+    """The one JSON document on stdout, which the registry of this process logs to as well."""
+    (document,) = (line for line in out.splitlines() if line.startswith(("{", "[")))
+    return json.loads(document)
+
+
 def contract_file(directory: Path, entity: str, change: Any = None) -> Path:
     """A contract of an entity of its own, so that tests share a registry; its namespace says its domain."""
     schema = json.loads(MODEL.read_text(encoding="utf-8"))
@@ -52,7 +58,7 @@ def test_a_contract_is_promoted_evolved_and_a_breaking_change_registers_nothing(
     path = contract_file(tmp_path, "promoted_one")
     code, out, err = ioc("promote", str(path), "-o", "json")
     assert code == 0, err
-    assert json.loads(out)["refused"] is False
+    assert printed(out)["refused"] is False
     assert "phiên bản 1" in err
     assert "IOC_CONTRACTS_DIR" in err
     assert http.get(f"/subjects/{subject}/versions").json() == [1]
@@ -62,7 +68,7 @@ def test_a_contract_is_promoted_evolved_and_a_breaking_change_registers_nothing(
     contract_file(tmp_path, "promoted_one", lambda schema: schema["fields"].append(note))
     code, out, _ = ioc("diff", str(path), "-o", "json")
     assert code == 0
-    assert [(item["path"], item["kind"]) for item in json.loads(out)["changes"]] == [("note", "added")]
+    assert [(item["path"], item["kind"]) for item in printed(out)["changes"]] == [("note", "added")]
     assert http.get(f"/subjects/{subject}/versions").json() == [1], "a diff registers nothing"
     code, _, err = ioc("promote", str(path))
     assert (code, http.get(f"/subjects/{subject}/versions").json()) == (0, [1, 2]), err
@@ -74,7 +80,7 @@ def test_a_contract_is_promoted_evolved_and_a_breaking_change_registers_nothing(
     contract_file(tmp_path, "promoted_one", narrower)
     code, out, err = ioc("promote", str(path), "-o", "json")
     assert code == 3
-    assert [item["path"] for item in json.loads(out)["incompatibilities"]] == ["fine"]
+    assert [item["path"] for item in printed(out)["incompatibilities"]] == ["fine"]
     assert "chưa đăng ký gì" in err
     assert http.get(f"/subjects/{subject}/versions").json() == [1, 2]
 
@@ -114,7 +120,7 @@ def test_lint_of_the_package_is_clean_and_of_a_wrong_file_is_not(ioc: Any, tmp_p
     path = contract_file(tmp_path, "violation", lambda schema: schema["fields"][16].pop("unit"))
     code, out, _ = ioc("lint", str(path), "-o", "json")
     assert code == 3
-    (found,) = json.loads(out)
+    (found,) = printed(out)
     assert (found["path"], found["rule"], found["file"]) == ("speed", "unit-missing", "traffic/violation.avsc")
     assert ioc("lint", str(tmp_path / "none.avsc"))[0] == 2
 
