@@ -106,7 +106,7 @@ def connect_app(settings: Settings) -> ConnectApp:
     from connectors.worker import ConnectWorker, Place, worker_name
     from hub.connect.app import build_app
     from hub.declarations import load_declarations
-    from hub.topics import TopicsError, cluster_id
+    from hub.topics import TopicsError, cluster_id, ensure_topics
 
     declared = load_declarations(settings)
     intakes = IntakeFactory(declared.contracts, registry_client(settings), Pseudonymiser(pseudonym_key(settings)))
@@ -134,7 +134,16 @@ def connect_app(settings: Settings) -> ConnectApp:
         except TopicsError:
             return None
 
-    return build_app(worker, intakes, access(settings).by_key, cluster, read)
+    made = set(declared.in_use)
+
+    def make_topic(entity: str) -> None:
+        if entity not in made:
+            kafka = settings.kafka
+            contract = declared.contracts[entity]
+            ensure_topics(settings.bootstrap, [contract], kafka.topic_partitions, kafka.replication_factor)
+            made.add(entity)
+
+    return build_app(worker, intakes, access(settings).by_key, cluster, read, make_topic)
 
 
 def connector_folders(settings: Settings) -> tuple[Path, ...]:

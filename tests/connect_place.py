@@ -24,9 +24,9 @@ def make_place(bootstrap: str, session_s: float = SESSION_S, partitions: int = 8
         {
             topic: {"num_partitions": count, "replication_factor": 1, "configs": _config(topic, place)}
             for topic, count in topics.items()
-        },
-        wait_for_metadata=True,
+        }
     )
+    admin.wait_for_topics(list(topics), timeout_ms=60_000)
     admin.close()
     return place
 

@@ -40,10 +40,11 @@ from hub.connect.exchange import (
 )
 from hub.connect.loggers import LoggerEndpoints
 from hub.connect.operations import OperationEndpoints
-from hub.connect.parts import Parts
+from hub.connect.parts import MakeTopic, Parts
 from hub.connect.plugins import PluginEndpoints
 from hub.connect.shapes import VERSION
 from hub.security.access import Permission, Principal
+from hub.topics import TopicsError
 
 PrincipalOf = Callable[[str], Principal | None]
 """Who holds a key, None if nobody does."""
@@ -154,6 +155,8 @@ async def _handled(route: Route, ask: Ask) -> Answer:
         raise
     except CompactedTopicError as error:
         raise faults.kafka_away(error.text) from error
+    except TopicsError as error:
+        raise faults.kafka_away(Text(f"Chưa tạo được chủ đề: {error}", f"The topic cannot be made: {error}")) from error
     except ConnectorError as error:
         raise faults.Fault(STATUS_OF.get(type(error), 400), error.text) from error
     except Exception as error:
@@ -183,6 +186,7 @@ def build_app(
     principal_of: PrincipalOf,
     cluster_id: ClusterId,
     read: ReadManifest = parse_manifest,
+    make_topic: MakeTopic = lambda entity: None,
 ) -> ConnectApp:
     """The interface of a worker. `principal_of` is `Gatekeeper.by_key`."""
     parts = Parts(
@@ -195,5 +199,6 @@ def build_app(
         topics={contract.entity: contract.topic for contract in intakes.contracts.values()},
         read=read,
         now_ms=now_ms,
+        make_topic=make_topic,
     )
     return ConnectApp(worker, parts, principal_of, cluster_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -146,6 +147,7 @@ class ConnectorEndpoints:
         require_own(manifest, ask.caller)
         is_new = self._parts.configs.get(manifest.id) is None
         if not ask.flag("dry_run"):
+            await asyncio.to_thread(self._parts.make_topic, manifest.entity)
             declared = await self._parts.registrar.apply(
                 manifest.id, text, manifest.owner.org, Caller.of(ask.caller), state
             )

@@ -38,9 +38,13 @@ class Caller:
         return cls(f"{principal.role}:{principal.credential}", principal.may(Permission.CONNECTOR_APPROVE))
 
 
+MakeTopic = Callable[[str], None]
+"""Makes the topic of an entity that nothing has written to yet. Blocks, idempotent; raises TopicsError."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """`topics`: by entity. `cluster_id` asks Kafka once; None while it does not answer."""
+    """`topics`: by entity."""
 
     configs: Configs
     statuses: CompactedTopic
@@ -51,6 +55,7 @@ class Parts:
     topics: Mapping[str, str]
     read: ReadManifest
     now_ms: Callable[[], int]
+    make_topic: MakeTopic
     feeds: dict[str, Feed | None] = field(default_factory=dict)
     """Of manifests by their text: a list of all connectors is asked for again and again."""
 

@@ -48,7 +48,8 @@ def _properties(bootstrap: str, port: int, group: str) -> str:
 def make_topic(bootstrap: str, name: str) -> None:
     """For its connectors to write to: the broker makes none, and a task that waits for one does nothing else."""
     admin = KafkaAdminClient(bootstrap_servers=bootstrap)
-    admin.create_topics({name: {"num_partitions": 1, "replication_factor": 1}}, wait_for_metadata=True)
+    admin.create_topics({name: {"num_partitions": 1, "replication_factor": 1}})
+    admin.wait_for_topics([name], timeout_ms=60_000)
     admin.close()
 
 
@@ -62,7 +63,8 @@ def kafka_connect(bootstrap: str, data: Path, group: str) -> Iterator[str]:
     command = [
         "java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
         f"-Dlog4j2.configurationFile={data / 'log4j2.xml'}",
-        "-cp", f"{JARS.libs}/*", "org.apache.kafka.connect.cli.ConnectDistributed", str(data / "connect.properties"),
+        "-cp", f"{JARS.libs}/*:{_logging()}",
+        "org.apache.kafka.connect.cli.ConnectDistributed", str(data / "connect.properties"),
     ]  # fmt: skip
     with (data / "connect.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
@@ -77,6 +79,11 @@ def kafka_connect(bootstrap: str, data: Path, group: str) -> Iterator[str]:
     finally:
         process.kill()
         process.wait(20)
+
+
+def _logging() -> str:
+    """The broker's jars of log4j: without them the worker cannot answer about its loggers."""
+    return ":".join(str(path) for path in sorted((ROOT / "deploy" / "kafka" / "libs").glob("log4j-*.jar")))
 
 
 def _healthy(url: str) -> bool:
