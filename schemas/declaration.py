@@ -74,10 +74,11 @@ def parse_yaml(content: bytes, file: str) -> tuple[dict[str, Any], yaml.Node]:
                 f"{file}, line {line}: is not UTF-8; save the file as UTF-8",
             )
         ) from error
-    _refuse_anchors(text, file)
+    quick = _quickly(text)
+    if quick is None:
+        _refuse_anchors(text, file)
     try:
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        raw = yaml.safe_load(text)
+        tree, raw = quick or (yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text))
     except yaml.YAMLError as error:
         raise _not_yaml(file, error) from error
     except (ValueError, RecursionError) as error:
@@ -90,6 +91,20 @@ def parse_yaml(content: bytes, file: str) -> tuple[dict[str, Any], yaml.Node]:
         )
     _refuse_doubles(tree, file, ())
     return raw, tree
+
+
+def _quickly(text: str) -> tuple[Any, Any] | None:
+    """Tree and value by libyaml, ten times as fast; None where it is not there, where there is an alias, or where
+    something is wrong, so that the messages are those of the reader in Python."""
+    loader = getattr(yaml, "CSafeLoader", None)
+    if loader is None:
+        return None
+    try:
+        if "*" in text and any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, Loader=loader)):
+            return None
+        return yaml.compose(text, Loader=loader), yaml.load(text, Loader=loader)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return None
 
 
 def _refuse_anchors(text: str, file: str) -> None:

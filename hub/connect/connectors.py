@@ -43,10 +43,13 @@ class ConnectorEndpoints:
 
     async def all(self, ask: Ask) -> Answer:
         expand = ask.query.get("expand")
-        known = self._parts.all(ask.caller)
         if expand is None:
-            return Answer(body=[item.declared.id for item in known])
-        return Answer(body={item.declared.id: _expanded(item, set(expand), ask.language) for item in known})
+            return Answer(body=[item.id for item in self._parts.configs if visible(item, ask.caller)])
+        found = {}
+        for item in await self._parts.all(ask.caller):
+            found[item.declared.id] = _expanded(item, set(expand), ask.language)
+            await asyncio.sleep(0)
+        return Answer(body=found)
 
     async def create(self, ask: Ask) -> Answer:
         body = ask.object()

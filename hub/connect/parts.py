@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -88,9 +89,15 @@ class Parts:
                 self.feeds[text] = None
         return self.feeds[text]
 
-    def all(self, caller: Principal) -> list[Known]:
-        """Those the caller may see, by name."""
-        return [self.shown(declared) for declared in self.configs if visible(declared, caller)]
+    async def all(self, caller: Principal) -> list[Known]:
+        """Those the caller may see, by name. Manifests not seen before are read one by one, so that a first list of
+        hundreds keeps nobody waiting."""
+        found = []
+        for declared in self.configs:
+            if visible(declared, caller):
+                found.append(self.shown(declared))
+                await asyncio.sleep(0)
+        return found
 
     def checked(self, text: str, file: str) -> Manifest:
         """A manifest that could run; ManifestError."""

@@ -16,6 +16,7 @@ from connectors.status import ConnectorStatus
 from hub.connect.masking import masked
 from hub.kpi.freshness import SILENT_AFTER, Feed, freshness
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 REMEMBERED = 2048
 """Manifests of which the flat form is remembered: a list of all connectors is asked for again and again."""
 VERSION = "4.1.0-ioc"
@@ -45,7 +46,7 @@ class Known:
 
 @lru_cache(REMEMBERED)
 def _flat(text: str) -> Mapping[str, str]:
-    tree = yaml.safe_load(text)
+    tree = yaml.load(text, Loader=LOADER)
     return flatten(tree) if isinstance(tree, dict) else {}
 
 
