@@ -115,6 +115,7 @@ def simulator_environment(scale: float, live_rate: float) -> dict[str, str]:
         "IOC_DEMO_LIVE_RATE": f"{live_rate:g}",
         "IOC_DEMO_PORTAL_PORT": str(port),
         "IOC_PORTAL_URL": f"http://127.0.0.1:{port}",
+        "IOC_CONNECT__ALLOWED_HOSTS": "127.0.0.1",
         "IOC_SECRET_PORTAL_CLIENT_ID": "ioc-hub",
         "IOC_SECRET_PORTAL_CLIENT_SECRET": os.urandom(16).hex(),
         "IOC_SECRET_1022_KEY": os.urandom(16).hex(),
