@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from connectors.clock import EPOCH
 from connectors.convert import Convert
+from connectors.errors import MappingError
 from connectors.memo import Memo
 from connectors.misfit import TYPES, bad_time, out_of_range, wrong_type
 
@@ -100,6 +101,25 @@ def local_time(pattern: str, zone: ZoneInfo) -> Convert:
 def time_by(pattern: str, zone: ZoneInfo) -> Convert:
     """`iso` or a strptime pattern."""
     return iso_time(zone) if pattern == "iso" else local_time(pattern, zone)
+
+
+def time_by_any(patterns: tuple[str, ...], zone: ZoneInfo) -> Convert:
+    """The first of several forms that fits; the error names the last one."""
+    readers = [time_by(pattern, zone) for pattern in patterns]
+    if len(readers) == 1:
+        return readers[0]
+
+    def convert(value: Any) -> int:
+        for reader in readers[:-1]:
+            try:
+                found: int = reader(value)
+            except MappingError:
+                continue
+            return found
+        last: int = readers[-1](value)
+        return last
+
+    return convert
 
 
 def codeset(moment: Convert, steps: tuple[tuple[date | None, str], ...], zone: ZoneInfo) -> Convert:

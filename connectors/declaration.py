@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, BeforeValidator
+from pydantic import BaseModel, BeforeValidator, WithJsonSchema
 
 from connectors.errors import ManifestError
 from connectors.secrets import Reference
@@ -43,9 +43,13 @@ def _secret(value: object) -> object:
     return _reference(value)
 
 
-Resolvable = Annotated[Reference, BeforeValidator(_reference)]
+Resolvable = Annotated[Reference, BeforeValidator(_reference), WithJsonSchema({"type": "string"})]
 """A text that may hold references, such as an address."""
-Secret = Annotated[Reference, BeforeValidator(_secret)]
+Secret = Annotated[
+    Reference,
+    BeforeValidator(_secret),
+    WithJsonSchema({"type": "string", "pattern": r"\$\{(env|file):[^}]+\}", "format": "secret-reference"}),
+]
 """A text that must be a reference: a secret never stands in a manifest."""
 
 

@@ -16,6 +16,8 @@ Every error carries its text in Vietnamese and English; none carries a value of 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from schemas.errors import DeclarationError
 from schemas.text import Text as Text
 
@@ -43,6 +45,12 @@ class ManifestError(ConnectorError):
     def of(cls, error: DeclarationError) -> ManifestError:
         """What the strict reader of declarations found, as an error of this package."""
         return cls(error.text, error.path)
+
+    @classmethod
+    def joined(cls, errors: Sequence[ManifestError]) -> ManifestError:
+        """Several faults (at least one) as one error, a line for each."""
+        text = Text("\n".join(error.text.vi for error in errors), "\n".join(error.text.en for error in errors))
+        return cls(text, errors[0].path)
 
 
 class NotConfiguredError(ConnectorError):

@@ -9,10 +9,11 @@ import importlib
 import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 import yaml
 from pydantic import BaseModel, Field, field_validator
@@ -20,11 +21,18 @@ from pydantic import BaseModel, Field, field_validator
 from connectors.declaration import BilingualText, Section, line_of, parse, read_yaml, unknown_key
 from connectors.errors import ManifestError, Text
 from connectors.rules import FieldRule
+from connectors.schedule import Schedule, Timetable
 from schemas.calendar import WorkingCalendar
 from schemas.calendar_files import package_calendars
+from schemas.declaration import lines_of, misdeclared
 from schemas.errors import DeclarationError
 from schemas.promise import Promise
 from schemas.sla import Sla
+from schemas.time import zone_called
+
+Drift = Literal["evolve", "freeze", "discard_row", "discard_value"]
+"""New fields of a record: `evolve` leaves them aside and names them in reports, `discard_value` leaves them aside in
+silence, `discard_row` quarantines the record, `freeze` stops the connector until somebody has decided."""
 
 __all__ = ["FieldRule", "Manifest", "load_manifest", "load_manifests"]
 
@@ -37,7 +45,9 @@ class Owner(Section):
     org: str
 
 
-class _Head(Section):
+class Head(Section):
+    """A manifest as written; `source` is checked by the model of its kind."""
+
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
     kind: str
     entity: str
@@ -47,22 +57,28 @@ class _Head(Section):
     sla: Sla
     timezone: str = "Asia/Ho_Chi_Minh"
     source: dict[str, Any]
+    schedule: Schedule | None = None
     pii: tuple[str, ...] = ()
+    not_personal: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    drift: Drift = "evolve"
     mapping: dict[str, FieldRule]
 
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError(f"{value!r} is no time zone / không phải múi giờ") from error
+        zone_called(value)
         return value
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A checked manifest. `source` is the kind's own `Config`; `pii` lists personal paths of the raw record."""
+    """A checked manifest. `source` is the kind's own `Config`; `pii` lists personal paths of the raw record.
+
+    `not_personal`: paths that look personal and, the department says, are not. `ignore`: fields of the record that
+    are known and not needed; `drift`: what a field that is neither mapped nor named there does. `file` and `lines`
+    (by dotted path) say where things stand.
+    """
 
     id: str
     kind: str
@@ -76,12 +92,30 @@ class Manifest:
     source: Any
     pii: tuple[str, ...]
     mapping: dict[str, FieldRule]
+    not_personal: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    drift: Drift = "evolve"
+    timetable: Timetable | None = None
+    file: str = ""
+    lines: Mapping[str, int] = dataclass_field(default_factory=dict, repr=False)
+
+    def fault(self, loc: tuple[str, ...], problem: Text) -> ManifestError:
+        """An error at a place of the manifest; `problem` goes on after the quoted path."""
+        known = [".".join(loc[:length]) for length in range(len(loc), 0, -1)]
+        line = next((self.lines[path] for path in known if path in self.lines), None)
+        return ManifestError.of(misdeclared(self.file or self.id, None, loc, problem, line))
 
 
 def source_kinds() -> tuple[str, ...]:
     """The kinds that exist: the modules under `connectors/sources/`."""
     package = importlib.import_module("connectors.sources")
     return tuple(sorted(module.name for module in pkgutil.iter_modules(package.__path__)))
+
+
+def config_model(kind: str) -> type[BaseModel]:
+    """The model of the block `source` of a kind that exists."""
+    model: type[BaseModel] = importlib.import_module(f"connectors.sources.{kind}").Config
+    return model
 
 
 def _config_model(kind: str, file: str, tree: yaml.Node) -> type[BaseModel]:
@@ -92,8 +126,7 @@ def _config_model(kind: str, file: str, tree: yaml.Node) -> type[BaseModel]:
         raise ManifestError(
             Text(f"{file}, dòng {line}: kind «{kind}» {vi}", f"{file}, line {line}: kind “{kind}” {en}")
         )
-    model: type[BaseModel] = importlib.import_module(f"connectors.sources.{kind}").Config
-    return model
+    return config_model(kind)
 
 
 def load_manifest(path: Path, calendars: Mapping[str, WorkingCalendar] | None = None) -> Manifest:
@@ -102,7 +135,7 @@ def load_manifest(path: Path, calendars: Mapping[str, WorkingCalendar] | None = 
     `calendars` are those that `sla` may name; the package's, if None.
     """
     raw, tree = read_yaml(path)
-    head = parse(_Head, raw, path.name, tree)
+    head = parse(Head, raw, path.name, tree)
     model = _config_model(head.kind, path.name, tree)
     source = parse(model, head.source, path.name, tree, prefix=("source",))
     return Manifest(
@@ -118,12 +151,31 @@ def load_manifest(path: Path, calendars: Mapping[str, WorkingCalendar] | None = 
         source=source,
         pii=head.pii,
         mapping=head.mapping,
+        not_personal=head.not_personal,
+        ignore=head.ignore,
+        drift=head.drift,
+        timetable=_timetable(head.schedule, calendars, path.name, tree),
+        file=path.name,
+        lines=lines_of(tree),
     )
+
+
+def _timetable(
+    schedule: Schedule | None, calendars: Mapping[str, WorkingCalendar] | None, file: str, tree: yaml.Node
+) -> Timetable | None:
+    try:
+        return None if schedule is None else schedule.timetable(_known(calendars), file, tree)
+    except DeclarationError as error:
+        raise ManifestError.of(error) from None
+
+
+def _known(calendars: Mapping[str, WorkingCalendar] | None) -> Mapping[str, WorkingCalendar]:
+    return package_calendars() if calendars is None else calendars
 
 
 def _promise(sla: Sla, calendars: Mapping[str, WorkingCalendar] | None, file: str, tree: yaml.Node) -> Promise:
     try:
-        return sla.promise(package_calendars() if calendars is None else calendars, file, tree)
+        return sla.promise(_known(calendars), file, tree)
     except DeclarationError as error:
         raise ManifestError.of(error) from None
 

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from connectors.manifest import Manifest
+from connectors.personal import is_within, paths_of
 
 MASK = "•••"
 PAYLOAD_CHARACTERS = 16_384
@@ -24,9 +25,13 @@ def masker(manifest: Manifest) -> Callable[[Any], str]:
     """A pure function from a raw record to its masked JSON text."""
     shown: dict[str, Any] = {}
     for rule in manifest.mapping.values():
-        if rule.source is not None and rule.pseudonym is None and rule.source not in manifest.pii:
+        if rule.pseudonym is not None:
+            continue
+        for path in paths_of(rule):
+            if any(is_within(path, personal) for personal in manifest.pii):
+                continue
             node = shown
-            for part in rule.source.split("."):
+            for part in path.split("."):
                 node = node.setdefault(part, {})
     return lambda raw: orjson.dumps(_masked(raw, shown)).decode()[:PAYLOAD_CHARACTERS]
 

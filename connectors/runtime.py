@@ -157,9 +157,17 @@ class ConnectorRunner:
                 await self._sure()
                 if await self._read(source, self._intake):
                     self._failures.clear()
-                    await self._or_halted(asyncio.sleep(source.poll_interval_s))
+                    await self._or_halted(asyncio.sleep(self._rest_s(source)))
         finally:
             await source.close()
+
+    def _rest_s(self, source: Source) -> float:
+        """Until the next read: by the manifest's schedule, else as the source itself says."""
+        timetable = self._manifest.timetable
+        if timetable is None:
+            return source.poll_interval_s
+        now = self._around.now()
+        return max(0.0, (timetable.next_read(now) - now).total_seconds())
 
     async def _read(self, source: Source, intake: Intake) -> bool:
         """One walk from the stored position to the present; False if it was left before."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -34,3 +35,9 @@ def load_code_tables(*roots: Path) -> dict[str, CodeTable]:
                     raise ContractError(f"{path.name}, line {number}: {len(row)} values, {len(header)} columns")
             tables[path.stem] = CodeTable(path.stem, tuple(header), tuple(tuple(row) for row in rows))
     return tables
+
+
+@cache
+def package_tables() -> dict[str, CodeTable]:
+    """The tables that come with the hub, read once."""
+    return load_code_tables()

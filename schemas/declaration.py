@@ -248,6 +248,16 @@ def line_of(tree: yaml.Node, loc: Location) -> int:
     return line
 
 
+def lines_of(tree: yaml.Node, prefix: str = "") -> dict[str, int]:
+    """The line (from 1) of every key, by dotted path."""
+    found: dict[str, int] = {}
+    if isinstance(tree, yaml.MappingNode):
+        for key, value in tree.value:
+            found[f"{prefix}{key.value}"] = key.start_mark.line + 1
+            found |= lines_of(value, f"{prefix}{key.value}.")
+    return found
+
+
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word most like `word`, if any is like it."""
     matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from hub.cli.connector import register as register_trials
 from hub.cli.connector_control import register as register_connector
 from hub.cli.context import settings
 from hub.cli.output import Exit, Format, leave, say, show_json, show_rows
@@ -81,6 +82,7 @@ def register(app: typer.Typer) -> None:
     register_kpi(kpi)
     app.add_typer(kpi, name="kpi")
     connector = typer.Typer(no_args_is_help=True, help=t("Đầu nối.", "Connectors."))
+    register_trials(connector)
     connector.command("ls", help=t("Trạng thái các đầu nối.", "State of the connectors."))(connector_ls)
     register_connector(connector)
     app.add_typer(connector, name="connector")
