@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from connectors.declared_answers import Question, questions_of
 from connectors.inference import TIME
-from connectors.personal_data import leaves, named_kind
+from connectors.personal_data import find_personal, leaves
 from schemas.contract import Contract, Field
 from schemas.declaration import nearest
 
@@ -40,7 +40,7 @@ class Answers:
 def draft(answers: Answers, contract: Contract, config: type[BaseModel], records: Sequence[Any]) -> dict[str, Any]:
     """The manifest as a tree in the usual order of keys. `records`: a sample, empty if there is none."""
     samples = _samples(records)
-    personal = sorted(path for path in samples if named_kind(path) is not None)
+    personal = [finding.path for finding in find_personal(records)]
     mapping = {field.name: rule for field in contract.fields if (rule := _rule(field, answers, samples)) is not None}
     return {
         "id": answers.id,

@@ -88,7 +88,8 @@ def register(connector: typer.Typer) -> None:
         "dry-run",
         help=t(
             "Báo cáo trước khi đưa vào chạy: lược đồ suy ra, độ khớp với hợp đồng, dữ liệu cá nhân, khối lượng, chỉ "
-            "số, cam kết độ tươi. Mã thoát 3 nếu chưa được phép chạy.\n\nVí dụ:  ioc connector dry-run portal.yaml -o json",
+            "số, cam kết độ tươi. Mã thoát 3 nếu chưa được phép chạy.\n\n"
+            "Ví dụ:  ioc connector dry-run portal.yaml -o json",
             "Report before going live: inferred schema, fit with the contract, personal data, volume, KPIs, freshness "
             "promise. Exit code 3 if it may not go live.\n\nExample:  ioc connector dry-run portal.yaml -o json",
         ),
