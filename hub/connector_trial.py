@@ -35,13 +35,17 @@ TRIAL_KEY = bytes(KEY_BYTES)
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One manifest on trial. `mapper` is None where the mapping does not fit the contract, for the reason `misfit`."""
+    """One manifest on trial; `kpis` rest on its entity.
+
+    `mapper` is None where the mapping does not fit the contract, for the reason `misfit`.
+    """
 
     manifest: Manifest
     contract: Contract
     mapper: Mapper | None
     misfit: ManifestError | None
     around: Surroundings
+    kpis: tuple[str, ...] = ()
 
 
 def find_manifest(name: str, declared: Declarations) -> Manifest:
@@ -66,11 +70,13 @@ def open_trial(name: str, settings: Settings, declared: Declarations, folders: t
         hosts=Hosts(settings.connect.allowed_hosts),
         folders=folders,
     )
+    plans = declared.plans.values()
+    kpis = tuple(kpi.id for plan in plans if plan.entity == manifest.entity for kpi in plan.kpis)
     try:
         mapper = compile_mapping(manifest, contract, Pseudonymiser(TRIAL_KEY), declared.codes)
     except ManifestError as error:
-        return Trial(manifest, contract, None, error, around)
-    return Trial(manifest, contract, mapper, None, around)
+        return Trial(manifest, contract, None, error, around, kpis)
+    return Trial(manifest, contract, mapper, None, around, kpis)
 
 
 def is_read(manifest: Manifest) -> bool:

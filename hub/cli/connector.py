@@ -224,12 +224,7 @@ def dry_run(
     except ConnectorError as error:
         leave(Exit.FAILED, error.text.to(LANGUAGE))
     promise = in_words(found.manifest.promise).to(LANGUAGE)
-    kpis = [
-        kpi.id
-        for plan in read_declared(settings()).plans.values()
-        if plan.entity == found.manifest.entity
-        for kpi in plan.kpis
-    ]
+    kpis = list(found.kpis)
     if output is Format.JSON:
         show_json(_as_json(found, report, promise, kpis))
     else:

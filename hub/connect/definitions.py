@@ -52,7 +52,7 @@ class Definition:
 @lru_cache
 def definitions(kind: str) -> tuple[Definition, ...]:
     """All options of a kind, in the order of the manifest."""
-    head = manifests._Head
+    head = manifests.Head
     source: type[BaseModel] = importlib.import_module(f"connectors.sources.{kind}").Config
     found = [
         Definition("name", "STRING", True, None, "The connector's id", "Common", 0),

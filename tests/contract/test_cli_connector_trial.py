@@ -33,7 +33,7 @@ def portal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Portal]:
 
 
 def ioc(*arguments: str) -> Result:
-    return CliRunner().invoke(app, ["--lang", "en", "connector", *arguments])
+    return CliRunner().invoke(app, ["connector", *arguments])
 
 
 def test_check_tries_each_step_with_its_time(portal: Portal) -> None:
@@ -72,7 +72,7 @@ def test_preview_shows_before_and_after_and_consumes_nothing(portal: Portal) -> 
     assert shown[0]["before"]["nguoiNop"] == {"hoTen": "•••", "cccd": "•••", "dienThoai": "•••"}
     (refused,) = [pair for pair in shown if pair["after"] is None]
     assert refused["path"] == "maHoSo"
-    assert "does not have the form" in refused["refused"]
+    assert "không đúng dạng" in refused["refused"]
     again = ioc("preview", "portal", "-o", "json")
     assert [pair["before"]["maSuKien"] for pair in json.loads(again.stdout)] == [p["before"]["maSuKien"] for p in shown]
     table = ioc("preview", "portal", "-n", "4")
@@ -92,14 +92,14 @@ def test_a_dry_run_reports_all_that_is_asked_for(portal: Portal) -> None:
         "nguoiNop.dienThoai",
     }
     assert "dossier.on_time_share" in report["kpis"]
-    assert report["promise"].startswith("within 5 min")
+    assert report["promise"].startswith("trong 5 phút")
     assert report["per_day"] == 96, "a record every quarter of an hour"
     fit = {each["field"]: each for each in report["fits"]}
     assert (fit["fee"]["sources"], fit["fee"]["filled"], fit["ended_at"]["filled"]) == (["lePhi"], 25, 0)
     assert {each["path"]: each["types"] for each in report["inferred"]}["ngayNop"] == ["time"]
     told = ioc("dry-run", "portal")
-    assert "Freshness promise: within 5 min" in told.stdout
-    assert "May go live" in told.stderr
+    assert "Cam kết độ tươi: trong 5 phút" in told.stdout
+    assert "Có thể đưa vào chạy" in told.stderr
 
 
 def altered(tmp_path: Path, change: Any) -> str:
@@ -153,7 +153,7 @@ def test_a_pushed_source_is_tried_on_a_file(portal: Portal, tmp_path: Path) -> N
     shown = ioc("preview", "feedback-1022", "--sample", str(sample), "-o", "json")
     assert [pair["path"] for pair in json.loads(shown.stdout)] == ["don_vi", "id"]
     sample.write_text('{"id": "1"}\n{"id":\n', encoding="utf-8")
-    assert "line 2: is not JSON" in ioc("preview", "feedback-1022", "--sample", str(sample)).stderr
+    assert "dòng 2: không phải JSON" in ioc("preview", "feedback-1022", "--sample", str(sample)).stderr
 
 
 @pytest.mark.parametrize("kind", source_kinds())
@@ -171,7 +171,7 @@ def test_the_schema_takes_the_manifests_and_refuses_a_misspelt_key() -> None:
         tree["source"]["bse_url"] = 1
         assert any("bse_url" in error.message for error in validator.iter_errors(tree))
     unknown = ioc("spec", "rets")
-    assert (unknown.exit_code, "did you mean “rest”" in unknown.stderr) == (2, True)
+    assert (unknown.exit_code, "có phải «rest»" in unknown.stderr) == (2, True)
 
 
 ANSWERS = (
@@ -205,12 +205,12 @@ def test_new_writes_a_manifest_that_loads_and_guesses_from_a_sample(tmp_path: Pa
 def test_new_without_a_terminal_names_the_flags_that_are_missing(portal: Portal) -> None:
     result = ioc("new", *ANSWERS[:6])
     assert result.exit_code == 2
-    assert "Missing: --name, --name-en, --department, --contact, --org" in result.stderr
+    assert "Còn thiếu: --name, --name-en, --department, --contact, --org" in result.stderr
 
 
 def test_an_unknown_connector_or_a_broken_file_is_a_usage_error(portal: Portal, tmp_path: Path) -> None:
     unknown = ioc("check", "portl")
-    assert (unknown.exit_code, "did you mean “portal”" in unknown.stderr) == (2, True)
+    assert (unknown.exit_code, "có phải «portal»" in unknown.stderr) == (2, True)
     path = altered(tmp_path, lambda tree: tree.update(entity="dosier"))
     wrong = ioc("check", path)
-    assert (wrong.exit_code, "“entity” is no known entity; did you mean “dossier”" in wrong.stderr) == (2, True)
+    assert (wrong.exit_code, "«entity» không có thực thể này; có phải «dossier»" in wrong.stderr) == (2, True)

@@ -35,6 +35,8 @@ HOMES = {
     },
     "clickhouse_connect": {"streams/warehouse/client.py"},
     "chdb": {"streams/warehouse/engine.py"},
+    "fastavro": {"schemas/codec.py"},
+    "cel": {"connectors/expression.py"},
     "cronsim": {"schemas/recurrence.py"},
     "holidays": {"schemas/days.py"},
     "httpx2": {"connectors/http_client.py", "hub/registry/forwarding.py", "schemas/registry_client.py"},
