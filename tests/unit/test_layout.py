@@ -35,7 +35,6 @@ HOMES = {
     },
     "clickhouse_connect": {"streams/warehouse/client.py"},
     "chdb": {"streams/warehouse/engine.py"},
-    "fastavro": {"schemas/codec.py"},
     "cel": {"connectors/expression.py"},
     "cronsim": {"schemas/recurrence.py"},
     "holidays": {"schemas/days.py"},
