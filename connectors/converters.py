@@ -80,11 +80,10 @@ class Converters:
         if rule.codeset is not None:
             steps = tuple((step.before, step.value) for step in rule.codeset)
             return convert_time.codeset(convert_time.time_by_any(rule.times, zone), steps, zone)
-        if (field.base == "timestamp") != (rule.time is not None):
-            raise self.fault(
-                field.name,
-                Text("trường thời gian cần khóa time (và chỉ nó)", "a time needs the key time, and only a time does"),
-            )
+        if field.base == "timestamp" and rule.time is None:
+            raise self.fault(field.name, Text("là thời gian, cần khóa time", "is a time and needs the key time"))
+        if field.base != "timestamp" and rule.time is not None:
+            raise self.fault(field.name, Text("không phải thời gian", "is not for a field that is no time"), "time")
         if rule.time is not None:
             return convert_time.time_by_any(rule.times, zone)
         return self._text(rule) if field.base == "string" else _plain(field, rule)

@@ -180,7 +180,7 @@ def _check_names(program: Any, bare: str) -> None:
     for name in program.variables():
         if name != "raw":
             vi, en = unknown_key(name, ("value", "raw"), "biến", "variable")
-            raise ExpressionError(f"biến «{name}» {vi}", f"variable “{name}” {en}")
+            raise ExpressionError(f"biến «{name}»: {vi}", f"variable “{name}” {en}")
     if re.search(r"(?<![\w.])raw\b(?!\s*\.)", bare):
         raise ExpressionError(
             "chỉ đọc từng trường của bản ghi: raw.tenTruong", "may read fields of the record only: raw.fieldName"
@@ -189,4 +189,4 @@ def _check_names(program: Any, bare: str) -> None:
     for name in program.functions():
         if name[0].isalpha() and name not in known:
             vi, en = unknown_key(name, known, "hàm", "function")
-            raise ExpressionError(f"hàm «{name}» {vi}", f"function “{name}” {en}")
+            raise ExpressionError(f"hàm «{name}»: {vi}", f"function “{name}” {en}")

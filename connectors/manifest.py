@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import yaml
 from pydantic import BaseModel, Field, field_validator
 
-from connectors.declaration import BilingualText, Section, line_of, parse, read_yaml, unknown_key
+from connectors.declaration import BilingualText, Section, parse, read_yaml, unknown_key
 from connectors.errors import ManifestError, Text
 from connectors.rules import FieldRule
 from connectors.schedule import Schedule, Timetable
@@ -121,11 +121,7 @@ def config_model(kind: str) -> type[BaseModel]:
 def _config_model(kind: str, file: str, tree: yaml.Node) -> type[BaseModel]:
     kinds = source_kinds()
     if kind not in kinds:
-        vi, en = unknown_key(kind, kinds)
-        line = line_of(tree, ("kind",))
-        raise ManifestError(
-            Text(f"{file}, dòng {line}: kind «{kind}» {vi}", f"{file}, line {line}: kind “{kind}” {en}")
-        )
+        raise ManifestError.of(misdeclared(file, tree, ("kind",), Text(*unknown_key(kind, kinds, "kiểu", "kind"))))
     return config_model(kind)
 
 

@@ -83,7 +83,7 @@ class FieldRule(Section):
         if sum(origins) != 1 or (self.source is not None and (self.const is not None or self.ingest_time)):
             raise MisdeclaredError(
                 "cần đúng một trong from, const, ingest_time, expr",
-                "exactly one of from, const, ingest_time, expr is needed",
+                "needs exactly one of from, const, ingest_time, expr",
             )
         if self.codeset is not None and (self.time is None or self.codeset[-1].before is not None):
             raise MisdeclaredError(

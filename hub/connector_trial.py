@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from importlib import import_module
@@ -59,12 +59,17 @@ def find_manifest(name: str, declared: Declarations) -> Manifest:
     return declared.manifests[name]
 
 
+def contract_of(manifest: Manifest, contracts: Mapping[str, Contract]) -> Contract:
+    """The contract of a manifest's entity; ManifestError with the nearest right one."""
+    if manifest.entity not in contracts:
+        raise manifest.fault(("entity",), Text(*unknown_key(manifest.entity, contracts, "thực thể", "entity")))
+    return contracts[manifest.entity]
+
+
 def open_trial(name: str, settings: Settings, declared: Declarations, folders: tuple[Path, ...]) -> Trial:
     """The manifest with what a trial needs; ManifestError where the file itself is wrong."""
     manifest = find_manifest(name, declared)
-    contract = declared.contracts.get(manifest.entity)
-    if contract is None:
-        raise manifest.fault(("entity",), Text(*unknown_key(manifest.entity, declared.contracts, "thực thể", "entity")))
+    contract = contract_of(manifest, declared.contracts)
     around = Surroundings(
         SecretResolver(file_roots=(settings.state_dir / "secrets",)),
         hosts=Hosts(settings.connect.allowed_hosts),

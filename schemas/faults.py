@@ -52,14 +52,14 @@ WANTED = {
 """What was needed, by pydantic's type of error."""
 
 BOUNDS = {
-    "greater_than": ("gt", "lớn hơn", "greater than"),
-    "greater_than_equal": ("ge", "ít nhất", "at least"),
-    "less_than": ("lt", "nhỏ hơn", "less than"),
-    "less_than_equal": ("le", "nhiều nhất", "at most"),
-    "string_too_short": ("min_length", "số ký tự ít nhất", "characters: at least"),
-    "string_too_long": ("max_length", "số ký tự nhiều nhất", "characters: at most"),
-    "too_short": ("min_length", "số phần tử ít nhất", "items: at least"),
-    "too_long": ("max_length", "số phần tử nhiều nhất", "items: at most"),
+    "greater_than": ("gt", "phải lớn hơn {}", "must be greater than {}"),
+    "greater_than_equal": ("ge", "phải ít nhất là {}", "must be at least {}"),
+    "less_than": ("lt", "phải nhỏ hơn {}", "must be less than {}"),
+    "less_than_equal": ("le", "phải nhiều nhất là {}", "must be at most {}"),
+    "string_too_short": ("min_length", "phải có ít nhất {} ký tự", "must have at least {} characters"),
+    "string_too_long": ("max_length", "phải có nhiều nhất {} ký tự", "must have at most {} characters"),
+    "too_short": ("min_length", "phải có ít nhất {} phần tử", "must have at least {} items"),
+    "too_long": ("max_length", "phải có nhiều nhất {} phần tử", "must have at most {} items"),
 }
 """The bound's name in the error's context, and how it is said."""
 
@@ -80,7 +80,8 @@ def explain(error: Mapping[str, Any]) -> Text:
         return Text(f"là {given.vi}, cần {wanted.vi}", f"is {given.en}; needed: {wanted.en}")
     if kind in BOUNDS:
         name, vi, en = BOUNDS[kind]
-        return Text(f"có giá trị sai: {vi} {context[name]}", f"has a wrong value: {en} {context[name]}")
+        bound = f"{context[name]:g}" if isinstance(context[name], float) else str(context[name])
+        return Text(vi.format(bound), en.format(bound))
     if kind in {"literal_error", "union_tag_invalid", "enum"}:
         return _choice(error, context)
     if kind == "union_tag_not_found":

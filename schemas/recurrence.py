@@ -14,13 +14,13 @@ from schemas.time import utc
 
 def check_cron(expression: str) -> None:
     """MisdeclaredError where an expression is none, or never comes."""
-    example = "«30 16 * * 1-5»"
+    example = "30 16 * * 1-5"
     try:
         next(CronSim(expression, datetime(2024, 1, 1)))  # noqa: DTZ001 - any time will do
     except CronSimError as error:
         raise MisdeclaredError(
-            f"không phải biểu thức cron ({error}); ví dụ {example}: 16:30 từ thứ hai đến thứ sáu",
-            f"is no cron expression ({error}); for example {example}: 16:30 from Monday to Friday",
+            f"không phải biểu thức cron ({error}); ví dụ «{example}»: 16:30 từ thứ hai đến thứ sáu",
+            f"is no cron expression ({error}); for example “{example}”: 16:30 from Monday to Friday",
         ) from None
     except StopIteration:
         raise MisdeclaredError("biểu thức cron không bao giờ đến", "the cron expression never comes") from None

@@ -287,7 +287,7 @@ def test_a_table_with_a_wrong_name_or_heading_is_refused(tmp_path: Path) -> None
     [
         ("terms: {A: {hours: 1, days: 2}}", "“terms.A” needs exactly one of minutes, hours, days"),
         ("terms: {A: {hour: 1}}", "“terms.A.hour” is no known key; did you mean “hours”"),
-        ("terms: {}", "“terms” has a wrong value: items: at least 1"),
+        ("terms: {}", "“terms” must have at least 1 items"),
         ("terms: {A: {hours: 1}}\ncalendar: offce", "“calendar” = “offce” is no known calendar; did you mean “office”"),
     ],
 )

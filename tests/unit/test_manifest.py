@@ -48,7 +48,7 @@ def test_two_files_with_one_id_are_refused(tmp_path: Path) -> None:
         ("lookback_s: 60", "lookbak_s: 60", "“source.cursor.lookbak_s” .*did you mean “lookback_s”"),
         ("token_path:", "token_url:", "“source.auth.token_url” is no known key; did you mean “token_path”"),
         ("level: {from: mucDo", "level: {form: mucDo", "“mapping.level.form” is no known key; did you mean “from”"),
-        ("kind: rest", "kind: rets", "kind “rets” is no known key; did you mean “rest”"),
+        ("kind: rest", "kind: rets", "“kind” is no known kind; did you mean “rest”"),
         ("entity: dossier\n", "", "“entity” is missing"),
         ("page_size: {param: page_size, value: 5000}", "page_size: {param: x, value: 0}", "source.page_size.value"),
         ("${env:IOC_SECRET_PORTAL_CLIENT_SECRET}", "hunter2", "client_secret” is a secret and may not stand"),

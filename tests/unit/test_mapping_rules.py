@@ -162,7 +162,7 @@ def test_a_code_table_of_the_hub_translates(tmp_path: Path) -> None:
         ({"admin_code": {"from": "a", "table": {"name": "admin_unit", "by": "name_vi"}}}, "table", "add where"),
         ({"level": {"from": "a", "pattern": "x"}}, "pattern", "is for fields of type string"),
         ({"field": {"from": "a", "decimal": ","}}, "decimal", "is for fields of type int"),
-        ({"filed_at": {"from": "a"}}, "", "a time needs the key time"),
+        ({"filed_at": {"from": "a"}}, "", "is a time and needs the key time"),
         ({"fild": {"from": "a"}}, "", "no known field; did you mean “field”"),
         ({"channel": {"from": "a", "codes": {1: "COUNTR"}}}, "", "'COUNTR' is no enum"),
     ],
