@@ -15,6 +15,7 @@ from connectors.pseudonym import Pseudonymiser
 from connectors.publish import Message
 from connectors.quarantine import QuarantineWriter
 from connectors.source import Refusal
+from schemas.codes_table import CodeTable
 from schemas.contract import Contract
 from schemas.errors import RegistryUnavailableError
 
@@ -55,11 +56,13 @@ class Intake:
 
 @dataclass(frozen=True, slots=True)
 class IntakeFactory:
-    """Checks manifests against contracts and opens intakes."""
+    """Checks manifests against contracts and opens intakes. `tables`: code tables that a mapping may name; None: the
+    package's."""
 
     contracts: Mapping[str, Contract]
     registry: SchemaRegistry
     pseudonymiser: Pseudonymiser
+    tables: Mapping[str, CodeTable] | None = None
 
     def check(self, manifest: Manifest) -> Mapper:
         """The compiled mapping; ManifestError if it does not fit its contract. Asks nobody."""
@@ -72,7 +75,7 @@ class IntakeFactory:
                     f"Connector {manifest.id}: there is no entity “{manifest.entity}”; the entities are: {known}",
                 )
             )
-        return compile_mapping(manifest, contract, self.pseudonymiser)
+        return compile_mapping(manifest, contract, self.pseudonymiser, self.tables)
 
     async def open(self, manifest: Manifest) -> Intake:
         """An intake with the schema's id; SourceUnavailableError while the registry is away.

@@ -102,9 +102,8 @@ class ApiParts:
         )
 
     def _webhooks(self, declared: Declarations) -> WebhookIngest:
-        intakes = IntakeFactory(
-            declared.contracts, registry_client(self._settings), Pseudonymiser(pseudonym_key(self._settings))
-        )
+        pseudonymiser = Pseudonymiser(pseudonym_key(self._settings))
+        intakes = IntakeFactory(declared.contracts, registry_client(self._settings), pseudonymiser, declared.codes)
         return WebhookIngest(
             (),
             intakes,

@@ -109,7 +109,8 @@ def connect_app(settings: Settings) -> ConnectApp:
     from hub.topics import TopicsError, cluster_id, ensure_topics
 
     declared = load_declarations(settings)
-    intakes = IntakeFactory(declared.contracts, registry_client(settings), Pseudonymiser(pseudonym_key(settings)))
+    pseudonymiser = Pseudonymiser(pseudonym_key(settings))
+    intakes = IntakeFactory(declared.contracts, registry_client(settings), pseudonymiser, declared.codes)
     for seed in declared.seeds.values():
         intakes.check(seed.manifest)
     read = reader_with(declared.calendars.calendars)
