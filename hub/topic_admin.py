@@ -44,7 +44,7 @@ def real_topics(bootstrap: str, specs: Iterable[TopicSpec]) -> tuple[dict[str, R
         configs = admin.describe_configs(
             [ConfigResource(ConfigResourceType.TOPIC, name) for name in names], config_filter="all"
         )["topic"]
-        lags = group_lag(admin, STREAM_GROUP, names)
+        lags = _lags(admin, names)
         return {
             topic["name"]: RealTopic(
                 topic["name"],
@@ -52,10 +52,22 @@ def real_topics(bootstrap: str, specs: Iterable[TopicSpec]) -> tuple[dict[str, R
                 min(len(partition["replica_nodes"]) for partition in topic["partitions"]),
                 {key: str(found["value"]) for key, found in configs[topic["name"]].items()},
                 records[topic["name"]],
-                sum(item.lag if item.lag is not None else item.end for item in lags if item.topic == topic["name"]),
+                None if lags is None else lags.get(topic["name"], 0),
             )
             for topic in described
         }, brokers
+
+
+def _lags(admin: Any, names: list[str]) -> dict[str, int] | None:
+    """What the stream's group has not processed, by topic; None while its coordinator does not tell."""
+    try:
+        found = group_lag(admin, STREAM_GROUP, names)
+    except KafkaError:
+        return None
+    left: dict[str, int] = {}
+    for item in found:
+        left[item.topic] = left.get(item.topic, 0) + (item.lag if item.lag is not None else item.end)
+    return left
 
 
 def _records(admin: Any, described: Iterable[Mapping[str, Any]]) -> dict[str, int]:

@@ -163,7 +163,7 @@ async def test_known_schemas_go_on_and_a_batch_with_another_waits_until_the_regi
         behind, other = scene.events(0, 40), scene.events(3, 600)
         await scene.send(behind, 0)
         await scene.send(other, 0)
-        table.wait(lambda: scene.written(3) == 20 + len(other), 20)
+        table.wait(lambda: scene.written(3) == 20 + len(other))
         assert [scene.written(part) for part in (0, 1, 2)] == [20, 20, 20]
         assert scene.quarantined() == {}
         scene.back(how)
