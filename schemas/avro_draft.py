@@ -93,16 +93,19 @@ class Draft:
         return listed
 
     def take(self, other: Draft, spot: Spot, replaced: Any) -> Any:
-        """A type of another schema as JSON that may stand here for `replaced`, with the definitions it needs."""
+        """A type of another schema as JSON that is now put here for `replaced`, with the definitions it needs."""
         inner = {id(raw) for _, raw, _ in _definitions(replaced, "")}
         gone = {full for full, (raw, _) in self.defined.items() if id(raw) in inner}
-        return _exported(other, spot.raw, spot.space, set(self.defined) - gone)
+        for full in gone:
+            del self.defined[full]
+        return _exported(other, spot.raw, spot.space, self.defined)
 
     def rename(self, before: str, after: str) -> None:
         """Let every reference to a definition say its new full name. The definition itself is left."""
         for spot in list(_references(Spot(self.root, "root", ""))):
             if self.meant(spot)[0] is self.defined[before][0]:
                 spot.holder[spot.key] = after
+        self.defined[after] = self.defined.pop(before)
 
     def _within(self, raw: Any, space: str, step: Step) -> Spot:
         if isinstance(step, int):
@@ -164,7 +167,7 @@ def _references(spot: Spot) -> Iterator[Spot]:
             yield from _references(Spot(raw, "type", spot.space))
 
 
-def _exported(other: Draft, raw: Any, space: str, known: set[str]) -> Any:
+def _exported(other: Draft, raw: Any, space: str, known: dict[str, tuple[dict[str, Any], str]]) -> Any:
     """`raw` with full names, and with the definitions that are not known where it goes; these are known then."""
     if isinstance(raw, list):
         return [_exported(other, branch, space, known) for branch in raw]
@@ -178,13 +181,9 @@ def _exported(other: Draft, raw: Any, space: str, known: set[str]) -> Any:
     full = full_name(definition, inner)
     if full in known:
         return full
-    known.add(full)
-    return _exported_definition(other, definition, full, known)
-
-
-def _exported_definition(other: Draft, definition: dict[str, Any], full: str, known: set[str]) -> dict[str, Any]:
     space, _, name = full.rpartition(".")
     made = {**definition, "name": name, "namespace": space}
+    known[full] = made, space
     if "fields" in made:
         made["fields"] = [
             {**item, "type": _exported(other, item["type"], space, known)} for item in definition["fields"]

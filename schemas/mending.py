@@ -22,9 +22,12 @@ MOST_SHOWN = 160
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A change of the new version, and how it is told. `do` raises NoPlaceError if there is no such place."""
+    """A change of the new version, and how it is told.
 
-    do: Callable[[Draft], None]
+    `do` says whether it changed anything; it raises NoPlaceError, having changed nothing, if there is no such place.
+    """
+
+    do: Callable[[Draft], bool]
     vi: str
     en: str
 
@@ -61,22 +64,33 @@ def _field_new(level: Level, obstacle: Obstacle, old: Draft) -> Iterator[Edit]:
                    'write "null" first, with "default": null'))  # fmt: skip
     elif not isinstance(kind, Union):
         yield Edit(
-            lambda draft: draft.field(steps).update(type=["null", draft.field(steps)["type"]], default=None),
+            lambda draft: _nullable(draft.field(steps)),
             f'cho phép trống: "type": ["null", {show(kind)}], "default": null',
             f'make it nullable: "type": ["null", {show(kind)}], "default": null',
         )
 
 
-def _null_first(item: dict[str, Any]) -> None:
-    item["type"] = ["null", *(branch for branch in item["type"] if branch != "null")]
-    item["default"] = None
+def _null_first(item: dict[str, Any]) -> bool:
+    if not isinstance(item["type"], list):
+        raise NoPlaceError("it is no union any more")
+    return _set(item, type=["null", *(branch for branch in item["type"] if branch != "null")], default=None)
+
+
+def _nullable(item: dict[str, Any]) -> bool:
+    return _set(item, type=["null", item["type"]], default=None)
+
+
+def _set(item: dict[str, Any], **members: Any) -> bool:
+    changed = any(key not in item or item[key] != value for key, value in members.items())
+    item.update(members)
+    return changed
 
 
 def _as_alias(obstacle: Obstacle, old: Draft) -> Iterator[Edit]:
     """If the new field is the only one that an old one of its type may have been renamed to."""
     steps = obstacle.new_steps
 
-    def do(draft: Draft) -> None:
+    def do(draft: Draft) -> bool:
         here, there = draft.fields(steps[:-1]), old.fields(obstacle.old_steps)
         item = draft.field(steps)
         names = {each["name"] for each in here} | {alias for each in here for alias in each.get("aliases", ())}
@@ -85,7 +99,7 @@ def _as_alias(obstacle: Obstacle, old: Draft) -> Iterator[Edit]:
         rivals = [each for each in here if each["name"] not in taken and each["type"] == item["type"]]
         if len(lost) != 1 or len(rivals) != 1:
             raise NoPlaceError("no field was renamed for certain")
-        item["aliases"] = [*item.get("aliases", ()), lost[0]]
+        return _set(item, aliases=[*item.get("aliases", ()), lost[0]])
 
     yield Edit(do, 'nếu chỉ đổi tên trường, khai báo tên cũ: "aliases": [tên cũ]',
                'if the field was only renamed, declare the old name: "aliases": [the old name]')  # fmt: skip
@@ -100,21 +114,20 @@ def _field_gone(obstacle: Obstacle, old: Draft) -> Iterator[Edit]:
         value = ...
     added = "" if value is ... else f', "default": {_json(value)}'
 
-    def do(draft: Draft) -> None:
-        item = dict(old.field(source))
-        spot = old.spot(source)
-        item["type"] = draft.take(old, spot, None)
-        item.pop("aliases", None)
-        if value is not ...:
-            item.setdefault("default", value)
+    def do(draft: Draft) -> bool:
         fields = draft.fields(steps)
+        item = {key: member for key, member in old.field(source).items() if key != "aliases"}
         if any(each["name"] == item["name"] for each in fields):
             raise NoPlaceError("it is there")
+        item["type"] = draft.take(old, old.spot(source), None)
+        if value is not ...:
+            item.setdefault("default", value)
         for each in fields:  # an alias beside the field itself would fit two fields of later versions
             each["aliases"] = [alias for alias in each.get("aliases", ()) if alias != item["name"]]
             if not each["aliases"]:
                 del each["aliases"]
         fields.append(item)
+        return True
 
     name, kind = source[-1], show(obstacle.finding.reader)
     yield Edit(do, f'giữ lại trường: "name": "{name}", "type": {kind}{added}',
@@ -122,8 +135,8 @@ def _field_gone(obstacle: Obstacle, old: Draft) -> Iterator[Edit]:
 
 
 def _with_default(steps: tuple[Step, ...], value: Any) -> Edit:
-    def do(draft: Draft) -> None:
-        draft.field(steps)["default"] = value
+    def do(draft: Draft) -> bool:
+        return _set(draft.field(steps), default=value)
 
     return Edit(do, f'thêm "default": {_json(value)}', f'add "default": {_json(value)}')
 
@@ -132,16 +145,16 @@ def _symbols(obstacle: Obstacle) -> Iterator[Edit]:
     steps, names = obstacle.new_steps, obstacle.finding.names
     told = ", ".join(names)
 
-    def back(draft: Draft) -> None:
+    def back(draft: Draft) -> bool:
         made = draft.record(steps)
-        made["symbols"] = [*made["symbols"], *(name for name in names if name not in made["symbols"])]
+        return _set(made, symbols=[*made["symbols"], *(name for name in names if name not in made["symbols"])])
 
-    def away(draft: Draft) -> None:
+    def away(draft: Draft) -> bool:
         made = draft.record(steps)
         left = [symbol for symbol in made["symbols"] if symbol not in names]
         if not left or made.get("default") in names:
             raise NoPlaceError("nothing is left")
-        made["symbols"] = left
+        return _set(made, symbols=left)
 
     if obstacle.reader_is_new:
         yield Edit(back, f"giữ lại các giá trị {told}", f"bring the symbols {told} back")
@@ -158,31 +171,32 @@ def _names(level: Level, obstacle: Obstacle) -> Iterator[Edit]:
     steps, full = obstacle.new_steps, old.full_name
     if obstacle.reader_is_new and not level.read_by_old:
 
-        def alias(draft: Draft) -> None:
+        def alias(draft: Draft) -> bool:
             made = draft.record(steps)
-            made["aliases"] = [*made.get("aliases", ()), full]
+            return _set(made, aliases=list(dict.fromkeys([*made.get("aliases", ()), full])))
 
         yield Edit(alias, f'khai báo tên cũ: "aliases": ["{full}"]', f'declare the old name: "aliases": ["{full}"]')
     yield Edit(lambda draft: _rename(draft, steps, unqualified(full)), f"giữ tên {full}", f"keep the name {full}")
 
 
-def _rename(draft: Draft, steps: tuple[Step, ...], name: str) -> None:
+def _rename(draft: Draft, steps: tuple[Step, ...], name: str) -> bool:
     made = draft.record(steps)
     before = next(full for full, (raw, _) in draft.defined.items() if raw is made)
     space = before.rpartition(".")[0]
     after = f"{space}.{name}" if space else name
     if after == before:
-        return
+        return False
     if after in draft.defined:
         raise NoPlaceError("the name is taken")
     draft.rename(before, after)
-    made.update(name=name, namespace=space)
+    return _set(made, name=name, namespace=space)
 
 
 def _without_aliases(steps: tuple[Step, ...]) -> Edit:
-    def do(draft: Draft) -> None:
+    def do(draft: Draft) -> bool:
         if draft.field(steps).pop("aliases", None) is None:
             raise NoPlaceError("it has none")
+        return True
 
     return Edit(do, 'bỏ "aliases"', 'take its "aliases" away')
 
@@ -194,15 +208,16 @@ def _branches(obstacle: Obstacle, old: Draft) -> Iterator[Edit]:
     if before is None or isinstance(before, Union) or _covered(finding.reader, before):
         return
 
-    def do(draft: Draft) -> None:
+    def do(draft: Draft) -> bool:
         spot = draft.spot(steps)
         if isinstance(spot.holder, list):
             spot.holder.append(draft.take(old, old.spot(obstacle.old_steps), None))
-            return
+            return True
         branch = draft.take(old, old.spot(obstacle.old_steps), None)
         present = spot.raw if isinstance(spot.raw, list) else [spot.raw]
         nullable = branch == "null" and "default" not in spot.holder
         spot.holder[spot.key] = [branch, *present] if nullable else [*present, branch]
+        return True
 
     yield Edit(do, f"cho phép thêm kiểu cũ {show(before)} trong một union",
                f"also allow the old type {show(before)}, in a union")  # fmt: skip
@@ -231,13 +246,16 @@ def _kept(new: tuple[Step, ...], old_steps: tuple[Step, ...], old: Draft) -> Edi
     """Keep the old type at a place, and with it a default that fits it."""
     path = ".".join(str(step) for step in new if isinstance(step, str))
 
-    def do(draft: Draft) -> None:
+    def do(draft: Draft) -> bool:
         spot, source = draft.spot(new), old.spot(old_steps)
+        before = dict(spot.holder) if isinstance(spot.holder, dict) else {spot.key: spot.raw}
         spot.holder[spot.key] = draft.take(old, source, spot.raw)
-        if isinstance(new[-1] if new else None, str) and spot.key == "type":
+        if new and isinstance(new[-1], str) and spot.key == "type":
             spot.holder.pop("default", None)
             if source.key == "type" and "default" in source.holder:
                 spot.holder["default"] = source.holder["default"]
+        after = spot.holder if isinstance(spot.holder, dict) else {spot.key: spot.raw}
+        return bool(before != after)
 
     try:
         told = _json(old.spot(old_steps).raw)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,10 +16,8 @@ from schemas.mending import Edit, edits
 
 MOST_ROUNDS = 12
 """Comparisons with all versions per refusal; most take two."""
-MOST_TRIES = 400
-"""Edits tried per refusal."""
-MOST_WORK = 4_000_000
-"""Characters of schema parsed anew for the edits of one refusal: some hundred milliseconds."""
+MOST_OBSTACLES = 200
+"""More are told without a proposal each: that the earlier version is kept. A client waits for the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ def propose(
     if not found:
         return None
     mender = _Mender(level, earlier, nodes, known or {})
-    mended = mender.mend(schema, found)
+    mended = mender.mend(schema, found) if len(found) <= MOST_OBSTACLES else mender.kept(found)
     if mended is None:
         return Refusal(_told(found, {}))
     return Refusal(_told([*found, *mender.later(found)], mender.told), mended)
@@ -61,9 +60,9 @@ def propose(
 Key = tuple[Any, ...]
 """An obstacle's rule and place: the same from one round to the next."""
 
-ENOUGH = Edit(lambda _: None, "các đề xuất khác đã đủ", "the other proposals are enough")
+ENOUGH = Edit(lambda _: False, "các đề xuất khác đã đủ", "the other proposals are enough")
 KEEP = Edit(
-    lambda _: None,
+    lambda _: False,
     "giữ nguyên lược đồ của phiên bản trước; đưa phần mới vào trường mới có giá trị mặc định",
     "keep the earlier version's schema; put what is new into new fields with defaults",
 )
@@ -94,87 +93,85 @@ class _Mender:
         self._nodes = nodes
         self._known = known
         self._drafts: dict[int, Draft] = {}
-        self._waiting: dict[Key, list[Edit]] = {}
+        self._waiting: dict[Key, Iterator[Edit]] = {}
         self._made: list[tuple[Key, Edit]] = []
         self._seen: dict[Key, Obstacle] = {}
-        self._words: set[str] = set()
-        self._tries = 0
-        self._work = 0
 
     def mend(self, schema: Any, found: Sequence[Obstacle]) -> Any:
         """The schema changed until nothing stands against it; None if that did not come about."""
         mended, left = schema, list(found)
         for _ in range(MOST_ROUNDS):
-            before = mended
-            self._words = set()
-            for obstacle in left:
-                mended = self._mended(mended, obstacle)
-            if mended is before:
+            mended = self._round(mended, left)
+            if mended is None:
                 break
             left = obstacles(self._level, self._parsed(mended), self._nodes)
             if not left:
                 return self._fewest(schema, mended)
-        return self._kept(found)
+        return self.kept(found)
 
-    def later(self, found: Sequence[Obstacle]) -> list[Obstacle]:
-        """What stood in the way only after the first edits, and was taken away by others."""
-        first = {_key(obstacle) for obstacle in found}
-        return [obstacle for key, obstacle in self._seen.items() if key in self.told and key not in first]
-
-    def _mended(self, schema: Any, obstacle: Obstacle) -> Any:
-        """With the next edit that leaves a valid schema; unchanged if there is none left."""
-        key, number = _key(obstacle), obstacle.version
-        self._seen.setdefault(key, obstacle)
-        if key not in self._waiting:
-            if number not in self._drafts:
-                self._drafts[number] = Draft.of(self._earlier[number].schema)
-            self._waiting[key] = list(edits(self._level, obstacle, self._drafts[number]))
-        waiting = self._waiting[key]
-        while waiting and self._tries < MOST_TRIES and self._work < MOST_WORK:
-            edit = waiting.pop(0)
-            made = self._done(schema, edit)
-            # What changes nothing helps only if the same was just done for the other direction.
-            if made is not None and (made != schema or edit.en in self._words):
-                self._words.add(edit.en)
+    def _round(self, schema: Any, left: Sequence[Obstacle]) -> Any:
+        """With one more edit against each obstacle; None if there is none left, or if they make no valid schema."""
+        draft, words = Draft.of(schema), set[str]()
+        for obstacle in left:
+            key = _key(obstacle)
+            self._seen.setdefault(key, obstacle)
+            edit = self._next(draft, key, obstacle, words)
+            if edit is not None:
+                words.add(edit.en)
                 self._made.append((key, edit))
                 self.told.setdefault(key, []).append(edit)
-                return schema if made == schema else made
-        return schema
+        return draft.schema if words and self._valid(draft.schema) else None
 
-    def _done(self, schema: Any, edit: Edit) -> Any:
-        """The schema with an edit; None if it cannot be made, or makes no valid schema."""
-        draft = Draft.of(schema)
-        self._tries += 1
-        try:
-            edit.do(draft)
-            self._parsed(draft.schema)
-        except (NoPlaceError, InvalidSchemaError):
-            return None
-        return draft.schema
+    def _next(self, draft: Draft, key: Key, obstacle: Obstacle, words: set[str]) -> Edit | None:
+        """The next edit against an obstacle that can be made, made."""
+        if key not in self._waiting:
+            number = obstacle.version
+            if number not in self._drafts:
+                self._drafts[number] = Draft.of(self._earlier[number].schema)
+            self._waiting[key] = edits(self._level, obstacle, self._drafts[number])
+        for edit in self._waiting[key]:
+            with suppress(NoPlaceError):
+                # What changes nothing helps only if the same was just done for the other direction.
+                if edit.do(draft) or edit.en in words:
+                    return edit
+        return None
 
     def _fewest(self, schema: Any, mended: Any) -> Any:
         """Without the edits that did not help and were followed by another, if that is accepted as well."""
         last = dict(self._made)
         if len(last) == len(self._made):
             return mended
-        again = schema
-        for key, edit in self._made:
-            if last[key] is edit:
-                again = self._done(again, edit)
-                if again is None:
-                    return mended
-        if obstacles(self._level, self._parsed(again), self._nodes):
+        draft = Draft.of(schema)
+        try:
+            for key, edit in self._made:
+                if last[key] is edit:
+                    edit.do(draft)
+        except NoPlaceError:
+            return mended
+        if not self._valid(draft.schema) or obstacles(self._level, self._parsed(draft.schema), self._nodes):
             return mended
         self.told = {key: [edit] for key, edit in last.items()}
-        return again
+        return draft.schema
 
-    def _kept(self, found: Sequence[Obstacle]) -> Any:
+    def later(self, found: Sequence[Obstacle]) -> list[Obstacle]:
+        """What stood in the way only after the first edits, and was taken away by others."""
+        first = {_key(obstacle) for obstacle in found}
+        return [obstacle for key, obstacle in self._seen.items() if key in self.told and key not in first]
+
+    def kept(self, found: Sequence[Obstacle]) -> Any:
+        """The latest version as it is; None if even that would not be accepted."""
         latest = self._earlier[-1]
         if obstacles(self._level, latest.node, self._nodes):
             return None
         self.told = {_key(obstacle): [KEEP] for obstacle in found}
         return latest.schema
 
+    def _valid(self, schema: Any) -> bool:
+        try:
+            self._parsed(schema)
+        except InvalidSchemaError:
+            return False
+        return True
+
     def _parsed(self, schema: Any) -> Node:
-        self._work += len(str(schema))
         return parse_with(schema, self._known)[0]

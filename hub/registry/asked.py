@@ -142,3 +142,8 @@ def _integer(ask: Ask, name: str, default: int) -> int:
 def prefix(ask: Ask) -> str:
     """The beginning of the subjects that are asked for."""
     return ask.query.get("subjectPrefix", "").removeprefix(ANY_CONTEXT)
+
+
+def deleted_only(ask: Ask) -> bool:
+    """Whether only what was soft-deleted is asked for; confluent-kafka's client writes it in another way."""
+    return ask.flag("deletedOnly") or ask.flag("deleted_only")

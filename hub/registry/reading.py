@@ -95,7 +95,7 @@ class Reading:
         return [self._shown(version) for version in asked.page(listed, ask)]
 
     async def subjects(self, ask: Ask) -> Any:
-        prefix, only = asked.prefix(ask), ask.flag("deletedOnly")
+        prefix, only = asked.prefix(ask), asked.deleted_only(ask)
         names = self._store.subjects(deleted=only or ask.flag("deleted"))
         live = set(self._store.subjects()) if only else frozenset()
         return asked.page(
@@ -103,7 +103,7 @@ class Reading:
         )
 
     async def versions(self, ask: Ask) -> Any:
-        only, negative = ask.flag("deletedOnly"), ask.flag("deletedAsNegative")
+        only, negative = asked.deleted_only(ask), ask.flag("deletedAsNegative")
         versions = self._versions(ask.segments[0], deleted=only or ask.flag("deleted"))
         listed = [version for version in versions if version.deleted or not only]
         return asked.page([-each.number if negative and each.deleted else each.number for each in listed], ask)
