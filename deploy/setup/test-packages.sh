@@ -4,6 +4,7 @@ set -u
 
 packages=""
 command -v chromium >/dev/null 2>&1 || packages="$packages chromium"
+command -v kcat >/dev/null 2>&1 || packages="$packages kcat"
 command -v promtool >/dev/null 2>&1 || packages="$packages prometheus"
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || packages="$packages postgresql"
 PATH="$PATH:/usr/sbin"
