@@ -13,11 +13,14 @@ from pydantic import BaseModel
 from connectors.declared_answers import Question, questions_of
 from connectors.inference import TIME
 from connectors.personal_data import find_personal, leaves
+from connectors.source import REVISION
 from schemas.contract import Contract, Field
 from schemas.declaration import nearest
 
 TODO = "TODO"
 """What stands where an officer has to decide; a field of that name does not exist at the source."""
+NUMBERED = frozenset({"files", "sql", "station_txt"})
+"""Kinds that give every record the connector's own growing number."""
 PSEUDONYMS = {"citizen_id": "citizen_id", "phone": "phone", "name": "name"}
 PATTERNS = ("%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%d/%m/%Y", "%Y-%m-%d %H:%M:%S")
 
@@ -97,6 +100,8 @@ def _rule(field: Field, answers: Answers, samples: Mapping[str, Any]) -> dict[st
         "ingest_time": {"ingest_time": True},
         "admin_codeset": {"const": "2025"},
     }
+    if answers.kind in NUMBERED:
+        fixed["revision"] = {"from": REVISION}
     if field.name in fixed and not (field.name == "admin_codeset" and field.base != "string"):
         return fixed[field.name]
     path = guess(field.name, samples)

@@ -30,6 +30,8 @@ from schemas.promise import Promise
 from schemas.sla import Sla
 from schemas.time import zone_called
 
+ID = r"^[a-z0-9][a-z0-9-]{0,62}$"
+"""What a connector's id looks like."""
 Drift = Literal["evolve", "freeze", "discard_row", "discard_value"]
 """New fields of a record: `evolve` leaves them aside and names them in reports, `discard_value` leaves them aside in
 silence, `discard_row` quarantines the record, `freeze` stops the connector until somebody has decided."""
@@ -48,7 +50,7 @@ class Owner(Section):
 class Head(Section):
     """A manifest as written; `source` is checked by the model of its kind."""
 
-    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    id: str = Field(pattern=ID)
     kind: str
     entity: str
     source_system: str

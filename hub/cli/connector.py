@@ -197,15 +197,33 @@ def _show_pairs(found: Trial, shown: list[Pair]) -> None:
         if pair.after is None:
             where = f"{pair.path}: " if pair.path else ""
             value = f" = {value_at(pair.before, pair.path)!r}" if pair.path and isinstance(pair.before, dict) else ""
-            print(f"✗ {where}{pair.refusal.to(LANGUAGE) if pair.refusal else ''}{value}")
+            print(f"✗ {_line_of(pair.before)}{where}{pair.refusal.to(LANGUAGE) if pair.refusal else ''}{value}")
             continue
         rows = []
         for field, after in pair.after.items():
             rule = found.manifest.mapping.get(field)
             paths = paths_of(rule) if rule is not None else []
             before = ", ".join(f"{path} = {value_at(pair.before, path)!r}" for path in paths)
-            rows.append({"field": field, "before": before or None, "after": after})
+            rows.append({"field": field, "before": before or None, "after": _readable(found, field, after)})
         show_rows(rows, PAIR_COLUMNS, Format.TABLE)
+
+
+def _readable(found: Trial, field: str, value: Any) -> Any:
+    """Times as local time; in JSON they stay epoch milliseconds, as they are published."""
+    if found.contract.by_name[field].base != "timestamp" or value is None:
+        return value
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(value / 1000, UTC).astimezone(found.manifest.zone).isoformat()
+
+
+def _line_of(record: Any) -> str:
+    """Where a record stands in its file, if it comes from one."""
+    from connectors.source import FILE, ROW
+
+    if not isinstance(record, dict) or ROW not in record:
+        return ""
+    return t(f"{record.get(FILE)}, dòng {record[ROW]}: ", f"{record.get(FILE)}, row {record[ROW]}: ")
 
 
 def dry_run(

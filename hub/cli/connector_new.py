@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -92,7 +93,7 @@ def new(
 ) -> None:
     from connectors.draft import as_yaml, draft
     from connectors.errors import ConnectorError
-    from connectors.manifest import config_model
+    from connectors.manifest import ID, config_model
     from hub.connector_trial import sample_records
 
     config = settings()
@@ -100,6 +101,10 @@ def new(
     given = {"id": id, "kind": kind, "entity": entity, "name_vi": name, "name_en": name_en or name}
     given |= {"department": department, "contact": contact, "org": org}
     told = _ask(given, declared.contracts)
+    if re.fullmatch(ID, told["id"]) is None:
+        leave(
+            Exit.USAGE, t(f"--id «{told['id']}»: không đúng mẫu {ID}", f"--id “{told['id']}”: is not of the form {ID}")
+        )
     try:
         records = sample_records(sample) if sample is not None else []
         answers = _answers(told, _promised(cadence_s, cut_off), assignments or [])

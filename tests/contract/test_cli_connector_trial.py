@@ -78,6 +78,7 @@ def test_preview_shows_before_and_after_and_consumes_nothing(portal: Portal) -> 
     table = ioc("preview", "portal", "-n", "4")
     assert "maHoSo = 'H53.14-220823-0000'" in table.stdout
     assert "✗ maHoSo" in table.stdout
+    assert "2022-08-23T08:00:00+07:00" in table.stdout
 
 
 def test_a_dry_run_reports_all_that_is_asked_for(portal: Portal) -> None:
@@ -200,6 +201,40 @@ def test_new_writes_a_manifest_that_loads_and_guesses_from_a_sample(tmp_path: Pa
     assert f"ioc connector check {out}" in result.stderr
     again = ioc("new", *ANSWERS, "--out", str(out))
     assert (again.exit_code, "--force" in again.stderr) == (2, True)
+
+
+def test_new_refuses_an_id_that_is_no_file_name(portal: Portal) -> None:
+    result = ioc("new", "--id", "../x", *ANSWERS[2:])
+    assert (result.exit_code, "--id «../x»" in result.stderr) == (2, True)
+
+
+def test_an_uploaded_file_is_tried_with_its_rows_named(tmp_path: Path, portal: Portal) -> None:
+    out, inbox = tmp_path / "luot-khach.yaml", tmp_path / "state" / "inbox" / "luot-khach"
+    inbox.mkdir(parents=True)
+    (inbox / "x.csv").write_text(
+        "Ma;Ten;Ngay;Luot\n1;Bảo tàng;23/08/2022;1.200\n2;Chùa;23/08/2022;abc\n", encoding="utf-8"
+    )
+    answers = ("--id", "luot-khach", "--kind", "files", "--entity", "venue_visit", *ANSWERS[6:])
+    assert ioc("new", *answers, "--set", "source.format.type=csv", "--out", str(out)).exit_code == 0
+    tree = yaml.safe_load(out.read_text(encoding="utf-8"))
+    assert tree["mapping"]["revision"] == {"from": "_revision"}
+    tree["source"]["format"]["delimiter"] = ";"
+    tree["mapping"] |= {
+        "event_id": {"expr": "raw.Ma + '-' + raw.Ngay"},
+        "entity_key": {"from": "Ma"},
+        "event_time": {"from": "Ngay", "time": "%d/%m/%Y"},
+        "report_date": {"from": "Ngay", "time": "%d/%m/%Y"},
+        "admin_code": {"const": "25459"},
+        "venue": {"from": "Ten"},
+        "venue_type": {"const": "OTHER"},
+        "visits": {"from": "Luot", "decimal": ","},
+    }
+    out.write_text(yaml.safe_dump(tree, allow_unicode=True), encoding="utf-8")
+    shown = ioc("preview", str(out))
+    assert "✗ x.csv, dòng 3: Luot: " in shown.stdout, shown.output
+    assert "Luot = '1.200'" in shown.stdout
+    assert ioc("dry-run", str(out)).exit_code == 0
+    assert (inbox / "x.csv").exists(), "a trial consumes nothing"
 
 
 def test_new_without_a_terminal_names_the_flags_that_are_missing(portal: Portal) -> None:
