@@ -28,6 +28,7 @@ from hub.clock import utc_now
 from hub.config import Settings
 from hub.declarations import Declarations, load_declarations
 from hub.declared import DeclaredConnectors
+from hub.health.commits import CommitLog
 from hub.health.oldest import OldestRecords
 from hub.kafka_watch import KafkaWatch, LagCollector
 from hub.kpi.reader import Reader
@@ -74,7 +75,8 @@ class ApiParts:
         self._status_topic = CompactedTopic(settings.bootstrap, STATUS_TOPIC)
         self._statuses = Statuses(self._status_topic)
         group_lag = GroupLag(settings.bootstrap, STREAM_GROUP, self._topics.values())
-        self._watch = KafkaWatch(group_lag, OldestRecords(settings.bootstrap), utc_now)
+        commits = CommitLog(settings.bootstrap, STREAM_GROUP)
+        self._watch = KafkaWatch(group_lag, OldestRecords(settings.bootstrap), commits, utc_now)
         self._ingest = self._webhooks(declared)
         config_topic = CompactedTopic(settings.bootstrap, CONFIGS_TOPIC, partition_key)
         self._config_topic = config_topic

@@ -1,24 +1,23 @@
-"""What the hub knows of Kafka at any moment: lag of the stream's group and records per topic, read by a thread."""
+"""What the hub knows of Kafka at any moment: the stream group's lag and status, records per topic; read by a thread."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from hub.health.lag import Behind, KnownEnd, behind, remember
+from hub.health.commits import Commit
+from hub.health.consumer import Status
+from hub.health.group import ALLOWED, Health, Place, Reading, fold, unseen
 from hub.topics import PartitionLag, TopicsError
 
 INTERVAL_S = 1.0
-Place = tuple[str, int]
-"""Topic and partition."""
-
 STALE_AFTER_S = 10.0
 """A reading older than this is no longer shown as the present."""
 
@@ -27,6 +26,8 @@ class LagReader(Protocol):
     """Reads the lag; blocks; raises `TopicsError`."""
 
     def read(self) -> list[PartitionLag]: ...
+
+    def members(self) -> int: ...
 
     def close(self) -> None: ...
 
@@ -39,17 +40,32 @@ class OldestReader(Protocol):
     def close(self) -> None: ...
 
 
+class CommitReader(Protocol):
+    """Reads the group's commits since it was last asked; blocks for a moment; nothing while Kafka is away."""
+
+    def read(self) -> Sequence[Commit]: ...
+
+    def close(self) -> None: ...
+
+
 class KafkaWatch:
-    """Keeps the last reading. `cause`, `topic_records`, `partitions` and `behind` return at once, from any thread."""
+    """Keeps the last reading. `cause`, `topic_records`, `partitions`, `members` and `health` return at once, from any
+    thread."""
 
     def __init__(
-        self, reader: LagReader, oldest: OldestReader, clock: Callable[[], datetime], interval_s: float = INTERVAL_S
+        self,
+        reader: LagReader,
+        oldest: OldestReader,
+        commits: CommitReader,
+        clock: Callable[[], datetime],
+        interval_s: float = INTERVAL_S,
     ) -> None:
         self._reader = reader
         self._oldest = oldest
+        self._commits = commits
         self._clock = clock
-        self._ends: dict[Place, tuple[KnownEnd, ...]] = {}
-        self._behind: Mapping[Place, Behind] = {}
+        self._health: Health = {}
+        self._members: int | None = None
         self._interval_s = interval_s
         self._stopping = threading.Event()
         self._partitions: tuple[PartitionLag, ...] = ()
@@ -76,10 +92,14 @@ class KafkaWatch:
         """The last reading; empty before the first."""
         return self._partitions
 
-    def behind(self) -> Mapping[Place, Behind]:
-        """How far the group is behind, as of the last reading; empty when that is older than `STALE_AFTER_S`, and
+    def members(self) -> int | None:
+        """Consumers in the group at the last reading; None before the first."""
+        return self._members
+
+    def health(self) -> Health:
+        """The group's health by partition, as of the last reading; empty when that is older than `STALE_AFTER_S`, and
         without partitions that are gone."""
-        return self._behind if time.monotonic() - (self._read_at or -STALE_AFTER_S) < STALE_AFTER_S else {}
+        return self._health if time.monotonic() - (self._read_at or -STALE_AFTER_S) < STALE_AFTER_S else {}
 
     def topic_records(self) -> Mapping[str, int]:
         """Records ever written, by topic."""
@@ -91,33 +111,29 @@ class KafkaWatch:
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                self._look(tuple(self._reader.read()))
+                self._look()
                 self._read_at = time.monotonic()
                 self._cause = None
             except TopicsError as error:
                 self._cause = str(error)
+                self._health = unseen(self._health)
             self._stopping.wait(self._interval_s)
-        self._reader.close()
-        self._oldest.close()
+        for part in (self._reader, self._oldest, self._commits):
+            part.close()
 
-    def _look(self, partitions: tuple[PartitionLag, ...]) -> None:
-        now = self._clock()
-        self._partitions = partitions
-        self._ends = {_place(item): remember(self._ends.get(_place(item), ()), item.end, now) for item in partitions}
-        oldest = self._oldest.at(waiting(partitions))
-        self._behind = {
-            _place(item): behind(item.position, item.end, oldest.get(_place(item)), self._ends[_place(item)], now)
-            for item in partitions
-        }
+    def _look(self) -> None:
+        partitions = tuple(self._reader.read())
+        members = self._reader.members()
+        reading = Reading(partitions, self._oldest.at(waiting(partitions)), self._commits.read(), members)
+        self._health = fold(self._health, reading, ALLOWED, self._clock())
+        self._partitions, self._members = partitions, members
 
 
 def waiting(partitions: Iterable[PartitionLag]) -> dict[Place, int]:
     """Positions at which a record waits."""
-    return {_place(item): item.position for item in partitions if item.position is not None and item.lag}
-
-
-def _place(item: PartitionLag) -> Place:
-    return item.topic, item.partition
+    return {
+        (item.topic, item.partition): item.position for item in partitions if item.position is not None and item.lag
+    }
 
 
 class LagCollector(Collector):
@@ -137,14 +153,25 @@ class LagCollector(Collector):
         records = _of_partitions("ioc_consumer_lag", "Records behind the end of the partition.")
         seconds = _of_partitions("ioc_consumer_lag_seconds", "Age of the oldest record not yet processed.")
         estimated = _of_partitions("ioc_consumer_lag_estimated", "1 if the age is interpolated between known ends.")
-        for (topic, partition), found in self._watch.behind().items():
+        statuses = GaugeMetricFamily(
+            "ioc_consumer_status",
+            "1 for what the group does in the partition, 0 for every other status.",
+            labels=["group", "topic", "partition", "status"],
+        )
+        for (topic, partition), health in self._watch.health().items():
             labels = [self._group, topic, str(partition)]
+            found = health.behind
+            for status in Status:
+                statuses.add_metric([*labels, status.value], 1.0 if status is health.status else 0.0)
             if found.records is not None:
                 records.add_metric(labels, float(found.records))
             if found.seconds is not None:
                 seconds.add_metric(labels, found.seconds)
                 estimated.add_metric(labels, 1.0 if found.estimated else 0.0)
-        yield from (records, seconds, estimated)
+        members = GaugeMetricFamily("ioc_consumer_members", "Consumers in the group.", labels=["group"])
+        if (count := self._watch.members()) is not None and self._watch.cause() is None:
+            members.add_metric([self._group], float(count))
+        yield from (records, seconds, estimated, statuses, members)
 
 
 def _of_partitions(name: str, documentation: str) -> GaugeMetricFamily:

@@ -204,6 +204,18 @@ class GroupLag:
             self.close()
             raise TopicsError(f"Kafka at {self._bootstrap} does not answer: {error}") from error
 
+    def members(self) -> int:
+        """How many consumers the group has now; 0 for a group that there is not. Raises `TopicsError`."""
+        if self._client is None:
+            self._client = _admin(self._bootstrap)
+        try:
+            return len(self._client.describe_groups([self._group])[self._group]["members"])
+        except GroupIdNotFoundError:
+            return 0
+        except (KafkaError, OSError) as error:
+            self.close()
+            raise TopicsError(f"Kafka at {self._bootstrap} does not answer: {error}") from error
+
     def close(self) -> None:
         """Disconnect; the next `read` connects anew."""
         client, self._client = self._client, None

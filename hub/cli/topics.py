@@ -14,6 +14,7 @@ from hub.cli.output import Exit, Format, leave, say, show_rows
 from hub.language import t
 
 if TYPE_CHECKING:
+    from hub.health.group import Health
     from hub.topics import PartitionLag
 
 LAG_COLUMNS = (
@@ -23,6 +24,7 @@ LAG_COLUMNS = (
     ("end", t("cuối", "end")),
     ("lag", t("tồn", "lag")),
     ("lag_seconds", t("trễ (giây)", "lag (s)")),
+    ("status", t("trạng thái", "status")),
     ("lost", t("đã mất", "lost")),
 )
 
@@ -108,51 +110,55 @@ def grow(
 
 
 def lag(output: Annotated[Format, typer.Option("--output", "-o")] = Format.TABLE) -> None:
-    from hub.topics import STREAM_GROUP, TopicsError
-    from hub.topics import lag as read_lag
+    from hub.topics import STREAM_GROUP, GroupLag, TopicsError
 
     config = settings()
+    group = GroupLag(
+        config.bootstrap, STREAM_GROUP, [contract.topic for contract in read_declared(config).in_use.values()]
+    )
     try:
-        found = read_lag(
-            config.bootstrap, STREAM_GROUP, [contract.topic for contract in read_declared(config).in_use.values()]
-        )
+        found, members = group.read(), group.members()
     except TopicsError as error:
         leave(Exit.FAILED, str(error))
+    finally:
+        group.close()
     lost = _lost()
-    ages = _ages(config.bootstrap, found)
-    rows = [
-        {
-            "topic": item.topic,
-            "partition": item.partition,
-            "committed": item.committed,
-            "end": item.end,
-            "lag": item.lag,
-            "lag_seconds": ages.get((item.topic, item.partition)),
-            "lost": None if lost is None else lost.get((item.topic, item.partition), 0),
-        }
-        for item in found
-    ]
+    health = _health(config.bootstrap, found, members)
+    rows = []
+    for item in found:
+        place = item.topic, item.partition
+        seconds = health[place].behind.seconds
+        rows.append(
+            {
+                "topic": item.topic,
+                "partition": item.partition,
+                "committed": item.committed,
+                "end": item.end,
+                "lag": item.lag,
+                "lag_seconds": None if seconds is None else round(seconds, 1),
+                "status": health[place].status.value,
+                "lost": None if lost is None else lost.get(place, 0),
+            }
+        )
     show_rows(rows, LAG_COLUMNS, output)
 
 
-def _ages(bootstrap: str, found: Sequence[PartitionLag]) -> dict[tuple[str, int], float | None]:
-    """Seconds that the oldest waiting record has waited, by partition; None where it could not be read in time."""
+def _health(bootstrap: str, found: Sequence[PartitionLag], members: int) -> Health:
+    """One look at the stream's group, its last commits included."""
     from hub.clock import utc_now
-    from hub.health.lag import behind
+    from hub.health.commits import CommitLog
+    from hub.health.group import ALLOWED, Reading, fold
     from hub.health.oldest import OldestRecords
     from hub.kafka_watch import waiting
+    from hub.topics import STREAM_GROUP
 
-    reader = OldestRecords(bootstrap)
+    oldest, commits = OldestRecords(bootstrap), CommitLog(bootstrap, STREAM_GROUP)
     try:
-        oldest = reader.at(waiting(found))
+        reading = Reading(found, oldest.at(waiting(found)), commits.read_back(), members)
     finally:
-        reader.close()
-    now = utc_now()
-    lags = {
-        (item.topic, item.partition): behind(item.position, item.end, oldest.get((item.topic, item.partition)), (), now)
-        for item in found
-    }
-    return {place: None if lag.seconds is None else round(lag.seconds, 1) for place, lag in lags.items()}
+        oldest.close()
+        commits.close()
+    return fold({}, reading, ALLOWED, utc_now())
 
 
 def _lost() -> dict[tuple[str, int], int] | None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 import uuid
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 
+from hub.health.commits import Commit, CommitLog
 from hub.health.oldest import OldestRecords
 from hub.topic_admin import apply_steps, real_topics
 from hub.topic_plan import DAY_MS, Accepted, Action, Step, TopicSpec, plan_topics
@@ -87,6 +89,45 @@ def test_the_age_of_a_lag_is_that_of_the_record_at_the_position(kafka: str) -> N
     }
     assert oldest.at({(topic, 1): firsts[1] + 2}) == {(topic, 1): found[(topic, 1)]}
     oldest.close()
+
+
+def test_commits_are_read_from_kafka_s_own_log_with_their_time(kafka: str) -> None:
+    ensure_topics(kafka, CONTRACTS, 12, 1)
+    group, partition = f"group-{uuid.uuid4().hex}", TopicPartition(CONTRACTS[0].topic, 5)
+    begun = datetime.now(UTC) - timedelta(seconds=1)
+    consumer = KafkaConsumer(bootstrap_servers=kafka, group_id=group, enable_auto_commit=False)
+    consumer.assign([partition])
+    for offset in (3, 3, 8):
+        consumer.commit({partition: OffsetAndMetadata(offset, "ioc1 x -", -1)})
+    commits = CommitLog(kafka, group)
+    deadline = time.monotonic() + 60
+    found: list[Commit] = []
+    while len(found) < 3:
+        found += commits.read()
+        assert time.monotonic() < deadline
+    consumer.commit({partition: OffsetAndMetadata(9, "", -1)})
+    while not (later := commits.read()):
+        assert time.monotonic() < deadline
+    commits.close()
+    consumer.close()
+    assert [(one.topic, one.partition, one.offset) for one in found] == [(*partition, offset) for offset in (3, 3, 8)]
+    assert [one.offset for one in later] == [9]
+    assert all(begun <= one.at <= datetime.now(UTC) + timedelta(seconds=1) for one in (*found, *later))
+
+
+def test_members_of_a_group_are_counted(kafka: str) -> None:
+    ensure_topics(kafka, CONTRACTS, 12, 1)
+    group = f"group-{uuid.uuid4().hex}"
+    lag = GroupLag(kafka, group, [CONTRACTS[0].topic])
+    read(lag)
+    assert lag.members() == 0
+    consumer = KafkaConsumer(CONTRACTS[0].topic, bootstrap_servers=kafka, group_id=group)
+    deadline = time.monotonic() + 30
+    while lag.members() != 1:
+        consumer.poll(timeout_ms=100)
+        assert time.monotonic() < deadline
+    consumer.close()
+    lag.close()
 
 
 def test_an_absent_broker_is_said_within_seconds() -> None:

@@ -1,0 +1,99 @@
+"""A consumer group's health by partition, folded from what is read of it each time. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from hub.health.commits import Commit
+from hub.health.consumer import TREND, Allowed, Committed, Seen, Shown, Status, Waited, debounced, judge
+from hub.health.lag import Behind, KnownEnd, behind, remember
+from hub.topics import PartitionLag
+
+Place = tuple[str, int]
+"""Topic and partition."""
+
+NOT_SEEN = Shown()
+
+KEPT_COMMITS = 20
+"""Commits remembered by partition: three tell a stall, the others that an offset fell and came back."""
+WAITS_EVERY = timedelta(seconds=10)
+"""Distance of the waits that are kept: 30 of them show where five minutes went."""
+ALLOWED = Allowed(wait=timedelta(seconds=60), commit_interval=timedelta(seconds=5))
+"""Of the stream workers: a commit every 5 s at least, and no record that waits over a minute while the wait grows."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionHealth:
+    """What is known of one partition. `status`: after it was seen often enough to be shown."""
+
+    behind: Behind
+    ends: tuple[KnownEnd, ...] = ()
+    commits: tuple[Committed, ...] = ()
+    waits: tuple[Waited, ...] = ()
+    shown: Shown = NOT_SEEN
+
+    @property
+    def status(self) -> Status:
+        return self.shown.status
+
+
+Health = Mapping[Place, PartitionHealth]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One look at the group: partitions, when their oldest waiting records were written, commits since the last look,
+    and the group's members (None: not told)."""
+
+    partitions: Sequence[PartitionLag]
+    oldest: Mapping[Place, datetime]
+    commits: Sequence[Commit]
+    members: int | None
+
+
+def fold(health: Health, reading: Reading, allowed: Allowed, now: datetime) -> dict[Place, PartitionHealth]:
+    """The health after one more reading; partitions that are gone are forgotten."""
+    made: dict[Place, list[Commit]] = {}
+    for commit in reading.commits:
+        made.setdefault((commit.topic, commit.partition), []).append(commit)
+    return {
+        place: _partition(
+            health.get(place), item, reading.oldest.get(place), made.get(place, ()), reading, allowed, now
+        )
+        for item in reading.partitions
+        for place in [(item.topic, item.partition)]
+    }
+
+
+def unseen(health: Health) -> dict[Place, PartitionHealth]:
+    """The health when a reading failed: the figures stay, the status is not known."""
+    return {place: replace(one, shown=debounced(one.shown, Status.UNKNOWN)) for place, one in health.items()}
+
+
+def _partition(
+    before: PartitionHealth | None,
+    item: PartitionLag,
+    oldest: datetime | None,
+    commits: Iterable[Commit],
+    reading: Reading,
+    allowed: Allowed,
+    now: datetime,
+) -> PartitionHealth:
+    known = before or PartitionHealth(Behind(None, None))
+    ends = remember(known.ends, item.end, now)
+    fell = bool(known.ends) and item.end < known.ends[-1].end
+    found = behind(item.position, item.end, oldest, ends, now)
+    told = [Committed(one.offset, one.at, max(0, item.end - one.offset)) for one in commits]
+    kept = (*(() if fell else known.commits), *told)[-KEPT_COMMITS:]
+    waits = _waits(known.waits, found, now)
+    seen = Seen(found, reading.members, kept, waits, ends[-1].since)
+    return PartitionHealth(found, ends, kept, waits, debounced(known.shown, judge(seen, allowed, now)))
+
+
+def _waits(waits: tuple[Waited, ...], found: Behind, now: datetime) -> tuple[Waited, ...]:
+    kept = tuple(wait for wait in waits if now - wait.at <= TREND)
+    if found.seconds is None or (kept and now - kept[-1].at < WAITS_EVERY):
+        return kept
+    return (*kept, Waited(now, found.seconds))
