@@ -97,11 +97,12 @@ def parse_commit(key: bytes | None, value: bytes | None, group: str) -> Commit |
 
 
 def partition_of(group: str, partitions: int) -> int:
-    """Where Kafka keeps a group's commits: Java's hash of its name, without the sign."""
+    """Where Kafka keeps a group's commits: by the amount of Java's hash of its name (its least integer counts as 0)."""
     hashed = 0
     for unit in struct.iter_unpack(">H", group.encode("utf-16-be")):
         hashed = (31 * hashed + unit[0]) & 0xFFFFFFFF
-    return (hashed & 0x7FFFFFFF) % partitions
+    amount = hashed if hashed < 2**31 else 2**32 - hashed
+    return 0 if amount == 2**31 else amount % partitions
 
 
 class CommitLog:

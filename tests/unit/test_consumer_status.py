@@ -235,4 +235,4 @@ def test_foreign_bytes_in_the_log_do_no_harm(key: bytes, value: bytes) -> None:
 def test_a_group_s_commits_are_where_java_s_hash_puts_them() -> None:
     # Two that are written everywhere: "abc".hashCode() is 96354, "polygenelubricants".hashCode() the least integer.
     assert partition_of("abc", 50) == 96354 % 50
-    assert partition_of("polygenelubricants", 50) == (-(2**31) & 0x7FFFFFFF) % 50
+    assert partition_of("polygenelubricants", 50) == 0
