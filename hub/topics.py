@@ -207,7 +207,7 @@ class GroupLag:
     def members(self) -> int:
         """How many consumers the group has now; 0 for a group that there is not. Raises `TopicsError`."""
         if self._client is None:
-            self._client = _admin(self._bootstrap)
+            self._client = connect_admin(self._bootstrap)
         try:
             return len(self._client.describe_groups([self._group])[self._group]["members"])
         except GroupIdNotFoundError:
