@@ -72,9 +72,16 @@ class Draft:
     def record(self, steps: Sequence[Step]) -> dict[str, Any]:
         """The named type's definition at a place. Raises NoPlaceError."""
         raw, _ = self.meant(self.spot(steps))
-        if not isinstance(raw, dict):
-            raise NoPlaceError(str(raw))
+        if not isinstance(raw, dict) or raw.get("type") not in NAMED:
+            raise NoPlaceError("no named type")
         return raw
+
+    def enum(self, steps: Sequence[Step]) -> dict[str, Any]:
+        """The enum's definition at a place. Raises NoPlaceError."""
+        made = self.record(steps)
+        if made["type"] != "enum":
+            raise NoPlaceError("no enum")
+        return made
 
     def field(self, steps: Sequence[Step]) -> dict[str, Any]:
         """The field that the last step names. Raises NoPlaceError."""

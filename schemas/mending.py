@@ -146,11 +146,11 @@ def _symbols(obstacle: Obstacle) -> Iterator[Edit]:
     told = ", ".join(names)
 
     def back(draft: Draft) -> bool:
-        made = draft.record(steps)
+        made = draft.enum(steps)
         return _set(made, symbols=[*made["symbols"], *(name for name in names if name not in made["symbols"])])
 
     def away(draft: Draft) -> bool:
-        made = draft.record(steps)
+        made = draft.enum(steps)
         left = [symbol for symbol in made["symbols"] if symbol not in names]
         if not left or made.get("default") in names:
             raise NoPlaceError("nothing is left")
