@@ -61,14 +61,17 @@ def test_a_changed_manifest_is_checked_first_and_runs_at_once(stack: RunningStac
     file = tmp_path / "portal.yaml"
     file.write_text(source.replace("lookback_s: 60", "lookback_s: 61"), encoding="utf-8")
     version = described(stack)["ioc"]["version"]
-    (checked,) = stack.json("connector", "apply", str(file), "--dry-run")
+    readers_key = ioc(stack.environment, "connector", "apply", str(file), check=False)
+    assert (readers_key.returncode, readers_key.stdout) == (1, "")
+    apply = ("connector", "apply", str(file), "--key", stack.key("admin"))
+    (checked,) = stack.json(*apply, "--dry-run")
     assert (checked["new"], checked["changed"]) == (False, True)
     assert described(stack)["ioc"]["version"] == version
-    (applied,) = stack.json("connector", "apply", str(file))
+    (applied,) = stack.json(*apply)
     assert applied["ioc"]["approved_version"] == version + 1
     assert described(stack)["config"]["source.cursor.lookback_s"] == "61"
     file.write_text(source.replace("records: data", "recods: data"), encoding="utf-8")
-    refused = ioc(stack.environment, "connector", "apply", str(file), check=False)
+    refused = ioc(stack.environment, *apply, check=False)
     assert refused.returncode == 3
     assert "recods" in refused.stderr and "records" in refused.stderr
     assert described(stack)["ioc"]["version"] == version + 1
