@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 PYTEST := $(BIN)/python -m pytest
-# Two workers use two cores; each has a broker and a warehouse of its own. Whole stacks have both cores to themselves.
+# Two workers use two cores; each has a broker and a warehouse of its own. What times out under load has both cores.
 WORKERS := -n 2 --dist loadgroup
 CODE := hub connectors schemas streams deploy/demo tests
 
@@ -70,8 +70,8 @@ test-packages:
 	@sh deploy/setup/test-packages.sh
 
 test: prerequisites test-packages setup lint ## Lint and all tests but the long ones
-	@$(PYTEST) $(WORKERS) -m "not long" tests/unit tests/contract tests/integration $(ARGS)
-	@$(PYTEST) -m "not long" tests/e2e tests/faults $(ARGS)
+	@$(PYTEST) $(WORKERS) -m "not long" tests/unit tests/contract $(ARGS)
+	@$(PYTEST) -m "not long" tests/integration tests/e2e tests/faults $(ARGS)
 
 test-faults: prerequisites test-packages setup ## Kills and outages, the long ones too
 	@$(PYTEST) tests/faults $(ARGS)

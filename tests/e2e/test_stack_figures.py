@@ -88,6 +88,10 @@ class Persons:
         return sorted(named)
 
 
+MAY_BE_EMPTY = {"ioc.connect.audit"}
+"""Nobody has acted on a connector in a stack that was only started."""
+
+
 @pytest.fixture(scope="module")
 def persons(stack: RunningStack) -> Persons:
     found = Persons(emitted.personal_values(stack.ledgers))
@@ -113,7 +117,7 @@ async def test_no_topic_names_a_person(settled: Books, persons: Persons) -> None
             b"\n".join((message.key or b"", message.value or b"", *(value for _, value in message.headers)))
             for message in found
         ]
-        assert texts, f"{name} is empty"
+        assert texts or name in MAY_BE_EMPTY, f"{name} is empty"
         assert persons.named_in(texts) == [], name
 
 
