@@ -120,6 +120,12 @@ def config_model(kind: str) -> type[BaseModel]:
     return model
 
 
+def load_kinds() -> None:
+    """Import every kind's module and what it stands on: seconds, for a thread at the start. Idempotent."""
+    for kind in source_kinds():
+        config_model(kind)
+
+
 def _config_model(kind: str, file: str, tree: yaml.Node) -> type[BaseModel]:
     kinds = source_kinds()
     if kind not in kinds:

@@ -14,7 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from connectors.declaration import MisdeclaredError, Section
 from schemas.calendar import WorkingCalendar
 from schemas.calendar_files import OFFICE, calendar_called
-from schemas.recurrence import check_cron, following
+from schemas.recurrence import CronText, following
 from schemas.time import at_local, local_date, minute_of, utc
 
 TICKS_PASSED_OVER = 3_700
@@ -29,17 +29,10 @@ class Schedule(Section):
     """
 
     every_s: float | None = Field(None, gt=0)
-    cron: str | None = None
+    cron: CronText | None = None
     at: tuple[str, ...] | None = Field(None, min_length=1)
     working: bool = False
     calendar: str = OFFICE
-
-    @field_validator("cron")
-    @classmethod
-    def _is_cron(cls, value: str | None) -> str | None:
-        if value is not None:
-            check_cron(value)
-        return value
 
     @field_validator("at")
     @classmethod

@@ -10,10 +10,10 @@ from itertools import islice, takewhile
 from typing import Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AwareDatetime, Field, field_validator, model_validator
+from pydantic import AwareDatetime, Field, model_validator
 
 from schemas.declaration import MisdeclaredError, Section
-from schemas.recurrence import check_cron, following
+from schemas.recurrence import CronText, following
 from schemas.time import Interval, utc
 
 LONGEST_S = 14 * 86_400
@@ -32,16 +32,9 @@ class Maintenance(Section):
 
     start: AwareDatetime | None = Field(None, alias="from")
     end: AwareDatetime | None = Field(None, alias="to")
-    cron: str | None = None
+    cron: CronText | None = None
     duration_s: int | None = Field(None, gt=0, le=LONGEST_S)
     reason: str = Field(min_length=1)
-
-    @field_validator("cron")
-    @classmethod
-    def _is_cron(cls, value: str | None) -> str | None:
-        if value is not None:
-            check_cron(value)
-        return value
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:

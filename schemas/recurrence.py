@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
+from pydantic import AfterValidator
 
 from schemas.declaration import MisdeclaredError
 from schemas.time import utc
 
 
-def check_cron(expression: str) -> None:
-    """MisdeclaredError where an expression is none, or never comes."""
+def _checked(expression: str) -> str:
+    """The expression; MisdeclaredError where it is none, or never comes."""
     example = "30 16 * * 1-5"
     try:
         next(CronSim(expression, datetime(2024, 1, 1)))  # noqa: DTZ001 - any time will do
@@ -24,6 +26,11 @@ def check_cron(expression: str) -> None:
         ) from None
     except StopIteration:
         raise MisdeclaredError("biểu thức cron không bao giờ đến", "the cron expression never comes") from None
+    return expression
+
+
+CronText = Annotated[str, AfterValidator(_checked)]
+"""A cron expression that comes at some time, as a field of a declaration."""
 
 
 def following(expression: str, after: datetime, zone: ZoneInfo) -> Iterator[datetime]:

@@ -14,7 +14,7 @@ from schemas.calendar_files import OFFICE, calendar_called
 from schemas.declaration import MisdeclaredError, Section, misdeclared
 from schemas.maintenance import Maintenance, MaintenancePlan, refuse_overlaps
 from schemas.promise import SOON_SHARE, Cadence, Cron, CutOff, PeriodOf, Promise
-from schemas.recurrence import check_cron
+from schemas.recurrence import CronText
 from schemas.time import minute_of
 
 LOOK_AHEAD_S = 86_400
@@ -37,7 +37,7 @@ class Sla(Section):
 
     cadence_s: int | None = Field(None, gt=0)
     cut_off: str | None = None
-    cron: str | None = None
+    cron: CronText | None = None
     clock: Literal["wall", "working"] | None = None
     period: PeriodOf | None = None
     warn_s: int | None = Field(None, gt=0)
@@ -51,13 +51,6 @@ class Sla(Section):
     def _is_time(cls, value: str | None) -> str | None:
         if value is not None:
             minute_of(value)
-        return value
-
-    @field_validator("cron")
-    @classmethod
-    def _is_cron(cls, value: str | None) -> str | None:
-        if value is not None:
-            check_cron(value)
         return value
 
     @model_validator(mode="after")

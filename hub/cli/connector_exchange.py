@@ -64,9 +64,19 @@ def ask(method: str, path: str, key: str | None, body: Any = None, parameters: A
               f"No connect worker answers ({error}). Run: ioc up --wait"),
         )  # fmt: skip
     except RefusedError as error:
-        leave(Exit.CHECK_FAILED if error.status == 400 else Exit.FAILED, str(error))
+        leave(Exit.CHECK_FAILED if error.status == 400 else Exit.FAILED, f"{error}{_cure(error.status)}")
     except ClientError as error:
         leave(Exit.FAILED, str(error))
+
+
+def _cure(status: int) -> str:
+    """What to do about a refusal that the interface cannot know: it does not see where the key came from."""
+    if status != 403:
+        return ""
+    return t(
+        ". Dùng khóa quản trị hoặc của đơn vị: --key, IOC_API_KEY.",
+        ". Use an administrator's or the unit's key: --key, IOC_API_KEY.",
+    )
 
 
 def at(name: str, rest: str = "") -> str:

@@ -19,6 +19,7 @@ from connectors.clock import now_ms
 from connectors.compacted import CompactedTopicError
 from connectors.errors import ConnectorError, Text
 from connectors.intake import IntakeFactory
+from connectors.manifest import load_kinds
 from connectors.problem import language_of
 from connectors.registrar import ConflictError, NotStoppedError, UnknownConnectorError
 from connectors.seeds import ReadManifest, parse_manifest
@@ -34,7 +35,6 @@ from hub.connect.exchange import (
     accepts_json,
     base_of,
     body_of,
-    credential_of,
     query_of,
     raw_path_of,
 )
@@ -44,6 +44,7 @@ from hub.connect.parts import MakeTopic, Parts
 from hub.connect.plugins import PluginEndpoints
 from hub.connect.shapes import VERSION
 from hub.security.access import Permission, Principal
+from hub.security.credentials import credential_of
 from hub.topics import TopicsError
 
 PrincipalOf = Callable[[str], Principal | None]
@@ -79,8 +80,10 @@ class ConnectApp:
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         await self._worker.start()
+        loading = asyncio.create_task(asyncio.to_thread(load_kinds), name="connect kinds")
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        await loading
         await self._worker.stop()
         await send({"type": "lifespan.shutdown.complete"})
 

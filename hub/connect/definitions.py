@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import types
 import typing
 from collections.abc import Iterator
@@ -53,7 +52,7 @@ class Definition:
 def definitions(kind: str) -> tuple[Definition, ...]:
     """All options of a kind, in the order of the manifest."""
     head = manifests.Head
-    source: type[BaseModel] = importlib.import_module(f"connectors.sources.{kind}").Config
+    source = manifests.config_model(kind)
     found = [
         Definition("name", "STRING", True, None, "The connector's id", "Common", 0),
         Definition("connector.class", "CLASS", True, None, "The plugin that reads the source", "Common", 0),

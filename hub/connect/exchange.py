@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -133,20 +131,6 @@ def accepts_json(accept: bytes) -> bool:
         if kind in ("*/*", "application/*", JSON_TYPE) and not refused:
             return True
     return False
-
-
-def credential_of(headers: Mapping[bytes, bytes]) -> str | None:
-    """The key of a Bearer or basic authorization (there: the password, whatever the name)."""
-    scheme, _, rest = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-    if scheme.lower() == "bearer":
-        return rest.strip()
-    if scheme.lower() == "basic":
-        try:
-            pair = base64.b64decode(rest.strip(), validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
-            return None
-        return pair.partition(":")[2]
-    return None
 
 
 async def body_of(headers: Mapping[bytes, bytes], receive: Receive, *, takes_text: bool) -> Any:

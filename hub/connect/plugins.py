@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from connectors.errors import ManifestError, Text
 from connectors.flat_config import class_of, kind_of
-from connectors.manifest import source_kinds
+from connectors.manifest import config_model, source_kinds
 from hub.connect import faults
 from hub.connect.definitions import definitions
 from hub.connect.exchange import Answer, Ask, Route
@@ -45,11 +46,12 @@ class PluginEndpoints:
         return Answer(body=[{"class": class_of(kind), "type": "source", "version": VERSION} for kind in source_kinds()])
 
     async def options(self, ask: Ask) -> Answer:
-        return Answer(body=[item.to_json() for item in definitions(_kind(ask.segments[0], 404))])
+        kind = await _loaded(_kind(ask.segments[0], 404))
+        return Answer(body=[item.to_json() for item in definitions(kind)])
 
     async def validate(self, ask: Ask) -> Answer:
         config = ask.object()
-        asked = _kind(ask.segments[0], 400)
+        asked = await _loaded(_kind(ask.segments[0], 400))
         given = config.get("connector.class", ask.segments[0])
         if kind_of(str(given), source_kinds()) != asked:
             raise faults.bad_request(
@@ -72,6 +74,12 @@ class PluginEndpoints:
         missing = [] if flat.get("name") else [Text("«name» còn thiếu", "“name” is missing")]
         hidden = [Text(f"«{key}» chỉ có dấu sao", f"“{key}” is masked and has no earlier value") for key in lost]
         return missing + hidden + found
+
+
+async def _loaded(kind: str) -> str:
+    """The kind, its module imported: one asked for before the start has loaded it must not hold the connectors up."""
+    await asyncio.to_thread(config_model, kind)
+    return kind
 
 
 def _kind(plugin: str, status: int) -> str:

@@ -23,7 +23,6 @@ from hub.registry.exchange import (
     Routes,
     answer_type,
     body_of,
-    credential_of,
     fault_body,
     headers_of,
     query_of,
@@ -37,6 +36,7 @@ from hub.registry.registrar import Registrar
 from hub.registry.replica import Replica, Reply, tagged
 from hub.registry.rest import routes
 from hub.registry.store import Store
+from hub.security.credentials import credential_of
 
 INDEXED_AT_ONCE = 50
 """Schemas made findable between two looks at requests, some milliseconds."""

@@ -5,8 +5,6 @@ Subjects may hold any character, also an encoded slash: a segment is decoded onl
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -141,20 +139,6 @@ def _quality(text: str) -> float:
         return float(text)
     except ValueError:
         return 0.0
-
-
-def credential_of(headers: Mapping[bytes, bytes]) -> str | None:
-    """The key of a Bearer or basic authorization (there: the password, whatever the name)."""
-    scheme, _, rest = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-    if scheme.lower() == "bearer":
-        return rest.strip()
-    if scheme.lower() == "basic":
-        try:
-            pair = base64.b64decode(rest.strip(), validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
-            return None
-        return pair.partition(":")[2]
-    return None
 
 
 async def body_of(headers: Mapping[bytes, bytes], receive: Receive) -> dict[str, Any]:

@@ -63,6 +63,7 @@ def test_a_changed_manifest_is_checked_first_and_runs_at_once(stack: RunningStac
     version = described(stack)["ioc"]["version"]
     readers_key = ioc(stack.environment, "connector", "apply", str(file), check=False)
     assert (readers_key.returncode, readers_key.stdout) == (1, "")
+    assert "--key" in readers_key.stderr
     apply = ("connector", "apply", str(file), "--key", stack.key("admin"))
     (checked,) = stack.json(*apply, "--dry-run")
     assert (checked["new"], checked["changed"]) == (False, True)
