@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hub.connect.app import ConnectApp
-    from hub.registry.access import Ownership
     from hub.registry.app import RegistryApp
+    from hub.registry.owners import Owners
     from hub.security.gatekeeper import Gatekeeper
     from hub.serving import Listener
     from hub.topic_growth import Grown
@@ -198,33 +198,36 @@ def registry_app(settings: Settings) -> RegistryApp:
     return build_registry(
         settings.bootstrap,
         access(settings).by_service_key,
-        ownership(settings),
+        registry_owners(settings),
         settings.registry_advertised_url,
         own.session_timeout_s,
         own.ca or own.tls_certificate,
     )
 
 
-def ownership(settings: Settings) -> Ownership:
-    """Which units' connectors write which subjects; nobody's if a manifest is wrong, which another role will tell."""
+def registry_owners(settings: Settings) -> Owners | None:
+    """Which units' connectors write which subjects; None if a declaration is wrong, which another role will tell."""
     import structlog
 
+    from connectors.compacted import CompactedTopic
+    from connectors.configs import CONFIGS_TOPIC, partition_key
     from connectors.errors import ConnectorError
-    from connectors.manifest import load_manifests
-    from hub.registry.access import NOBODY_OWNS, Ownership
+    from connectors.seeds import load_seeds, reader_with
+    from hub.registry.owners import Owners
+    from schemas.calendar_files import load_calendars
     from schemas.contract import load_contracts
     from schemas.errors import SchemaError
 
     try:
-        contracts, manifests = load_contracts(), load_manifests(*filter(None, [settings.connectors_dir]))
+        contracts = load_contracts(None, *filter(None, [settings.contracts_dir]))
+        calendars = load_calendars(*filter(None, [settings.calendars_dir])).calendars
+        seeds = load_seeds(*filter(None, [settings.connectors_dir]), calendars=calendars)
     except (ConnectorError, SchemaError) as error:
         structlog.get_logger("ioc.registry").warning("registry_knows_no_owners", cause=str(error))
-        return NOBODY_OWNS
-    return Ownership.of(
-        (contracts[manifest.entity].subject, manifest.owner.org)
-        for manifest in manifests.values()
-        if manifest.entity in contracts
-    )
+        return None
+    topic = CompactedTopic(settings.bootstrap, CONFIGS_TOPIC, partition_key, keep_values=False)
+    subjects = {entity: contract.subject for entity, contract in contracts.items()}
+    return Owners(topic, subjects, seeds, reader_with(calendars))
 
 
 def registry_listener(settings: Settings) -> Listener:

@@ -1,14 +1,15 @@
 """Avro compatibility: what stands against reading data of one schema with another. Pure.
 
-The rules are those of Java Avro's `SchemaCompatibility`, and beyond them a decimal reads only a decimal of the same
-precision and scale, as the specification has it; each finding names the field's path, the rule and both types.
+The rules are those of Java Avro's `SchemaCompatibility`, which every registry's clients expect; each finding names the
+field's path, the rule and both types. It passes over logical types and so lets 1.25 be read as 12.5. With `decimals` a
+decimal reads only one of the same precision and scale, as the specification has it: the rule for the hub's contracts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum as Choice
+from typing import NamedTuple
 
 from schemas.avro_tree import Container, Enum, Fixed, Node, Primitive, Record, RecordField, Union
 from schemas.avro_tree import unqualified as last
@@ -60,9 +61,11 @@ Step = str | int
 ITEMS, VALUES = "[]", "{}"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where two schemas are compared: the path for people, and the steps on either side."""
+class Place(NamedTuple):
+    """Where two schemas are compared: the path for people, and the steps on either side.
+
+    Made for each field of both schemas, of which there may be ten thousand: a tuple takes a third of the time.
+    """
 
     path: str = ""
     reader: tuple[Step, ...] = ()
@@ -78,8 +81,7 @@ class Place:
         return Place(path, (*self.reader, name), self.writer if source is None else (*self.writer, source))
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One obstacle. `writer` None: the reader's field has no source, and the place is its record on the writer's side.
 
     `names` are the symbols or fields that are spoken of.
@@ -92,8 +94,7 @@ class Finding:
     names: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Obstacle:
+class Obstacle(NamedTuple):
     """A finding between the new version and an earlier one, the `version`-th from the oldest."""
 
     finding: Finding
@@ -111,28 +112,29 @@ class Obstacle:
         return self.finding.place.writer if self.reader_is_new else self.finding.place.reader
 
 
-def obstacles(level: Level, new: Node, versions: Sequence[Node]) -> list[Obstacle]:
+def obstacles(level: Level, new: Node, versions: Sequence[Node], *, decimals: bool = False) -> list[Obstacle]:
     """What stands against `new` after `versions` (oldest first) under the level; the latest version's come first."""
     numbers = range(len(versions))
     against = () if level is Level.NONE else reversed(numbers) if level.is_transitive else numbers[-1:]
     found: list[Obstacle] = []
     for number in against:
         if level.reads_old:
-            found += [Obstacle(item, number, True) for item in compare(new, versions[number])]
+            found += [Obstacle(item, number, True) for item in compare(new, versions[number], decimals=decimals)]
         if level.read_by_old:
-            found += [Obstacle(item, number, False) for item in compare(versions[number], new)]
+            found += [Obstacle(item, number, False) for item in compare(versions[number], new, decimals=decimals)]
     return found
 
 
-def compare(reader: Node, writer: Node) -> list[Finding]:
-    """What stands against reading the writer's data with the reader's schema."""
-    return _Comparison().compare(reader, writer, Place())
+def compare(reader: Node, writer: Node, *, decimals: bool = False) -> list[Finding]:
+    """What stands against reading the writer's data with the reader's schema. `decimals`: those of other digits too."""
+    return _Comparison(reads if decimals else reads_kind).compare(reader, writer, Place())
 
 
 class _Comparison:
     """One comparison of two schemas; pairs of named types already under way count as compatible."""
 
-    def __init__(self) -> None:
+    def __init__(self, reads: Callable[[Primitive, Primitive], bool]) -> None:
+        self._reads = reads
         self._seen: set[tuple[int, int]] = set()
         # A failure holds whatever was assumed on the way to it; without this, nested unions take time 2^depth.
         self._failed: set[tuple[int, int]] = set()
@@ -144,7 +146,7 @@ class _Comparison:
             return self._reader_union(reader, writer, at)
         match reader, writer:
             case Primitive(), Primitive():
-                return [] if reads(reader, writer) else [_mismatch(reader, writer, at)]
+                return [] if self._reads(reader, writer) else [_mismatch(reader, writer, at)]
             case Container(), Container() if reader.kind == writer.kind:
                 return self.compare(reader.inner, writer.inner, at.within(ITEMS if reader.kind == "array" else VALUES))
             case Fixed(), Fixed():
@@ -157,9 +159,9 @@ class _Comparison:
                 return [_mismatch(reader, writer, at)]
 
     def _writer_union(self, reader: Node, writer: Union, at: Place) -> list[Finding]:
-        if isinstance(reader, Union) and reader.branches == writer.branches and _is_flat(writer):
-            return []  # most fields of most versions: no place is made for each branch
-        places = [replace(at, writer=(*at.writer, number)) for number in range(len(writer.branches))]
+        if isinstance(reader, Union) and _is_flat(writer) and reader.branches == writer.branches:
+            return []  # likewise: no place is made for each branch
+        places = [at._replace(writer=(*at.writer, number)) for number in range(len(writer.branches))]
         branches = zip(writer.branches, places, strict=True)
         return [finding for branch, place in branches for finding in self.compare(reader, branch, place)]
 
@@ -167,7 +169,7 @@ class _Comparison:
         nearest: list[Finding] | None = None
         for number, branch in enumerate(reader.branches):
             seen = set(self._seen)
-            found = self.compare(branch, writer, replace(at, reader=(*at.reader, number)))
+            found = self.compare(branch, writer, at._replace(reader=(*at.reader, number)))
             # Java Avro gives up at an alias that fits several fields, be it in a branch that would not be read.
             if not found or any(finding.rule == "ambiguous_alias" for finding in found):
                 return found
@@ -194,7 +196,14 @@ class _Comparison:
             names = tuple(source.name for source in sources)
             return [Finding(at.field(field.name, None), "ambiguous_alias", field.type, writer, names)]
         if sources:
-            return self.compare(field.type, sources[0].type, at.field(field.name, sources[0].name))
+            reader, source = field.type, sources[0]
+            if (
+                isinstance(reader, Primitive)
+                and isinstance(source.type, Primitive)
+                and self._reads(reader, source.type)
+            ):
+                return []  # most fields of most versions: no place is made
+            return self.compare(reader, source.type, at.field(field.name, source.name))
         if field.has_default:
             return []
         return [Finding(at.field(field.name, None), "missing_default", field.type, None)]
@@ -204,14 +213,21 @@ def _is_flat(union: Union) -> bool:
     return all(isinstance(branch, Primitive) for branch in union.branches)
 
 
-def reads(reader: Primitive, writer: Primitive) -> bool:
-    """Whether a reader's primitive also reads the writer's: the same or a promotion; a decimal only its equal."""
-    if "decimal" in (reader.logical, writer.logical):
-        return reader == writer
+def reads_kind(reader: Primitive, writer: Primitive) -> bool:
+    """Whether a reader's primitive also reads the writer's, whatever they stand for: the same or a promotion."""
     return reader.kind == writer.kind or (writer.kind, reader.kind) in PROMOTIONS
 
 
+def reads(reader: Primitive, writer: Primitive) -> bool:
+    """As `reads_kind`, but a decimal reads only its equal."""
+    if "decimal" in (reader.logical, writer.logical):
+        return reader == writer
+    return reads_kind(reader, writer)
+
+
 def _sources(field: RecordField, writer: Record) -> list[RecordField]:
+    if not field.aliases:
+        return [writer.by_name[field.name]] if field.name in writer.by_name else []
     # An alias that is the field's own name counts as a second source, as in Java Avro.
     names = (field.name, *dict.fromkeys(field.aliases))
     return [writer.by_name[name] for name in names if name in writer.by_name]

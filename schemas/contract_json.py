@@ -82,47 +82,6 @@ def _typed(field: Field) -> dict[str, Any]:
 
 def file_schema() -> dict[str, Any]:
     """JSON Schema of an `.avsc` file of the hub, so that an editor completes it and marks what is wrong."""
-    text = {"type": "string", "minLength": 1}
-    primitive = {"enum": ["string", "int", "long", "float", "double", "boolean"]}
-    shaped = {
-        "type": "object",
-        "required": ["type"],
-        "oneOf": [
-            {"properties": {"type": {"const": "long"}, "logicalType": {"const": "timestamp-millis"}},
-             "required": ["logicalType"]},
-            {"properties": {"type": {"const": "bytes"}, "logicalType": {"const": "decimal"},
-                            "precision": {"type": "integer", "minimum": 1, "maximum": 38},
-                            "scale": {"type": "integer", "minimum": 0}}, "required": ["logicalType", "precision"]},
-            {"properties": {"type": {"const": "enum"}, "name": text,
-                            "symbols": {"type": "array", "items": {"type": "string"}, "minItems": 1},
-                            "default": {"type": "string"}}, "required": ["name", "symbols"]},
-        ],
-    }  # fmt: skip
-    plain = {"anyOf": [primitive, shaped]}
-    union = {"type": "array", "minItems": 2, "maxItems": 2, "items": {"anyOf": [{"const": "null"}, plain]}}
-    field = {
-        "type": "object",
-        "required": ["name", "type", "doc", "doc_en"],
-        "additionalProperties": False,
-        "properties": {
-            "name": {"type": "string", "pattern": "^[a-z][a-z0-9]*(_[a-z0-9]+)*$"},
-            "type": {"anyOf": [plain, union]},
-            "default": {},
-            "aliases": {"type": "array", "items": text},
-            "order": {"enum": ["ascending", "descending", "ignore"]},
-            "doc": text,
-            "doc_en": text,
-            "role": {"enum": sorted(ROLES.values())},
-            "codes": text,
-            "few_values": {"type": "boolean"},
-            "unit": {"enum": sorted(UNITS), "description": ", ".join(unit_name(unit, "vi") for unit in UNITS)},
-            "unit_field": text,
-            "min": {"type": "number"},
-            "max": {"type": "number"},
-            "pii": {"enum": [*CLASSES, JUDGED]},
-            "examples": {"type": "array"},
-        },
-    }
     return {
         "$schema": DIALECT,
         "title": "IOC contract",
@@ -134,11 +93,61 @@ def file_schema() -> dict[str, Any]:
             "type": {"const": "record"},
             "name": {"type": "string", "pattern": "^[A-Z][A-Za-z0-9]*$"},
             "namespace": {"type": "string", "pattern": "^ioc\\.[a-z][a-z0-9_]*$"},
-            "aliases": {"type": "array", "items": text},
-            **dict.fromkeys(("title", "title_en", "doc", "doc_en", "owner", "owner_en", "legal"), text),
+            "aliases": {"type": "array", "items": _TEXT},
+            **dict.fromkeys(("title", "title_en", "doc", "doc_en", "owner", "owner_en", "legal"), _TEXT),
             "kind": {"enum": list(KINDS)},
             "remember_days": {"type": "integer", "minimum": 1, "maximum": MOST_REMEMBER_DAYS},
             "aggregate": {"type": "boolean"},
-            "fields": {"type": "array", "items": field},
+            "fields": {"type": "array", "items": _file_field()},
         },
     }
+
+
+_TEXT = {"type": "string", "minLength": 1}
+
+
+def _file_field() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": ["name", "type", "doc", "doc_en"],
+        "additionalProperties": False,
+        "properties": {
+            "name": {"type": "string", "pattern": "^[a-z][a-z0-9]*(_[a-z0-9]+)*$"},
+            "type": _file_type(),
+            "default": {},
+            "aliases": {"type": "array", "items": _TEXT},
+            "order": {"enum": ["ascending", "descending", "ignore"]},
+            "doc": _TEXT,
+            "doc_en": _TEXT,
+            "role": {"enum": sorted(ROLES.values())},
+            "codes": _TEXT,
+            "few_values": {"type": "boolean"},
+            "unit": {"enum": sorted(UNITS), "description": ", ".join(unit_name(unit, "vi") for unit in UNITS)},
+            "unit_field": _TEXT,
+            "min": {"type": "number"},
+            "max": {"type": "number"},
+            "pii": {"enum": [*CLASSES, JUDGED]},
+            "examples": {"type": "array"},
+        },
+    }
+
+
+def _file_type() -> dict[str, Any]:
+    """A primitive, a timestamp, a decimal or an enum, or one of them and null."""
+    shaped = {
+        "type": "object",
+        "required": ["type"],
+        "oneOf": [
+            {"properties": {"type": {"const": "long"}, "logicalType": {"const": "timestamp-millis"}},
+             "required": ["logicalType"]},
+            {"properties": {"type": {"const": "bytes"}, "logicalType": {"const": "decimal"},
+                            "precision": {"type": "integer", "minimum": 1, "maximum": 38},
+                            "scale": {"type": "integer", "minimum": 0}}, "required": ["logicalType", "precision"]},
+            {"properties": {"type": {"const": "enum"}, "name": _TEXT,
+                            "symbols": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+                            "default": {"type": "string"}}, "required": ["name", "symbols"]},
+        ],
+    }  # fmt: skip
+    plain = {"anyOf": [{"enum": ["string", "int", "long", "float", "double", "boolean"]}, shaped]}
+    nullable = {"type": "array", "minItems": 2, "maxItems": 2, "items": {"anyOf": [{"const": "null"}, plain]}}
+    return {"anyOf": [plain, nullable]}

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+import orjson
 
 from schemas.avro_draft import Draft, NoPlaceError
 from schemas.avro_parser import InvalidSchemaError, parse_with
 from schemas.avro_tree import Named, Node
 from schemas.compatibility import Level, Obstacle, obstacles
-from schemas.incompatibility import Incompatibility, tell
+from schemas.incompatibility import NOTHING, Incompatibility, tell, told
 from schemas.mending import Edit, edits
 
 MOST_ROUNDS = 12
 """Comparisons with all versions per refusal; most take two."""
 MOST_OBSTACLES = 200
-"""More are told without a proposal each: that the earlier version is kept. A client waits for the answer."""
+"""Of more, each is told with one proposal: that the earlier version is kept. A client waits for the answer."""
+MOST_WORK = 10_000_000
+"""Obstacles times characters of the schema: likewise for few obstacles in a schema of ten thousand fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +44,33 @@ class Refusal:
 
 
 def propose(
-    level: Level, schema: Any, node: Node, earlier: Sequence[Earlier], known: Mapping[str, Named] | None = None
+    level: Level,
+    schema: Any,
+    node: Node,
+    earlier: Sequence[Earlier],
+    known: Mapping[str, Named] | None = None,
+    *,
+    decimals: bool = False,
+    found: Sequence[Obstacle] | None = None,
 ) -> Refusal | None:
     """None if the new version may follow the earlier ones (oldest first), else what stands against it.
 
-    `node` is the schema's tree; `known` are the types that its references bring. Nothing is changed.
+    `node` is the schema's tree; `known` are the types that its references bring; `decimals` as in
+    `schemas.compatibility`; `found`: the obstacles, if they are known already. Nothing is changed.
     """
-    nodes = [version.node for version in earlier]
-    found = obstacles(level, node, nodes)
+    mender = _Mender(level, earlier, known or {}, decimals)
+    found = mender.obstacles(node) if found is None else found
     if not found:
         return None
-    mender = _Mender(level, earlier, nodes, known or {})
-    mended = mender.mend(schema, found) if len(found) <= MOST_OBSTACLES else mender.kept(found)
-    if mended is None:
-        return Refusal(_told(found, {}))
-    return Refusal(_told([*found, *mender.later(found)], mender.told), mended)
+    mended = mender.mend(schema, found) if _is_little(found, schema) else None
+    if mended is not None:
+        return Refusal(_told([*found, *mender.later(found)], mender.told), mended)
+    kept = mender.kept()
+    return Refusal(told(found, (KEEP.vi, KEEP.en) if kept is not None else NOTHING), kept)
+
+
+def _is_little(found: Sequence[Obstacle], schema: Any) -> bool:
+    return len(found) <= MOST_OBSTACLES and len(found) * len(orjson.dumps(schema)) <= MOST_WORK
 
 
 Key = tuple[Any, ...]
@@ -73,43 +89,47 @@ def _key(obstacle: Obstacle) -> Key:
 
 
 def _told(found: Sequence[Obstacle], proposals: Mapping[Key, Sequence[Edit]]) -> list[Incompatibility]:
-    told: dict[Incompatibility, None] = {}
+    """In words, with their proposals; what reads alike is told once."""
+    by_place: dict[Incompatibility, None] = {}
     for obstacle in found:
-        chosen = proposals.get(_key(obstacle), (ENOUGH,)) if proposals else ()
-        item = tell(obstacle.finding, obstacle.reader_is_new)
-        vi, en = "; ".join(edit.vi for edit in chosen), "; ".join(edit.en for edit in chosen)
-        told[replace(item, proposal_vi=vi, proposal_en=en)] = None
-    return list(told)
+        chosen = proposals.get(_key(obstacle), (ENOUGH,))
+        proposal = "; ".join(edit.vi for edit in chosen), "; ".join(edit.en for edit in chosen)
+        by_place[tell(obstacle.finding, obstacle.reader_is_new, proposal)] = None
+    return list(by_place)
 
 
 class _Mender:
-    def __init__(
-        self, level: Level, earlier: Sequence[Earlier], nodes: Sequence[Node], known: Mapping[str, Named]
-    ) -> None:
+    def __init__(self, level: Level, earlier: Sequence[Earlier], known: Mapping[str, Named], decimals: bool) -> None:
         self.told: dict[Key, list[Edit]] = {}
         """The edits that were made for each obstacle, those that came to light on the way included."""
         self._level = level
         self._earlier = earlier
-        self._nodes = nodes
+        self._nodes = [version.node for version in earlier]
         self._known = known
+        self._decimals = decimals
         self._drafts: dict[int, Draft] = {}
         self._waiting: dict[Key, Iterator[Edit]] = {}
         self._made: list[tuple[Key, Edit]] = []
         self._seen: dict[Key, Obstacle] = {}
 
+    def obstacles(self, node: Node) -> list[Obstacle]:
+        """What stands against a schema."""
+        return obstacles(self._level, node, self._nodes, decimals=self._decimals)
+
     def mend(self, schema: Any, found: Sequence[Obstacle]) -> Any:
         """The schema changed until nothing stands against it; None if that did not come about."""
         mended, left = schema, list(found)
         for _ in range(MOST_ROUNDS):
-            mended = self._round(mended, left)
-            if mended is None:
+            made = self._round(mended, left)
+            if made is None:
                 break
-            left = obstacles(self._level, self._parsed(mended), self._nodes)
+            mended, node = made
+            left = self.obstacles(node)
             if not left:
                 return self._fewest(schema, mended)
-        return self.kept(found)
+        return None
 
-    def _round(self, schema: Any, left: Sequence[Obstacle]) -> Any:
+    def _round(self, schema: Any, left: Sequence[Obstacle]) -> tuple[Any, Node] | None:
         """With one more edit against each obstacle; None if there is none left, or if they make no valid schema."""
         draft, words = Draft.of(schema), set[str]()
         for obstacle in left:
@@ -120,7 +140,8 @@ class _Mender:
                 words.add(edit.en)
                 self._made.append((key, edit))
                 self.told.setdefault(key, []).append(edit)
-        return draft.schema if words and self._valid(draft.schema) else None
+        node = self._parsed(draft.schema) if words else None
+        return None if node is None else (draft.schema, node)
 
     def _next(self, draft: Draft, key: Key, obstacle: Obstacle, words: set[str]) -> Edit | None:
         """The next edit against an obstacle that can be made, made."""
@@ -148,7 +169,8 @@ class _Mender:
                     edit.do(draft)
         except NoPlaceError:
             return mended
-        if not self._valid(draft.schema) or obstacles(self._level, self._parsed(draft.schema), self._nodes):
+        node = self._parsed(draft.schema)
+        if node is None or self.obstacles(node):
             return mended
         self.told = {key: [edit] for key, edit in last.items()}
         return draft.schema
@@ -158,20 +180,13 @@ class _Mender:
         first = {_key(obstacle) for obstacle in found}
         return [obstacle for key, obstacle in self._seen.items() if key in self.told and key not in first]
 
-    def kept(self, found: Sequence[Obstacle]) -> Any:
+    def kept(self) -> Any:
         """The latest version as it is; None if even that would not be accepted."""
         latest = self._earlier[-1]
-        if obstacles(self._level, latest.node, self._nodes):
-            return None
-        self.told = {_key(obstacle): [KEEP] for obstacle in found}
-        return latest.schema
+        return None if self.obstacles(latest.node) else latest.schema
 
-    def _valid(self, schema: Any) -> bool:
+    def _parsed(self, schema: Any) -> Node | None:
         try:
-            self._parsed(schema)
+            return parse_with(schema, self._known)[0]
         except InvalidSchemaError:
-            return False
-        return True
-
-    def _parsed(self, schema: Any) -> Node:
-        return parse_with(schema, self._known)[0]
+            return None

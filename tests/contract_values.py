@@ -6,6 +6,7 @@ bits for floating-point numbers, texts for texts and symbols.
 
 from __future__ import annotations
 
+import base64
 import copy
 import io
 import json
@@ -136,6 +137,16 @@ def _twos_complement(number: int, more: int) -> bytes:
     return number.to_bytes(size + more, "big", signed=True)
 
 
+def shortest(schema: Schema, record: dict[str, Any]) -> dict[str, Any]:
+    """The record with its decimals as a writer writes them, in no more bytes than they need."""
+    made = dict(record)
+    for field in schema["fields"]:
+        kind, value = inner(field["type"]), record[field["name"]]
+        if value is not None and isinstance(kind, dict) and kind.get("logicalType") == "decimal":
+            made[field["name"]] = _twos_complement(int.from_bytes(value, "big", signed=True), 0)
+    return made
+
+
 def records(schema: Schema) -> st.SearchStrategy[dict[str, Any]]:
     """Records of a version, in the form of `plain`."""
     return st.fixed_dictionaries({field["name"]: values(field["type"]) for field in schema["fields"]})
@@ -179,6 +190,19 @@ class Version:
             return None
         row = {field.name: _of_reference(field, found[field.name]) for field in contract.fields}
         return None if any(_beyond(field, row[field.name]) for field in contract.fields) else row
+
+
+def as_read(contract: Contract, found: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The plain row of one whose bytes are base64 and whose floating-point numbers are bits; None if there is none."""
+    if found is None:
+        return None
+    row = dict(found)
+    for field in contract.fields:
+        if field.base == "decimal" and row[field.name] is not None:
+            row[field.name] = int.from_bytes(base64.b64decode(row[field.name]), "big", signed=True)
+            if _beyond(field, row[field.name]):
+                return None
+    return row
 
 
 def _of_reference(field: Field, value: Any) -> Any:

@@ -15,3 +15,11 @@ async def eventually(holds: Callable[[], bool], within_s: float = 15) -> None:
     while not holds():
         assert time.monotonic() < deadline, f"not within {within_s} s"
         await asyncio.sleep(PAUSE_S)
+
+
+def wait_until(holds: Callable[[], bool], within_s: float = 15) -> None:
+    """As `eventually`, for tests without an event loop."""
+    deadline = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {within_s} s"
+        time.sleep(PAUSE_S)

@@ -1,4 +1,4 @@
-"""Java Avro's verdicts, asked from a small programme that Maven's jars and javac make under `.bench/` on demand."""
+"""Java Avro, asked by two small programmes that Maven's jars and javac make under `.bench/` on demand."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ TIMEOUT_S = 600
 
 
 def class_path() -> str:
-    """Class path of the programme, made anew if its sources have changed."""
-    sources = (SOURCES / "pom.xml", SOURCES / "Verdicts.java")
+    """Class path of the programmes, made anew if their sources have changed."""
+    programmes = sorted(SOURCES.glob("*.java"))
+    sources = (SOURCES / "pom.xml", *programmes)
     stamp = hashlib.sha256(b"".join(file.read_bytes() for file in sources)).hexdigest()
     mark = PLACE / ".sources.sha256"
     if not (mark.exists() and mark.read_text(encoding="utf-8") == stamp):
@@ -29,7 +30,7 @@ def class_path() -> str:
         PLACE.mkdir(parents=True)
         maven = ("mvn", "--quiet", "--batch-mode", "--no-transfer-progress", "-f", str(SOURCES / "pom.xml"))
         _run(*maven, MAVEN_PLUGIN, f"-DoutputDirectory={PLACE / 'libs'}", "-DincludeScope=runtime")
-        _run("javac", "-d", str(PLACE), "-cp", f"{PLACE / 'libs'}/*", str(SOURCES / "Verdicts.java"))
+        _run("javac", "-d", str(PLACE), "-cp", f"{PLACE / 'libs'}/*", *map(str, programmes))
         mark.write_text(stamp, encoding="utf-8")
     return f"{PLACE}{os.pathsep}{PLACE / 'libs'}/*"
 
@@ -40,11 +41,19 @@ def _run(*command: str) -> None:
 
 
 def verdicts(asked: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The answer to each question, in one run of the programme; `Verdicts.java` tells what may be asked."""
-    lines = "\n".join(json.dumps(item) for item in asked)
+    """The answer to each question, in one run; `Verdicts.java` tells what may be asked."""
+    return _answers("Verdicts", asked)
+
+
+def values(asked: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What is written and read, in one run; `Values.java` tells what may be asked."""
+    return _answers("Values", asked)
+
+
+def _answers(programme: str, asked: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     done = subprocess.run(
-        ("java", "-XX:TieredStopAtLevel=1", "-cp", class_path(), "Verdicts"),
-        input=lines,
+        ("java", "-XX:TieredStopAtLevel=1", "-Xmx512m", "-cp", class_path(), programme),
+        input="\n".join(json.dumps(item) for item in asked),
         capture_output=True,
         text=True,
         timeout=TIMEOUT_S,
@@ -52,4 +61,4 @@ def verdicts(asked: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         encoding="utf-8",
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return [json.loads(line) for line in done.stdout.split("\n") if line]

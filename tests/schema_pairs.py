@@ -18,7 +18,9 @@ LOGICAL = {
     "int": ("date", "time-millis"),
     "long": ("timestamp-millis", "timestamp-micros", "time-micros", "local-timestamp-millis"),
     "string": ("uuid",),
+    "bytes": ("decimal(9,2)", "decimal(9,3)", "decimal(12,2)", "decimal(2,5)"),
 }
+"""By primitive; the last decimal is none."""
 NAMES, SPACES = ("R", "S", "T", "U"), ("", "n", "m.x")
 FIELDS, SYMBOLS, SIZES = "abcdef", "ABCDE", (1, 2, 16)
 
@@ -68,7 +70,9 @@ class Model:
             case "union":
                 return [self._json(branch, space, written) for branch in kind[1]]
             case "logical":
-                return {"type": kind[1], "logicalType": kind[2]}
+                name, _, digits = kind[2].partition("(")
+                of_decimal = zip(("precision", "scale"), map(int, digits.strip(")").split(",")), strict=True)
+                return {"type": kind[1], "logicalType": name, **(dict(of_decimal) if digits else {})}
         definition = self.named[kind[1]]
         if kind[1] in written:
             return definition.full if definition.space or not space else definition.name

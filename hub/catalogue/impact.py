@@ -68,7 +68,7 @@ def assess(
     """What it would do to put `new` in the place of `old` (None: there is none yet). `versions`: the schemas registered
     so far, oldest first."""
     earlier = [Earlier(dict(schema), parse_schema(dict(schema))) for schema in versions]
-    refusal = propose(Level(level), new.schema, parse_schema(new.schema), earlier)
+    refusal = propose(Level(level), new.schema, parse_schema(new.schema), earlier, decimals=True)
     against = refusal.found if refusal is not None else []
     found = tuple(changes(old.schema if old else {}, new.schema)) if old or not versions else ()
     effects: list[Effect] = []

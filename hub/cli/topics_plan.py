@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hub.cli.context import settings
+from hub.cli.declared import read_declared
 from hub.cli.output import Exit, Format, leave, say, show_rows
 from hub.language import t
 
@@ -92,22 +93,25 @@ def apply(
 
 
 def _planned(shorter: Sequence[str]) -> tuple[list[TopicSpec], list[Step]]:
+    from hub.declarations import with_topics
     from hub.topic_admin import real_topics
     from hub.topic_plan import Accepted, plan_topics
     from hub.topics import TopicsError, topic_specs
-    from schemas.contract import load_contracts
-    from schemas.errors import ContractError
 
     config = settings()
+    declared = read_declared(config)
+    kafka = config.kafka
+    possible = topic_specs(declared.contracts.values(), kafka.topic_partitions, kafka.replication_factor)
+    unknown = sorted(set(shorter) - {spec.name for spec in possible})
+    if unknown:
+        leave(Exit.USAGE, t(f"Không hợp đồng nào khai báo {unknown[0]}", f"No contract declares {unknown[0]}"))
     try:
-        contracts = load_contracts().values()
-        specs = topic_specs(contracts, config.kafka.topic_partitions, config.kafka.replication_factor)
-        unknown = sorted(set(shorter) - {spec.name for spec in specs})
-        if unknown:
-            leave(Exit.USAGE, t(f"Không hợp đồng nào khai báo {unknown[0]}", f"No contract declares {unknown[0]}"))
-        real, brokers = real_topics(config.bootstrap, specs)
-    except (TopicsError, ContractError) as error:
+        real, brokers = real_topics(config.bootstrap, possible)
+    except TopicsError as error:
         leave(Exit.FAILED, str(error))
+    # A contract that nothing leans on needs no topic; one that a connector has come for since has it already.
+    used = with_topics(declared, {spec.name for spec in possible} - set(real)).in_use
+    specs = topic_specs(used.values(), kafka.topic_partitions, kafka.replication_factor)
     return specs, plan_topics(specs, real, brokers, Accepted(frozenset(shorter)))
 
 

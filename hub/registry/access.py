@@ -58,10 +58,10 @@ PrincipalOf = Callable[[str], Principal | None]
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """Lets requests pass. `principal_of` None lets everybody do everything: for tests only."""
+    """Lets requests pass. `principal_of` None lets everybody do everything: for tests only. `owned`: who owns what."""
 
     principal_of: PrincipalOf | None
-    ownership: Ownership = NOBODY_OWNS
+    owned: Callable[[], Ownership] = lambda: NOBODY_OWNS
     _remembered: dict[str, tuple[Principal, float]] = field(default_factory=dict, repr=False)
 
     def holder(self, credential: str | None) -> Principal | None:
@@ -102,11 +102,12 @@ class Guard:
     def _bound(self, unit: str | None, route: Route, segments: tuple[str, ...]) -> Sees:
         if not unit:
             raise faults.forbidden()
+        owned = self.owned()
         if _is_by_subject(route):
-            rule = self.ownership.writes if route.permission is Permission.REGISTRY_WRITE else self.ownership.reads
+            rule = owned.writes if route.permission is Permission.REGISTRY_WRITE else owned.reads
             if not rule(unit, segments[0]):
                 raise faults.not_your_subject(segments[0], unit)
-        return lambda subject: self.ownership.reads(unit, subject)
+        return lambda subject: owned.reads(unit, subject)
 
 
 def check_references(ask: Ask) -> None:

@@ -25,8 +25,8 @@ from hub.registry.records import (
 from hub.registry.store import DEFAULT_LEVEL, DEFAULT_MODE, Store, Version
 from schemas.avro_parser import InvalidSchemaError, load_schema
 from schemas.avro_tree import Node
-from schemas.compatibility import Level
-from schemas.incompatibility import Incompatibility, check
+from schemas.compatibility import Level, obstacles
+from schemas.incompatibility import Incompatibility, told
 from schemas.proposals import Earlier, propose
 
 Answer = TypeVar("Answer")
@@ -205,13 +205,14 @@ class Decisions:
         self, level: Level, offered: Offer, versions: Sequence[Version], *, proposals: bool
     ) -> list[Incompatibility]:
         nodes = [self._node(version) for version in versions]
-        found = check(level, offered.node, nodes)
+        found = obstacles(level, offered.node, nodes)
         if not found or not proposals:
-            return found
+            return told(found)
         texts = [held.text for version in versions if (held := self._store.schema(version.id)) is not None]
         earlier = [Earlier(load_schema(text), node) for text, node in zip(texts, nodes, strict=True)]
-        refusal = propose(level, load_schema(offered.text), offered.node, earlier, self._library.types(offered))
-        return found if refusal is None else refusal.found
+        schema, types = load_schema(offered.text), self._library.types(offered)
+        refusal = propose(level, schema, offered.node, earlier, types, found=found)
+        return told(found) if refusal is None else refusal.found
 
     def _node(self, version: Version) -> Node:
         try:

@@ -5,6 +5,7 @@ Folding the whole log again, or a part of it twice, leads to the same state.
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -117,12 +118,13 @@ class Store:
             self._not_indexed.append(record.id)
             for item in record.references:
                 self._referrers[item.subject, item.version].add(record.id)
-        known = self._versions.setdefault(record.subject, {})
+        subject = sys.intern(record.subject)  # one text for all its versions
+        known = self._versions.setdefault(subject, {})
         before = known.get(record.version)
-        held.uses.add((record.subject, record.version))
+        held.uses.add((subject, record.version))
         if before is not None and before.id != record.id:
             self._release(before)
-        known[record.version] = Version(record.subject, record.version, record.id, record.deleted)
+        known[record.version] = Version(subject, record.version, record.id, record.deleted)
         self._last_id = max(self._last_id, record.id)
 
     def index(self, most: int | None = None) -> bool:

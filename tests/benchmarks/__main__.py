@@ -192,6 +192,13 @@ def connect(_: Size) -> Figures:
         return measured.measure(bootstrap, Path(folder) / "connect")
 
 
+def decoding(size: Size) -> Figures:
+    """Avro to columns in memory: one writer, two, and one bad record in a hundred, beside the plainest reader."""
+    from tests.benchmarks import decoding as measured
+
+    return measured.measure(7 * size.repeats, size.of(100_000))
+
+
 def registry(size: Size) -> Figures:
     """The schema registry: a start over 100,000 versions, reads by id, registrations, refusals under load."""
     from tests.benchmarks import registry as measured
@@ -220,6 +227,7 @@ PARTS: dict[str, Callable[[Size], Figures]] = {
     "connectors": connectors,
     "connect": connect,
     "registry": registry,
+    "decoding": decoding,
 }
 
 

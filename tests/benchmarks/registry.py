@@ -196,9 +196,19 @@ def too_deep(key: str) -> bytes:
     return request("POST", "/subjects/deep/versions", key, json.dumps({"schema": nested}).encode())
 
 
+def many_fields(kind: str, key: str) -> bytes:
+    """A record of ten thousand fields of one type."""
+    fields = [{"name": f"f{number}", "type": kind} for number in range(10_000)]
+    body = {"schema": json.dumps({"type": "record", "name": "Wide", "fields": fields})}
+    return request("POST", "/subjects/wide/versions", key, json.dumps(body).encode())
+
+
 async def refusals(url: str, key: str, reads: Sequence[bytes]) -> dict[str, float]:
     """Milliseconds until each is refused, alone and while two connections read as fast as they can."""
     figures = {}
+    await _sent(url, [many_fields("string", key)])
+    clashing = sorted(await _sent(url, [many_fields("int", key)] * 5, (409,)))
+    figures["10000_obstacles_listed_p50_ms"] = round(1000 * clashing[2], 1)
     for what, bad in (("10_mb", too_large(key)), ("10000_deep", too_deep(key))):
         alone = await _sent(url, [bad] * REFUSALS, (413, 422))
         load = [asyncio.create_task(_sent(url, reads[: len(reads) // 4])) for _ in range(2)]

@@ -18,6 +18,7 @@ from kafka import KafkaAdminClient
 from hub.registry.access import NOBODY_OWNS, Ownership, PrincipalOf
 from hub.registry.app import create_app
 from hub.registry.log import KafkaLog
+from hub.registry.owners import Owners
 from tests.conftest import free_port
 
 SESSION_TIMEOUT_S = 3.0
@@ -39,11 +40,13 @@ def serve_registry(
     before_ready: Callable[[str], None] | None = None,
     becomes_ready: bool = True,
     ownership: Ownership = NOBODY_OWNS,
+    owners: Owners | None = None,
 ) -> Iterator[str]:
     """A registry on its own loop and port; its URL. `before_ready` is called when it answers but may not be ready."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    app = create_app(KafkaLog(bootstrap, topic, url, SESSION_TIMEOUT_S), principal_of, ownership=ownership)
+    log = KafkaLog(bootstrap, topic, url, SESSION_TIMEOUT_S)
+    app = create_app(log, principal_of, ownership=ownership, owners=owners)
     server = _Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, access_log=False))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()))
     thread.start()

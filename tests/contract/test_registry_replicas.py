@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -15,16 +16,18 @@ from kafka import KafkaConsumer, TopicPartition
 
 from hub.registry.fenced_writer import FencedError, FencedWriter
 from hub.security.access import Principal
-from tests.contract.conftest import serve_registry
+from tests.contract.conftest import make_topic, serve_registry
 from tests.registry_instance import record
 
 HOLDERS = {"reader": Principal("operator"), "writer": Principal("service"), "admin": Principal("admin")}
 
 
-@pytest.fixture
-def urls(kafka: str, schemas_topic: str) -> Iterator[list[str]]:
+@pytest.fixture(scope="module")
+def urls(kafka: str) -> Iterator[list[str]]:
+    """Three instances for the tests that stop none; they use subjects of their own."""
+    topic = make_topic(kafka, f"_schemas-{uuid.uuid4().hex}")
     with ExitStack() as running:
-        yield [running.enter_context(serve_registry(kafka, schemas_topic, HOLDERS.get)) for _ in range(3)]
+        yield [running.enter_context(serve_registry(kafka, topic, HOLDERS.get)) for _ in range(3)]
 
 
 HTTP = httpx2.Client(timeout=20)
@@ -51,52 +54,54 @@ def epoch(url: str) -> int:
     raise AssertionError(url)
 
 
-def test_who_writes_at_any_instance_reads_it_there_and_by_id_everywhere(urls: list[str]) -> None:
+def test_who_writes_at_any_instance_reads_it_there_and_by_id_everywhere(urls: list[str], subject: str) -> None:
     for number in range(30):
         url = urls[number % len(urls)]
         schema = record(*(f"f{each}" for each in range(number + 1)))
-        schema_id = register(url, "s", schema).json()["id"]
-        assert ask("GET", f"{url}/subjects/s/versions").json() == list(range(1, number + 2))
-        assert json.loads(ask("GET", f"{url}/subjects/s/versions/latest").json()["schema"]) == json.loads(schema)
+        schema_id = register(url, subject, schema).json()["id"]
+        assert ask("GET", f"{url}/subjects/{subject}/versions").json() == list(range(1, number + 2))
+        latest = ask("GET", f"{url}/subjects/{subject}/versions/latest").json()
+        assert json.loads(latest["schema"]) == json.loads(schema)
         for other in urls:
             assert json.loads(ask("GET", f"{other}/schemas/ids/{schema_id}").json()["schema"]) == json.loads(schema)
-            assert ask("GET", f"{other}/subjects/s/versions/{number + 1}").json()["id"] == schema_id
-            assert ask("POST", f"{other}/subjects/s", json={"schema": schema}).json()["id"] == schema_id
+            assert ask("GET", f"{other}/subjects/{subject}/versions/{number + 1}").json()["id"] == schema_id
+            assert ask("POST", f"{other}/subjects/{subject}", json={"schema": schema}).json()["id"] == schema_id
     assert sorted(epoch(url) >= 0 for url in urls) == [False, False, True]
 
 
-def test_all_instances_at_once_leave_no_gap_and_no_id_twice(urls: list[str]) -> None:
-    ask("PUT", f"{urls[1]}/config", json={"compatibility": "NONE"})
+def test_all_instances_at_once_leave_no_gap_and_no_id_twice(urls: list[str], subject: str) -> None:
+    ask("PUT", f"{urls[1]}/config/{subject}", json={"compatibility": "NONE"})
+    before = register(urls[0], subject, record("first")).json()["id"]
     with ThreadPoolExecutor(12) as pool:
-        answers = list(pool.map(lambda n: register(urls[n % 3], "many", record(f"f{n}")).json()["id"], range(60)))
-    assert sorted(answers) == list(range(1, 61))
+        answers = list(pool.map(lambda n: register(urls[n % 3], subject, record(f"g{n}")).json()["id"], range(60)))
+    assert sorted(answers) == list(range(before + 1, before + 61))
     for url in urls:
-        assert ask("GET", f"{url}/subjects/many/versions").json() == list(range(1, 61))
+        assert ask("GET", f"{url}/subjects/{subject}/versions").json() == list(range(1, 62))
 
 
-def test_what_is_refused_is_refused_everywhere_with_the_leaders_reason(urls: list[str]) -> None:
-    assert register(urls[0], "s", record("a")).status_code == 200
+def test_what_is_refused_is_refused_everywhere_with_the_leaders_reason(urls: list[str], subject: str) -> None:
+    assert register(urls[0], subject, record("a")).status_code == 200
     clash = json.dumps({"type": "record", "name": "R", "fields": [{"name": "a", "type": "int"}]})
     for url in urls:
-        refused = register(url, "s", clash)
+        refused = register(url, subject, clash)
         assert (refused.status_code, refused.json()["error_code"]) == (409, 409)
         assert "'a'" in refused.json()["message"]
-        assert register(url, "s", clash, "reader").status_code == 403
-        assert register(url, "s", clash, "nobody").status_code == 401
+        assert register(url, subject, clash, "reader").status_code == 403
+        assert register(url, subject, clash, "nobody").status_code == 401
         assert ask("PUT", f"{url}/config", "writer", json={"compatibility": "NONE"}).status_code == 403
 
 
-def test_levels_set_at_one_instance_are_those_of_the_leader(urls: list[str]) -> None:
+def test_levels_set_at_one_instance_are_those_of_the_leader(urls: list[str], subject: str) -> None:
     for url, level in zip(urls, ("NONE", "FULL", "FORWARD"), strict=True):
-        assert ask("PUT", f"{url}/config/s", json={"compatibility": level}).json() == {"compatibility": level}
-        assert ask("GET", f"{url}/config/s").json() == {"compatibilityLevel": level}
+        assert ask("PUT", f"{url}/config/{subject}", json={"compatibility": level}).json() == {"compatibility": level}
+        assert ask("GET", f"{url}/config/{subject}").json() == {"compatibilityLevel": level}
 
 
-def test_a_forwarded_write_is_not_forwarded_again(urls: list[str]) -> None:
-    register(urls[0], "s", record("a"))
+def test_a_forwarded_write_is_not_forwarded_again(urls: list[str], subject: str) -> None:
+    register(urls[0], f"{subject}-2", record("a"))
     (follower, *_) = [url for url in urls if epoch(url) < 0]
     answer = HTTP.post(
-        f"{follower}/subjects/t/versions",
+        f"{follower}/subjects/{subject}/versions",
         json={"schema": record("b")},
         headers={"Authorization": "Bearer writer", "X-Forward": "false"},
     )

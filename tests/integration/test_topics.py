@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 
 from hub.health.commits import Commit, CommitLog
@@ -17,7 +19,7 @@ from hub.topic_admin import apply_steps, real_topics
 from hub.topic_plan import DAY_MS, Accepted, Action, Step, TopicSpec, plan_topics
 from hub.topics import GroupLag, PartitionLag, TopicsError, ensure_topics, missing_topics
 from schemas.contract import load_contracts
-from tests.stack import free_port
+from tests.stack import free_port, ioc, stack_environment
 
 CONTRACTS = [contract for entity, contract in load_contracts().items() if entity in {"dossier", "feedback"}]
 
@@ -169,3 +171,33 @@ def test_a_plan_makes_topics_mends_settings_and_refuses_what_loses_records(kafka
     assert [(step.setting, step.action) for step in steps] == [("retention.ms", Action.REFUSE)]
     partitions = as_declared(kafka, [replace(spec, partitions=1, config={})])
     assert [(step.setting, step.action) for step in partitions] == [("partitions", Action.REFUSE)]
+
+
+def planned(kafka: str, contracts: Path, state: Path) -> dict[str, list[tuple[str, str]]]:
+    """What `ioc topics plan` says, by topic."""
+    own = {"IOC_KAFKA__BOOTSTRAP_SERVERS": kafka, "IOC_CONTRACTS_DIR": str(contracts)}
+    done = ioc(stack_environment(state) | own, "topics", "plan", "-o", "json", check=False)
+    assert done.returncode == 3, done.stderr
+    steps: dict[str, list[tuple[str, str]]] = {}
+    for step in json.loads(done.stdout):
+        steps.setdefault(step["topic"], []).append((step["setting"], step["action"]))
+    return steps
+
+
+def test_the_plan_knows_the_contracts_of_the_province_and_asks_for_no_topic_that_nobody_needs(
+    kafka: str, tmp_path: Path
+) -> None:
+    entity = f"thing_{uuid.uuid4().hex[:8]}"
+    topic = f"ioc.test.{entity}"
+    admin = KafkaAdminClient(bootstrap_servers=kafka)
+    admin.create_topics({topic: {"num_partitions": 64, "replication_factor": 1}})
+    admin.close()
+    contracts = tmp_path / "contracts"
+    (contracts / "test").mkdir(parents=True)
+    assert planned(kafka, contracts, tmp_path)[topic] == [("topic", "note")]
+    schema = {**load_contracts()["account"].schema, "name": "Thing", "namespace": "ioc.test"}
+    for name in (entity, "needed_by_nobody"):
+        (contracts / "test" / f"{name}.avsc").write_text(json.dumps(schema), encoding="utf-8")
+    steps = planned(kafka, contracts, tmp_path)
+    assert ("partitions", "refuse") in steps[topic]
+    assert "ioc.test.needed_by_nobody" not in steps

@@ -22,6 +22,7 @@ from schemas.contract import load_contracts, package_root, parse_contract
 from schemas.contract_diff import changes
 from schemas.contract_json import file_schema, record_schema
 from schemas.contract_text import read_schema
+from schemas.incompatibility import incompatibilities
 from streams.plan import load_plans
 
 CONTRACTS = load_contracts()
@@ -53,6 +54,20 @@ def test_nothing_changed_touches_nothing_but_the_connectors_next_start() -> None
     impact = proposed(lambda fields: None)
     assert (impact.changes, impact.incompatibilities, impact.refused, impact.rebuild) == ((), (), False, False)
     assert effects(impact) == {("connector", "portal", False)}
+
+
+def test_a_decimal_of_other_digits_is_refused_though_every_registry_would_take_it() -> None:
+    old = next(each for each in CONTRACTS.values() if any(item.base == "decimal" for item in each.fields))
+    name = next(item.name for item in old.fields if item.base == "decimal")
+    schema = copy.deepcopy(old.schema)
+    kind = field(schema["fields"], name)["type"]
+    shape = next(branch for branch in kind if branch != "null") if isinstance(kind, list) else kind
+    shape["scale"] += 1
+    new = parse_contract(schema, old.domain, old.entity, f"{old.entity}.avsc")
+    impact = assess(new, old, [old.schema], "BACKWARD", f"{old.entity} #1", PLANS.get(old.entity), MANIFESTS)
+    assert impact.refused
+    assert [(item.path, item.rule) for item in impact.incompatibilities][:1] == [(name, "type_changed")]
+    assert incompatibilities(new.schema, old.schema) == []
 
 
 def test_a_new_field_with_a_default_alters_the_tables_and_asks_nothing_else() -> None:

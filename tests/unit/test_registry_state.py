@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -358,4 +359,9 @@ def state(store: Store) -> Any:
 
 
 TestRegistry = Registry.TestCase
-TestRegistry.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestRegistry.settings = settings(max_examples=20, stateful_step_count=40, deadline=None)
+
+
+@pytest.mark.long
+class TestLongHistories(Registry.TestCase):
+    settings = settings(max_examples=300, stateful_step_count=60, deadline=None)

@@ -218,7 +218,7 @@ def default_read_one_by_one() -> tuple[dict[str, Any], list[dict[str, Any]], lis
 COMMON = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 
 
-@settings(max_examples=100, **COMMON)
+@settings(max_examples=40, **COMMON)
 @given(batches())
 @example(default_read_one_by_one())
 def test_any_writer_s_records_are_read_as_the_reference_reads_them(case: Any) -> None:
