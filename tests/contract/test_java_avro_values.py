@@ -157,7 +157,7 @@ def test_records_of_any_version_are_written_and_read_as_java_avro_does() -> None
 def test_what_is_read_of_damaged_records_is_what_java_avro_reads_of_them() -> None:
     dice, cases = random.Random(2026), []
     for contract in CONTRACTS.values():
-        made = case(contract, material(contract, 9, seed=5))
+        made = case(contract, material(contract, 5, seed=5))
         spoilt = [damaged(value, dice, dice.choice(made.values), len(made.known)) for value in made.values]
         cases.append(replace(made, values=spoilt, records=[[] for _ in made.known]))
     asked = [list(each.questions()) for each in cases]
@@ -167,8 +167,8 @@ def test_what_is_read_of_damaged_records_is_what_java_avro_reads_of_them() -> No
         theirs, mine = each.read([next(answers) for _ in questions]), each.read_here()
         assert mine == {row: theirs[row] for row in mine}
         read, refused = read + len(mine), refused + len(each.values) - len(mine)
-    assert read + refused == 27 * len(CONTRACTS)
-    assert min(read, refused) > 50
+    assert read + refused == 15 * len(CONTRACTS)
+    assert min(read, refused) > 30
 
 
 @pytest.mark.long
