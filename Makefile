@@ -71,7 +71,8 @@ test-packages:
 
 test: prerequisites test-packages setup lint ## Lint and all tests but the long ones
 	@$(PYTEST) $(WORKERS) -m "not long" tests/unit tests/contract $(ARGS)
-	@$(PYTEST) -m "not long" tests/integration tests/e2e tests/faults $(ARGS)
+	@$(PYTEST) -m "not long" tests/integration tests/e2e $(ARGS)
+	@$(PYTEST) -m "not long" tests/faults $(ARGS)
 
 test-faults: prerequisites test-packages setup ## Kills and outages, the long ones too
 	@$(PYTEST) tests/faults $(ARGS)

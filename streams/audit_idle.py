@@ -29,7 +29,7 @@ from streams.warehouse.client import Warehouse
 
 log = structlog.get_logger()
 
-BUSY_SHARE, IDLE_SHARE = 0.04, 0.25
+BUSY_SHARE, IDLE_SHARE = 0.04, 0.1
 """Of one core's time, spent in statements of one thread while records arrive, and while none do: on two cores 2%."""
 
 TURN_S = 1.0

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx2
+
 ROOT = Path(__file__).parent.parent
 PORTS = ("API", "REGISTRY", "CONNECT", "STREAM", "WAREHOUSE", "KAFKA")
 
@@ -83,15 +85,21 @@ class RunningStack:
             if done.returncode == 0:
                 emitted = json.loads(done.stdout)["events"]
                 break
-            time.sleep(0.3)
+            time.sleep(1)
         loaded: Sequence[Any] = ()
-        while time.monotonic() < deadline:
-            kpis = {item["id"]: item["completeness"]["in_warehouse"] or 0 for item in self.json("kpi", "ls")}
-            loaded = (kpis["dossier.received"], kpis["feedback.received"])
-            if loaded[0] >= emitted["portal"] and loaded[1] >= emitted["feedback-1022"]:
-                return
-            time.sleep(0.3)
+        headers = {"Authorization": f"Bearer {self.key()}"}
+        with httpx2.Client(base_url=self.api_url, headers=headers, timeout=20) as api:
+            while time.monotonic() < deadline:
+                kpis = {item["id"]: item["completeness"]["in_warehouse"] or 0 for item in self._kpis(api)}
+                loaded = (kpis.get("dossier.received", 0), kpis.get("feedback.received", 0))
+                if loaded[0] >= emitted["portal"] and loaded[1] >= emitted["feedback-1022"]:
+                    return
+                time.sleep(0.3)
         raise AssertionError(f"not loaded within {timeout_s} s: {loaded} of {emitted}")
+
+    def _kpis(self, api: httpx2.Client) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = api.get("/v1/kpis").raise_for_status().json()["items"]
+        return items
 
 
 @contextlib.contextmanager

@@ -237,15 +237,17 @@ def test_a_stream_goes_on_after_the_last_event_it_saw(hub: Hub) -> None:
 
 
 def test_a_lost_warehouse_makes_tiles_stale_and_they_recover_by_themselves(hub: Hub, page: Page) -> None:
+    hub.wrote()
     page.goto(PERIOD)
     tile = page.locator('[id="kpi-feedback.processed_share"]')
-    expect(tile).not_to_have_class(re.compile("stale"))
+    expect(tile).not_to_have_class(re.compile("stale"), timeout=LIVE_MS)
     hub.processes.stop("warehouse")
     expect(tile).to_have_class(re.compile("stale"), timeout=LIVE_MS)
     expect(tile.locator(".figure")).to_have_text("77,08")
     expect(tile.locator(".state.alarm")).to_contain_text("Mất kho dữ liệu")
     expect(page.get_by_role("alert")).to_contain_text("Kho dữ liệu không trả lời từ")
     hub.processes.start_warehouse()
+    hub.wrote()
     expect(tile).not_to_have_class(re.compile("stale"), timeout=20_000)
     expect(page.get_by_role("alert")).to_have_count(0)
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 
 import httpx2
 import orjson
-import pytest
 
 from connectors.ingest import ACKNOWLEDGE_S
 from deploy.demo.delivery import JSON, sign
@@ -17,10 +15,7 @@ from hub.kpi.reader import QUERY_TIMEOUT_S
 from tests import books
 from tests.books import Books
 from tests.faults import units
-from tests.stack import start_stack
 
-SCALE = 0.01
-LIVE_RATE = 10
 OUTAGE_S = 10.0
 ANSWER_S = QUERY_TIMEOUT_S + 3.0
 """Longest that a reader waits for an answer, on a busy machine."""
@@ -28,17 +23,6 @@ REFUSED_S = ACKNOWLEDGE_S + 5.0
 """Longest that a sender waits to hear that the broker is away, on a busy machine."""
 NOTICED_S = 25.0
 BACK_S = 60.0
-
-
-@pytest.fixture(scope="module")
-def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
-    """A stack with a small history and live events all the time."""
-    with (
-        start_stack(tmp_path_factory.mktemp("outages"), SCALE, LIVE_RATE) as stack,
-        books.opened(stack) as opened,
-    ):
-        stack.wait_until_loaded()
-        yield opened
 
 
 def failing(opened: Books) -> list[str] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -21,8 +21,8 @@ ROUNDS = (("stream",), ("warehouse",), ("stream", "connect"), ("hub",), ("stream
 
 
 @pytest.fixture(scope="module")
-def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
-    """A stack that loads its history and gets live events all the time."""
+def loading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
+    """A stack that loads its history and gets many live events meanwhile."""
     with (
         start_stack(tmp_path_factory.mktemp("killed"), SCALE, LIVE_RATE) as stack,
         books.opened(stack) as opened,
@@ -36,22 +36,40 @@ async def settle_and_check(opened: Books) -> None:
     await books.check_all(opened)
 
 
-async def test_killed_processes_lose_nothing_and_count_nothing_twice(busy: Books) -> None:
-    for together in ROUNDS:
-        units.kill(busy.stack, *together)
-        units.wait_for_more(busy, 1)
-    await settle_and_check(busy)
-    for unit, state in units.snapshot(busy.stack).items():
-        assert state["deaths"] == sum(unit in together for together in ROUNDS)
+def deaths(opened: Books) -> dict[str, int]:
+    return {unit: state["deaths"] for unit, state in units.snapshot(opened.stack).items()}
 
 
-async def test_a_stack_stopped_and_started_again_goes_on_where_it_was(busy: Books) -> None:
+async def kill_in_rounds(opened: Books, rounds: Sequence[Sequence[str]]) -> None:
+    before = deaths(opened)
+    for together in rounds:
+        units.kill(opened.stack, *together)
+        units.wait_for_more(opened, 1)
+    await settle_and_check(opened)
+    died = {unit: count - before[unit] for unit, count in deaths(opened).items()}
+    assert died == {unit: sum(unit in together for together in rounds) for unit in before}
+
+
+async def test_a_worker_a_connector_and_the_warehouse_killed_under_load_lose_nothing(busy: Books) -> None:
+    await kill_in_rounds(busy, (("warehouse",), ("stream", "connect")))
     units.resume_emitting(busy.stack)
-    units.wait_for_more(busy, 50)
-    ioc(busy.stack.environment, "down")
-    ioc(busy.stack.environment, "up", "--wait", "--timeout", "120", timeout_s=180)
-    units.wait_for_more(busy, 50)
-    await settle_and_check(busy)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+async def test_killed_processes_lose_nothing_and_count_nothing_twice(loading: Books) -> None:
+    await kill_in_rounds(loading, ROUNDS)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+async def test_a_stack_stopped_and_started_again_goes_on_where_it_was(loading: Books) -> None:
+    units.resume_emitting(loading.stack)
+    units.wait_for_more(loading, 50)
+    ioc(loading.stack.environment, "down")
+    ioc(loading.stack.environment, "up", "--wait", "--timeout", "120", timeout_s=180)
+    units.wait_for_more(loading, 50)
+    await settle_and_check(loading)
 
 
 @pytest.mark.long

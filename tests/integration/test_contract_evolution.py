@@ -144,8 +144,8 @@ async def test_records_of_three_versions_in_one_batch_are_the_same_states_as_bef
 
 def test_a_version_that_does_not_follow_is_refused_before_anything_changes(table: EvolvingBench) -> None:
     table.declare(FIRST)
-    broken = changed(SECOND, admin_codeset="long")
-    with pytest.raises(EvolutionError, match=rf"{table.name}_changes.admin_codeset: the column is .*String.*Int64"):
+    broken = changed(SECOND, procedure_code="long")
+    with pytest.raises(EvolutionError, match=rf"{table.name}_changes.procedure_code: the column is .*String.*Int64"):
         table.declare(broken)
     columns = table.warehouse.rows(f"SELECT name FROM system.columns WHERE table = '{table.name}_changes'")
     assert "amount" not in {name for (name,) in columns}
