@@ -86,6 +86,7 @@ async def test_the_whole_hub_works_with_a_registry_elsewhere_by_its_url_and_cred
             assert registry.password not in logs
 
 
+@pytest.mark.long
 async def test_https_is_refused_without_its_authority_and_plain_http_not_answered(tmp_path: Path) -> None:
     with registry_elsewhere(tmp_path) as registry:
 

@@ -145,7 +145,7 @@ def scene(kafka: str, warehouse: str, tmp_path: Path) -> Iterator[Scene]:
             registry.process.wait()
 
 
-@pytest.mark.parametrize("how", ["dead", "frozen"])
+@pytest.mark.parametrize("how", ["dead", pytest.param("frozen", marks=pytest.mark.long)])
 async def test_known_schemas_go_on_and_a_batch_with_another_waits_until_the_registry_is_back(
     scene: Scene, how: str
 ) -> None:
