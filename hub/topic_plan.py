@@ -158,7 +158,7 @@ def _too_many_insync(spec: TopicSpec, insync: int, actual: str, replication: int
         *(spec.name, "min.insync.replicas", str(insync), actual, Action.REFUSE),
         t(
             f"chỉ có {replication} bản sao: mọi lần ghi sẽ bị từ chối",
-            f"with {replication} replicas every write would fail",
+            f"replicas: {replication} only, so every write would fail",
         ),
         t("giảm topic.min_insync_replicas hoặc tăng số bản sao", "lower topic.min_insync_replicas or add replicas"),
     )

@@ -205,29 +205,24 @@ def registry_app(settings: Settings) -> RegistryApp:
     )
 
 
-def registry_owners(settings: Settings) -> Owners | None:
-    """Which units' connectors write which subjects; None if a declaration is wrong, which another role will tell."""
-    import structlog
-
+def registry_owners(settings: Settings) -> Owners:
+    """Which units' connectors write which subjects."""
     from connectors.compacted import CompactedTopic
     from connectors.configs import CONFIGS_TOPIC, partition_key
-    from connectors.errors import ConnectorError
-    from connectors.seeds import load_seeds, reader_with
-    from hub.registry.owners import Owners
-    from schemas.calendar_files import load_calendars
-    from schemas.contract import load_contracts
-    from schemas.errors import SchemaError
+    from hub.registry.owners import Owners, Tree
 
-    try:
+    def load() -> Tree:
+        from connectors.seeds import load_seeds, reader_with
+        from schemas.calendar_files import load_calendars
+        from schemas.contract import load_contracts
+
         contracts = load_contracts(None, *filter(None, [settings.contracts_dir]))
         calendars = load_calendars(*filter(None, [settings.calendars_dir])).calendars
         seeds = load_seeds(*filter(None, [settings.connectors_dir]), calendars=calendars)
-    except (ConnectorError, SchemaError) as error:
-        structlog.get_logger("ioc.registry").warning("registry_knows_no_owners", cause=str(error))
-        return None
-    topic = CompactedTopic(settings.bootstrap, CONFIGS_TOPIC, partition_key, keep_values=False)
-    subjects = {entity: contract.subject for entity, contract in contracts.items()}
-    return Owners(topic, subjects, seeds, reader_with(calendars))
+        subjects = {entity: contract.subject for entity, contract in contracts.items()}
+        return Tree(subjects, seeds, reader_with(calendars))
+
+    return Owners(CompactedTopic(settings.bootstrap, CONFIGS_TOPIC, partition_key, keep_values=False), load)
 
 
 def registry_listener(settings: Settings) -> Listener:

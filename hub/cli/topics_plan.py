@@ -26,6 +26,14 @@ COLUMNS = (
     ("cure", t("cách làm", "cure")),
 )
 
+ACTIONS = {
+    "create": t("tạo", "create"),
+    "alter": t("sửa", "alter"),
+    "refuse": t("từ chối", "refuse"),
+    "note": t("lưu ý", "note"),
+}
+"""As people read them; JSON has the keys."""
+
 Output = Annotated[Format, typer.Option("--output", "-o", help=t("Dạng kết quả.", "Form of the output."))]
 Shorter = Annotated[
     list[str] | None,
@@ -86,10 +94,10 @@ def apply(
             apply_steps(settings().bootstrap, specs, todo)
         except TopicsError as error:
             leave(Exit.FAILED, str(error))
-        say(t(f"Đã làm {len(todo)} việc", f"{len(todo)} changes made"))
+        say(t(f"Đã làm {len(todo)} việc", f"Changes made: {len(todo)}"))
     refused = sum(step.action is Action.REFUSE for step in steps)
     if refused:
-        leave(Exit.CHECK_FAILED, t(f"{refused} việc bị từ chối", f"{refused} changes refused"))
+        leave(Exit.CHECK_FAILED, t(f"{refused} việc bị từ chối", f"Changes refused: {refused}"))
 
 
 def _planned(shorter: Sequence[str]) -> tuple[list[TopicSpec], list[Step]]:
@@ -123,7 +131,10 @@ def _differences(steps: Sequence[Step]) -> bool:
 
 def _show(steps: Sequence[Step], output: Format) -> None:
     if output is not Format.TABLE or steps:
-        show_rows([{key: getattr(step, key) for key, _ in COLUMNS} for step in steps], COLUMNS, output)
+        rows = [{key: getattr(step, key) for key, _ in COLUMNS} for step in steps]
+        if output is Format.TABLE:
+            rows = [{**row, "action": ACTIONS[row["action"]]} for row in rows]
+        show_rows(rows, COLUMNS, output)
     if not _differences(steps):
         bootstrap = settings().bootstrap
         say(t(f"Chủ đề trên {bootstrap} đúng như khai báo", f"The topics at {bootstrap} are as declared"))
@@ -134,5 +145,5 @@ def _confirm(count: int, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         leave(Exit.USAGE, t("Cần --yes khi không có người trả lời", "Nobody is there to ask: say --yes"))
-    if not typer.confirm(t(f"Làm {count} việc?", f"Make {count} changes?")):
+    if not typer.confirm(t(f"Làm {count} việc?", f"Changes to make: {count}. Go on?")):
         leave(Exit.FAILED, t("Không đổi gì", "Nothing was changed"))

@@ -58,10 +58,13 @@ PrincipalOf = Callable[[str], Principal | None]
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """Lets requests pass. `principal_of` None lets everybody do everything: for tests only. `owned`: who owns what."""
+    """Lets requests pass. `principal_of` None lets everybody do everything: for tests only.
+
+    `owned`: who owns what now, None while that is not known.
+    """
 
     principal_of: PrincipalOf | None
-    owned: Callable[[], Ownership] = lambda: NOBODY_OWNS
+    owned: Callable[[], Ownership | None] = lambda: NOBODY_OWNS
     _remembered: dict[str, tuple[Principal, float]] = field(default_factory=dict, repr=False)
 
     def holder(self, credential: str | None) -> Principal | None:
@@ -87,7 +90,7 @@ class Guard:
         return principal is not None and principal.role != BOUND_ROLE and principal.may(Permission.REGISTRY_READ)
 
     def let_in(self, route: Route, segments: tuple[str, ...], credential: str | None) -> Sees:
-        """Which subjects the caller may see. Raises Fault 401 or 403."""
+        """Which subjects the caller may see. Raises Fault 401 or 403, or 503 while nobody knows."""
         if self.principal_of is None:
             return sees_all
         principal = self.holder(credential)
@@ -103,6 +106,8 @@ class Guard:
         if not unit:
             raise faults.forbidden()
         owned = self.owned()
+        if owned is None:
+            raise faults.log_away("the departments' connectors are not read yet")
         if _is_by_subject(route):
             rule = owned.writes if route.permission is Permission.REGISTRY_WRITE else owned.reads
             if not rule(unit, segments[0]):

@@ -97,8 +97,6 @@ class RegistryApp:
         self._forwarder = Forwarder(self._ca)
         self._replica = Replica(self._log, self._forwarder)
         self._opening = asyncio.create_task(self._open(), name="registry opening")
-        if self._owners is not None:
-            await self._owners.start()
 
     async def stop(self) -> None:
         """Close the log. Idempotent."""
@@ -135,6 +133,8 @@ class RegistryApp:
                 break
         await self._index()
         gc.freeze()
+        if self._owners is not None:
+            await self._owners.start()
 
     async def _index(self) -> None:
         done = False

@@ -1,23 +1,29 @@
 """Whose connectors write which subjects, followed in the connectors' configs: what departments' keys may do.
 
 A connector that is approved while the registry runs gives its unit its rights a moment later, and one that is removed
-takes them. Until the configs are read, and for a connector of the tree that they do not know yet, the tree counts.
+takes them. Until the configs are read, and for a connector of the tree that they do not know yet, the tree counts. What
+reads manifests takes seconds to import: it is loaded when the registry serves already.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import structlog
 
 from connectors.compacted import CompactedTopic, CompactedTopicError
 from connectors.configs import Configs
 from connectors.errors import ConnectorError
-from connectors.manifest import Manifest
-from connectors.seeds import ReadManifest, Seed
-from hub.registry.access import Ownership
+from hub.registry.access import NOBODY_OWNS, Ownership
+from schemas.errors import SchemaError
+
+if TYPE_CHECKING:
+    from connectors.manifest import Manifest
+    from connectors.seeds import ReadManifest, Seed
 
 RETRY_S = 2.0
 """Pause before the topic is tried again: Kafka is away, or nobody has made the topic yet."""
@@ -25,23 +31,28 @@ RETRY_S = 2.0
 log = structlog.get_logger("ioc.registry")
 
 
-class Owners:
-    """`now` is the ownership at present. For one event loop."""
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """What the files declare: subjects by entity, the tree's connectors, and what checks a manifest's text."""
 
-    def __init__(
-        self, topic: CompactedTopic, subjects: Mapping[str, str], seeds: Mapping[str, Seed], read: ReadManifest
-    ) -> None:
-        """`subjects` by entity; `read` checks a manifest's text. Give a topic that is not started."""
+    subjects: Mapping[str, str]
+    seeds: Mapping[str, Seed]
+    read: ReadManifest
+
+
+class Owners:
+    """`now` is the ownership at present, None while it is not known yet. For one event loop."""
+
+    def __init__(self, topic: CompactedTopic, load: Callable[[], Tree]) -> None:
+        """`load` blocks and raises what is wrong with a file; then nobody owns anything. Give a topic not started."""
         self._topic = topic
-        self._subjects = subjects
-        self._seeds = seeds
-        self._read = read
+        self._load = load
         self._configs = Configs()
-        self._pairs = {name: self._pair(seed.manifest) for name, seed in seeds.items()}
+        self._pairs: dict[str, tuple[str, str] | None] = {}
         self._changed: set[str] = set()
         self._wake = asyncio.Event()
         self._follower: asyncio.Task[None] | None = None
-        self.now = Ownership.of(pair for pair in self._pairs.values() if pair is not None)
+        self.now: Ownership | None = None
         topic.on_change(self._note)
 
     async def start(self) -> None:
@@ -63,16 +74,26 @@ class Owners:
             self._wake.set()
 
     async def _follow(self) -> None:
+        try:
+            tree = await asyncio.to_thread(self._load)
+        except (ConnectorError, SchemaError) as error:  # another role tells it to whoever can mend it
+            log.warning("registry_knows_no_owners", cause=str(error))
+            self.now = NOBODY_OWNS
+            return
+        self._show({name: _pair(seed.manifest, tree) for name, seed in tree.seeds.items()})
         await self._open()
         while True:
             await self._wake.wait()
             self._wake.clear()
             changed, self._changed = self._changed, set()
             # Reading a manifest takes milliseconds, and there may be a thousand: not beside the requests.
-            given = await asyncio.to_thread(self._given, self._approved(changed))
-            gone = {name for name in changed if self._is_gone(name)}
-            self._pairs = {name: pair for name, pair in {**self._pairs, **given}.items() if name not in gone}
-            self.now = Ownership.of(pair for pair in self._pairs.values() if pair is not None)
+            given = await asyncio.to_thread(_given, self._approved(changed), tree)
+            gone = {name for name in changed if self._is_gone(name, tree)}
+            self._show({name: pair for name, pair in {**self._pairs, **given}.items() if name not in gone})
+
+    def _show(self, pairs: dict[str, tuple[str, str] | None]) -> None:
+        self._pairs = pairs
+        self.now = Ownership.of(pair for pair in pairs.values() if pair is not None)
 
     async def _open(self) -> None:
         while True:
@@ -81,28 +102,31 @@ class Owners:
                 return
             await asyncio.sleep(RETRY_S)
 
-    def _is_gone(self, name: str) -> bool:
+    def _is_gone(self, name: str, tree: Tree) -> bool:
         known = self._configs.get(name) is not None
-        return not known and (name not in self._seeds or self._configs.removed(name) is not None)
+        return not known and (name not in tree.seeds or self._configs.removed(name) is not None)
 
     def _approved(self, names: set[str]) -> dict[str, str]:
         """The manifests that run, by connector."""
         declared = [found for name in names if (found := self._configs.get(name)) is not None]
         return {each.id: each.approved.manifest for each in declared if each.approved is not None}
 
-    def _given(self, texts: Mapping[str, str]) -> dict[str, tuple[str, str] | None]:
-        found: dict[str, tuple[str, str] | None] = {}
-        for name, text in texts.items():
-            seed = self._seeds.get(name)
-            try:
-                manifest = seed.manifest if seed and seed.text == text else self._read(text, f"{name}.yaml")
-            except ConnectorError as error:
-                log.warning("connector_gives_no_rights", connector=name, reason=str(error))
-                continue
-            found[name] = self._pair(manifest)
-        return found
 
-    def _pair(self, manifest: Manifest) -> tuple[str, str] | None:
-        """Subject and unit, None for an entity without a contract."""
-        subject = self._subjects.get(manifest.entity)
-        return None if subject is None else (subject, manifest.owner.org)
+def _given(texts: Mapping[str, str], tree: Tree) -> dict[str, tuple[str, str] | None]:
+    """What each manifest gives; one that is none is passed over."""
+    found: dict[str, tuple[str, str] | None] = {}
+    for name, text in texts.items():
+        seed = tree.seeds.get(name)
+        try:
+            manifest = seed.manifest if seed and seed.text == text else tree.read(text, f"{name}.yaml")
+        except ConnectorError as error:
+            log.warning("connector_gives_no_rights", connector=name, reason=str(error))
+            continue
+        found[name] = _pair(manifest, tree)
+    return found
+
+
+def _pair(manifest: Manifest, tree: Tree) -> tuple[str, str] | None:
+    """Subject and unit, None for an entity without a contract."""
+    subject = tree.subjects.get(manifest.entity)
+    return None if subject is None else (subject, manifest.owner.org)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -48,9 +48,8 @@ class Reference:
         return {"name": self.name, "subject": self.subject, "version": self.version}
 
 
-@dataclass(frozen=True, slots=True)
-class SchemaRecord:
-    """One version of one subject. `kind` is Confluent's schemaType."""
+class SchemaRecord(NamedTuple):
+    """One version of one subject. `kind` is Confluent's schemaType. A start makes one for each version there is."""
 
     subject: str
     version: int
@@ -140,9 +139,8 @@ def _decode(head: dict[str, Any], body: dict[str, Any] | None) -> Record | None:
 def _schema(subject: str, version: int, body: dict[str, Any] | None) -> SchemaRecord | SchemaGone:
     if body is None:
         return SchemaGone(subject, version)
-    references = tuple(
-        Reference(item["name"], item["subject"], item["version"]) for item in body.get("references") or ()
-    )
+    given = body.get("references")
+    references = tuple(Reference(item["name"], item["subject"], item["version"]) for item in given) if given else ()
     deleted, kind = bool(body.get("deleted", False)), body.get("schemaType") or AVRO
     return SchemaRecord(subject, version, body["id"], body["schema"], deleted, references, kind)
 

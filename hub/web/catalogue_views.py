@@ -76,12 +76,16 @@ def facts(entry: Entry, reader: Reader) -> list[tuple[str, str]]:
         found.append(("catalogue.personal", t("catalogue.aggregate")))
     elif entry.personal is not None:
         found.append(("catalogue.personal", t(f"catalogue.personal.{entry.personal}")))
-    if volume is not None:
+    if volume is not None and entry.in_use:
+        usable = f"{reader.number(volume.usable)}%" if volume.usable is not None else formats.UNKNOWN
         found += [
+            ("catalogue.recent", reader.number(volume.recent)),
+            ("catalogue.usable", usable),
             ("catalogue.complete", f"{reader.number(volume.records)} / {reader.number(volume.in_topic)}"),
             ("catalogue.applied", reader.number(volume.applied)),
             ("catalogue.superseded", reader.number(volume.superseded)),
             ("catalogue.repeats", reader.number(volume.repeats)),
+            ("catalogue.deleted", reader.number(volume.deleted)),
             ("catalogue.refused", reader.number(volume.quarantined)),
         ]
     return found

@@ -15,8 +15,9 @@ import connectors
 from connectors.compacted import CompactedTopic
 from connectors.configs import Approved, Entry, Registered, Removed, digest, encoded, key_of, partition_key
 from connectors.seeds import Seed, parse_manifest
-from hub.registry.owners import Owners
+from hub.registry.owners import Owners, Tree
 from hub.security.access import Principal
+from schemas.errors import ContractError
 from tests.contract.conftest import make_topic, serve_registry
 from tests.deadline import wait_until
 from tests.registry_instance import record
@@ -64,6 +65,9 @@ class World:
         answer = httpx2.post(f"{self._url}/subjects/{subject}", json=body, auth=("x", f"{unit}-key"))
         return answer.status_code != 403
 
+    def knows_who_owns(self, unit: str) -> bool:
+        return self._asked(f"/subjects/{SUBJECT}/versions", unit) != 503
+
     def _asked(self, path: str, unit: str) -> int:
         body = {"schema": record("a")}
         return httpx2.post(self._url + path, json=body, auth=("x", f"{unit}-key"), timeout=20).status_code
@@ -73,7 +77,7 @@ class World:
 def world(kafka: str, seeds: dict[str, Seed]) -> Iterator[World]:
     configs = make_topic(kafka, f"configs-{uuid.uuid4().hex}")
     topic = CompactedTopic(kafka, configs, partition_key, keep_values=False)
-    owners = Owners(topic, {"feedback": SUBJECT}, seeds, parse_manifest)
+    owners = Owners(topic, lambda: Tree({"feedback": SUBJECT}, seeds, parse_manifest))
     schemas = make_topic(kafka, f"_schemas-{uuid.uuid4().hex}")
     with serve_registry(kafka, schemas, HOLDERS.get, owners=owners) as url:
         yield World(kafka, configs, url)
@@ -88,6 +92,7 @@ def empty(kafka: str) -> Iterator[World]:
 def test_a_connector_gives_its_unit_rights_once_it_is_approved_and_takes_them_when_it_goes(empty: World) -> None:
     text = manifest("H53.14")
     empty.write("one", entries(text, approved=False))
+    wait_until(lambda: empty.knows_who_owns("H53.14"), 20)
     assert not empty.may_register("H53.14")
     empty.write("one", entries(text))
     wait_until(lambda: empty.may_register("H53.14"), 20)
@@ -120,9 +125,22 @@ def test_a_connector_of_the_tree_counts_until_the_configs_say_otherwise(kafka: s
     text = manifest("H53.14")
     seed = Seed(text, parse_manifest(text, "feedback-1022.yaml"))
     with world(kafka, {"feedback-1022": seed}) as made:
-        assert made.may_register("H53.14")
+        wait_until(lambda: made.may_register("H53.14"), 20)
         made.write("feedback-1022", entries(manifest("H53.15")))
         wait_until(lambda: made.may_register("H53.15"), 20)
         assert not made.may_register("H53.14")
         made.remove("feedback-1022", digest(text))
         wait_until(lambda: not made.may_register("H53.15"), 20)
+
+
+def test_a_wrong_file_of_the_tree_gives_departments_nothing_and_stops_nobody_else(kafka: str) -> None:
+    def load() -> Tree:
+        raise ContractError("thing.avsc: wrong", "thing.avsc: sai")
+
+    configs, schemas = (make_topic(kafka, f"{name}-{uuid.uuid4().hex}") for name in ("configs", "_schemas"))
+    owners = Owners(CompactedTopic(kafka, configs, partition_key, keep_values=False), load)
+    with serve_registry(kafka, schemas, HOLDERS.get, owners=owners) as url:
+        made = World(kafka, configs, url)
+        wait_until(lambda: made.knows_who_owns("H53.14"), 20)
+        assert not made.may_read("H53.14")
+        assert httpx2.get(f"{url}/subjects", auth=("x", "admin-key")).status_code == 200
