@@ -102,12 +102,17 @@ def _field_encoder(field: Field, raw_type: Any) -> Encode:
     return _Memo(encode).__getitem__ if repeats else encode
 
 
+def field_encoders(contract: Contract) -> dict[str, Encode]:
+    """From a field's value to its bytes, by the field's name, in the contract's order."""
+    raw_types = {field["name"]: field["type"] for field in contract.schema["fields"]}
+    return {field.name: _field_encoder(field, raw_types[field.name]) for field in contract.fields}
+
+
 class Encoder:
     """Encodes rows of one contract under one schema id."""
 
     def __init__(self, contract: Contract, schema_id: int) -> None:
-        raw_types = {field["name"]: field["type"] for field in contract.schema["fields"]}
-        encoders = tuple((field.name, _field_encoder(field, raw_types[field.name])) for field in contract.fields)
+        encoders = tuple(field_encoders(contract).items())
         scope: dict[str, Any] = {"header": prefix(schema_id)}
         scope.update((f"e{number}", encode) for number, (_, encode) in enumerate(encoders))
         parts = ", ".join(f"e{number}(row[{name!r}])" for number, (name, _) in enumerate(encoders))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from connectors.errors import Text
 from connectors.file_config import Pickup
 from connectors.file_ledger import Ledger, stamp
 from connectors.file_places import FileGoneError, Found, Place, open_place
 from connectors.patience import patiently
-from connectors.source import Surroundings
+from connectors.source import Check, Step, Surroundings, run_checks
 
 
 class Collector:
@@ -57,6 +58,14 @@ class Collector:
             await patiently(lambda: self.place.delete(found), self._around.report)
         elif self._pickup.after == "move":
             await patiently(lambda: self.place.move(found, self._pickup.moved_to), self._around.report)
+
+    def check(self, read: Callable[[], Awaitable[Text]]) -> AsyncIterator[Step]:
+        """See `Source.check`: sign in, list the files, `read` the newest."""
+        return run_checks(
+            Check("sign_in", Text("Kết nối", "Connect"), self.place.reach),
+            Check("list", Text("Liệt kê tệp", "List the files"), self.count),
+            Check("read", Text("Đọc tệp mới nhất", "Read the newest file"), read),
+        )
 
     async def count(self) -> Text:
         """For a check: how many files there are."""

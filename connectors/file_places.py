@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import fnmatch
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from connectors.errors import SourceRefusedError, Text
 from connectors.file_config import Folder, Ftp, Pickup, Sftp
+from connectors.secrets import SecretResolver
 from connectors.source import Surroundings
 
 
@@ -71,6 +72,27 @@ class Selection:
     def enters(self, name: str) -> bool:
         """Whether a directory is looked into."""
         return self.recursive and not name.startswith(".") and name != self.passed_over
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where a server is and who signs in there, resolved."""
+
+    host: str
+    port: int
+    username: str
+    password: str | None = field(repr=False)
+
+    @classmethod
+    def of(cls, config: Sftp | Ftp, secrets: SecretResolver) -> Server:
+        """NotConfiguredError if a reference has no value."""
+        port = config.port if isinstance(config.port, int) else int(secrets.resolve(config.port))
+        password = None if config.password is None else secrets.resolve(config.password)
+        return cls(secrets.resolve(config.host), port, secrets.resolve(config.username), password)
+
+    @property
+    def signed_in(self) -> Text:
+        return Text(f"đã đăng nhập {self.host}", f"signed in at {self.host}")
 
 
 def open_place(pickup: Pickup, connector: str, around: Surroundings) -> Place:

@@ -62,7 +62,7 @@ def flatten(tree: Mapping[str, Any]) -> dict[str, str]:
         elif key == "kind":
             flat["connector.class"] = class_of(str(value))
         else:
-            _flatten(_escaped(key), value, flat)
+            _flatten(escaped_key(key), value, flat)
     return flat
 
 
@@ -75,37 +75,44 @@ def nested(flat: Mapping[str, str], kinds: tuple[str, ...]) -> dict[str, Any]:
         elif key == "connector.class":
             tree["kind"] = kind_of(text, kinds) or text
         elif key not in IGNORED:
-            _put(tree, [_part(part) for part in _PARTS.findall(key)], _value(text))
+            _put(tree, parts_of(key), value_of(text))
     listed = _lists(tree)
     assert isinstance(listed, dict)
     return listed
 
 
-def _escaped(key: object) -> str:
-    return _text(key).replace("\\", "\\\\").replace(".", "\\.")
+def escaped_key(key: object) -> str:
+    """A key as a part of a path."""
+    return text_of(key).replace("\\", "\\\\").replace(".", "\\.")
+
+
+def parts_of(path: str) -> list[Any]:
+    """The keys of a path; an item of a list stays `[0]`."""
+    return [_part(part) for part in _PARTS.findall(path)]
 
 
 def _part(escaped: str) -> Any:
     text = _UNESCAPE.sub(r"\1", escaped)
-    return text if _ITEM.fullmatch(text) else _value(text)
+    return text if _ITEM.fullmatch(text) else value_of(text)
 
 
 def _flatten(path: str, value: Any, flat: dict[str, str]) -> None:
     if isinstance(value, dict) and value:
         for key, item in value.items():
-            _flatten(f"{path}.{_escaped(key)}", item, flat)
+            _flatten(f"{path}.{escaped_key(key)}", item, flat)
     elif isinstance(value, list) and value and all(isinstance(item, str) and "," not in item for item in value):
         flat[path] = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=1_000_000).strip()
     elif isinstance(value, list) and value:
         for number, item in enumerate(value):
             _flatten(f"{path}.[{number}]", item, flat)
     else:
-        flat[path] = _text(value)
+        flat[path] = text_of(value)
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """A value as YAML writes it on one line, a text without quotes where that is clear."""
     if isinstance(value, str):
-        plain = _value(value) == value and value.strip() == value and not _ITEM.fullmatch(value)
+        plain = value_of(value) == value and value.strip() == value and not _ITEM.fullmatch(value)
         return value if plain else yaml_quoted(value)
     shown = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=1_000_000)
     return shown.removesuffix("...\n").strip()
@@ -117,7 +124,8 @@ def yaml_quoted(value: str) -> str:
     return shown.strip()
 
 
-def _value(text: str) -> Any:
+def value_of(text: str) -> Any:
+    """What `text_of` wrote; what is not YAML is a text."""
     try:
         found = yaml.safe_load(text)
     except yaml.YAMLError:

@@ -24,7 +24,7 @@ from connectors.endpoint import Endpoint
 from connectors.errors import ConnectorError, PublishError, Text
 from connectors.grouping import GroupedPublisher, TooManyWaitingError
 from connectors.holds import Holds, TopicHeldError
-from connectors.intake import Intake, IntakeFactory
+from connectors.intake import Intake, IntakeFactory, Prepared
 from connectors.manifest import Manifest
 from connectors.payload import records_of
 from connectors.problem import ProblemType, RequestRefusedError, language_of, render
@@ -33,6 +33,7 @@ from connectors.secrets import SecretResolver
 from connectors.signature import NonceStore, Signed, Verifier
 from connectors.sources import webhook
 from connectors.status import StatusWriter, Subject, Table, Tally
+from connectors.trial import UntaggedPersonalDataError, refuse_untagged
 
 PATH = "/v1/ingest/{connector}"
 OPEN_RETRY_S = 1.0
@@ -122,6 +123,12 @@ class WebhookIngest:
             await self._writer.finish()
             self._writer = None
 
+    async def publish(self, prepared: Prepared) -> None:
+        """Publish what another part of this process has prepared; as `GroupedPublisher.publish`."""
+        if self._grouped is None:
+            raise PublishError(Text("Kafka chưa sẵn sàng", "Kafka is not ready"))
+        await _in_time(self._grouped.publish(prepared))
+
     def causes(self) -> dict[str, str]:
         """Why requests cannot be taken now, by connector; empty if all can."""
         return {
@@ -167,15 +174,15 @@ class WebhookIngest:
         return counts
 
     async def _deliver(self, endpoint: Endpoint, intake: Intake, records: list[Any]) -> tuple[int, int]:
+        if endpoint.tally.published == 0:
+            self._examine(endpoint, records)
         ingest_ms = now_ms()
         prepared = intake(records, ingest_ms)
         try:
-            if self._grouped is None:
-                raise PublishError(Text("Kafka chưa sẵn sàng", "Kafka is not ready"))
             if self._holds is not None:
                 # Before it joins a group with others, whose topics may be free.
                 self._holds.check(prepared.topic)
-            await _in_time(self._grouped.publish(prepared))
+            await self.publish(prepared)
         except TopicHeldError as error:
             raise RequestRefusedError(ProblemType.TOPIC_HELD, error.text, error.retry_after_s) from error
         except TooManyWaitingError as error:
@@ -189,6 +196,14 @@ class WebhookIngest:
         endpoint.tally.delivered(len(records), accepted, quarantined, prepared.newest_ms, ingest_ms)
         endpoint.tally.succeeded()
         return accepted, quarantined
+
+    def _examine(self, endpoint: Endpoint, records: list[Any]) -> None:
+        """Of a connector that never published: nobody could read its source before."""
+        try:
+            refuse_untagged(endpoint.manifest, records)
+        except UntaggedPersonalDataError as error:
+            endpoint.tally.failed(error, "source", retry=True)
+            raise RequestRefusedError(ProblemType.UNTAGGED, error.text) from error
 
     def _endpoint(self, manifest: Manifest, version: int, before: Endpoint | None) -> Endpoint:
         """Checks the mapping (ManifestError) and resolves the keys (missing ones are its state)."""

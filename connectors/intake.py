@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from connectors.encode import Encoder
 from connectors.errors import ManifestError, SourceUnavailableError, Text
 from connectors.manifest import Manifest
 from connectors.mapping import Mapper, compile_mapping
+from connectors.packing import Packer
 from connectors.pseudonym import Pseudonymiser
 from connectors.publish import Message
 from connectors.quarantine import QuarantineWriter
@@ -37,21 +37,19 @@ class Prepared:
 
 
 class Intake:
-    """Pure after construction; about 30 µs per record."""
+    """Pure after construction; a few µs per record."""
 
     def __init__(self, manifest: Manifest, contract: Contract, mapper: Mapper, schema_id: int) -> None:
         self.topic = contract.topic
-        self._map = mapper
-        self._encode = Encoder(contract, schema_id)
+        self._pack = Packer(mapper, contract, schema_id)
         self._quarantine = QuarantineWriter(manifest, contract.topic)
 
     def __call__(self, records: Sequence[Any], ingest_ms: int, refused: Sequence[Refusal] = ()) -> Prepared:
         """Map and encode a batch. `ingest_ms`: when it was read, UTC epoch ms; `refused`: by the source already."""
-        mapped = self._map(records, ingest_ms)
-        bad = [*refused, *mapped.refused]
-        newest = max((row["event_time"] for row in mapped.rows), default=None)
+        packed = self._pack(records, ingest_ms)
+        bad = [*refused, *packed.refused]
         quarantined = self._quarantine.messages(bad, ingest_ms) if bad else []
-        return Prepared(self.topic, self._encode(mapped.rows), quarantined, newest)
+        return Prepared(self.topic, packed.messages, quarantined, packed.newest_ms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,9 +54,12 @@ _NAMES = (
 )
 
 
+PERSONAL_KINDS = tuple(kind for kind, _ in _NAMES)
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A path that looks personal. `kind`: name, citizen_id, phone, email, address or birth; `by`: `name`, `value`.
+    """A path that looks personal. `kind`: one of PERSONAL_KINDS; `by`: `name`, `value`.
 
     `share`: of the records that have a value there, those that look so (1.0 where only the field's name says it).
     """

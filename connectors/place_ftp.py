@@ -14,7 +14,7 @@ import aioftp
 
 from connectors.errors import CredentialsError, SourceError, SourceRefusedError, SourceUnavailableError, Text
 from connectors.file_config import Ftp
-from connectors.file_places import FileGoneError, Found, Selection
+from connectors.file_places import FileGoneError, Found, Selection, Server
 from connectors.source import Surroundings
 
 CONNECT_TIMEOUT_S = 15.0
@@ -30,10 +30,7 @@ class FtpPlace:
     def __init__(self, config: Ftp, selection: Selection, around: Surroundings) -> None:
         secrets = around.secrets
         self._hosts = around.hosts
-        self._host = secrets.resolve(config.host)
-        self._port = config.port if isinstance(config.port, int) else int(secrets.resolve(config.port))
-        self._username = secrets.resolve(config.username)
-        self._password = secrets.resolve(config.password)
+        self._server = Server.of(config, secrets)
         self._tls = config.tls
         self._ca = None if config.ca is None else secrets.resolve(config.ca)
         self._root = PurePosixPath(config.path)
@@ -44,7 +41,7 @@ class FtpPlace:
 
     async def reach(self) -> Text:
         async with self._client():
-            return Text(f"đã đăng nhập {self._host}", f"signed in at {self._host}")
+            return self._server.signed_in
 
     async def files(self) -> list[Found]:
         found: list[Found] = []
@@ -108,16 +105,16 @@ class FtpPlace:
             self._idle.append(client)
 
     async def _connect(self) -> aioftp.Client:
-        address = await self._hosts.address(self._host, self._port)
+        address = await self._hosts.address(self._server.host, self._server.port)
         client = aioftp.Client(socket_timeout=REQUEST_TIMEOUT_S, connection_timeout=CONNECT_TIMEOUT_S)
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                await client.connect(address, self._port)
+                await client.connect(address, self._server.port)
                 if self._tls:
                     # The certificate is checked against the declared name, of the data connections too.
-                    client.server_host = self._host
+                    client.server_host = self._server.host
                     await client.upgrade_to_tls(ssl.create_default_context(cadata=self._ca))
-                await client.login(self._username, self._password)
+                await client.login(self._server.username, self._server.password or "")
                 _, features = await client.command("FEAT", ("2xx", "5xx"))
                 self._has_mlsd = any("MLST" in line or "MLSD" in line for line in features)
         except BaseException:

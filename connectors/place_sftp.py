@@ -12,7 +12,7 @@ import asyncssh
 
 from connectors.errors import CredentialsError, SourceError, SourceRefusedError, SourceUnavailableError, Text
 from connectors.file_config import Sftp
-from connectors.file_places import FileGoneError, Found, Selection
+from connectors.file_places import FileGoneError, Found, Selection, Server
 from connectors.source import Surroundings
 
 CONNECT_TIMEOUT_S = 15.0
@@ -28,10 +28,7 @@ class SftpPlace:
     def __init__(self, config: Sftp, selection: Selection, around: Surroundings) -> None:
         secrets = around.secrets
         self._hosts = around.hosts
-        self._host = secrets.resolve(config.host)
-        self._port = config.port if isinstance(config.port, int) else int(secrets.resolve(config.port))
-        self._username = secrets.resolve(config.username)
-        self._password = None if config.password is None else secrets.resolve(config.password)
+        self._server = Server.of(config, secrets)
         self._private_key = None if config.private_key is None else secrets.resolve(config.private_key)
         self._host_key = None if config.host_key is None else secrets.resolve(config.host_key)
         self._root = config.path.rstrip("/") or "/"
@@ -42,7 +39,7 @@ class SftpPlace:
 
     async def reach(self) -> Text:
         await self._opened()
-        return Text(f"đã đăng nhập {self._host}", f"signed in at {self._host}")
+        return self._server.signed_in
 
     async def files(self) -> list[Found]:
         found: list[Found] = []
@@ -113,14 +110,14 @@ class SftpPlace:
             return self._client
 
     async def _connect(self) -> None:
-        address = await self._hosts.address(self._host, self._port)
+        address = await self._hosts.address(self._server.host, self._server.port)
         if self._host_key is None:
             await self._show_host_key(address)
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             self._connection = await asyncssh.connect(
                 address,
-                self._port,
-                username=self._username,
+                self._server.port,
+                username=self._server.username,
                 known_hosts=([asyncssh.import_public_key(self._host_key or "")], [], []),
                 config=None,
                 keepalive_interval=KEEPALIVE_S,
@@ -132,7 +129,7 @@ class SftpPlace:
         """Only what the manifest names: no keys or agents of the user that runs the hub."""
         keys = None if self._private_key is None else [asyncssh.import_private_key(self._private_key)]
         return {
-            "password": self._password,
+            "password": self._server.password,
             "client_keys": keys,
             "agent_path": None,
             "preferred_auth": "publickey" if keys else "password,keyboard-interactive",
@@ -140,7 +137,7 @@ class SftpPlace:
 
     async def _show_host_key(self, address: str) -> None:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            key = await asyncssh.get_server_host_key(address, self._port, config=None)
+            key = await asyncssh.get_server_host_key(address, self._server.port, config=None)
         shown = key.export_public_key().decode().strip() if key is not None else "?"
         raise SourceRefusedError(
             Text(

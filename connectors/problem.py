@@ -30,6 +30,7 @@ class ProblemType(Enum):
         503,
         Text("Ký trước khi dịch vụ khởi động lại", "Signed before the service restarted"),
     )
+    UNTAGGED = ("untagged-personal-data", 422, Text("Dữ liệu cá nhân chưa gắn nhãn", "Untagged personal data"))
     OVERLOADED = ("overloaded", 503, Text("Đang quá tải", "Overloaded"))
     NOT_READY = ("connector-not-ready", 503, Text("Đầu nối chưa sẵn sàng", "Connector not ready"))
     RESTING = ("connector-paused", 503, Text("Đầu nối đang tạm dừng", "Connector paused"))

@@ -27,7 +27,7 @@ from aiokafka.errors import (
 
 from connectors.errors import PublishError, PublishRefusedError, Text
 from connectors.holds import Holds
-from connectors.partition import partition_of
+from connectors.partition import partition_of, partitions_of
 
 BATCH_BYTES = 524_288
 """Largest batch of one partition in one request: half of what a broker takes by default."""
@@ -71,7 +71,7 @@ class Message(NamedTuple):
 
 
 Row = tuple[bytes, bytes, list[Header]]
-Groups = defaultdict[Target, list[Row]]
+Groups = dict[Target, list[Row]]
 _NO_HEADERS: list[Header] = []
 """The client's batch builder wants a list; it does not change it."""
 
@@ -122,9 +122,10 @@ class Publisher:
         """
         partitions = await self._count(topic)
         groups: Groups = defaultdict(list)
-        for key, value in messages:
-            groups[topic, partition_of(key, partitions)].append((key, value, _NO_HEADERS))
-        await self._send(groups)
+        lists = [groups[topic, number] for number in range(partitions)]
+        for pair, number in zip(messages, partitions_of([key for key, _ in messages], partitions), strict=True):
+            lists[number].append((*pair, _NO_HEADERS))
+        await self._send({target: rows for target, rows in groups.items() if rows})
 
     async def publish_messages(self, topic: str, messages: Iterable[Message]) -> None:
         """As `publish`, with headers."""

@@ -27,6 +27,7 @@ from connectors.quarantine import QUARANTINE_TOPIC
 from connectors.retry import FaultKind, RetryPolicy
 from connectors.source import Page, Source, Surroundings
 from connectors.status import Tally, internal_error, place_of
+from connectors.trial import refuse_untagged
 from schemas.errors import RegistryError
 
 SLICE_RECORDS = 1_000
@@ -157,11 +158,11 @@ class ConnectorRunner:
                 await self._sure()
                 if await self._read(source, self._intake):
                     self._failures.clear()
-                    await self._or_halted(asyncio.sleep(self._rest_s(source)))
+                    await self._or_halted(asyncio.sleep(self.rest_s(source)))
         finally:
             await source.close()
 
-    def _rest_s(self, source: Source) -> float:
+    def rest_s(self, source: Source) -> float:
         """Until the next read: by the manifest's schedule, else as the source itself says."""
         timetable = self._manifest.timetable
         if timetable is None:
@@ -175,6 +176,8 @@ class ConnectorRunner:
         cursor, line = (position.cursor, position.line) if position is not None else (None, 0)
         async with aclosing(source.read(cursor)) as pages:  # type: ignore[type-var]
             async for page in pages:
+                if self.tally.published == 0 and page.records:
+                    await asyncio.to_thread(refuse_untagged, self._manifest, page.records)
                 try:
                     await self._deliver(intake, page)
                     if page.cursor_after != cursor and not await self._store(page, line):

@@ -19,6 +19,11 @@ ENV_PREFIX = "IOC_"
 """Manifests may name only variables of this product: `${env:PATH}` or `${env:AWS_…}` is not theirs to read."""
 
 
+def references_in(text: str) -> frozenset[tuple[str, str]]:
+    """The references of a manifest's text: (`env` or `file`, name)."""
+    return frozenset((kind, name) for kind, name in PATTERN.findall(text))
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """A text with references in it, as written in a manifest. Printing it shows the references, never values."""
@@ -42,6 +47,8 @@ class SecretResolver:
 
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     file_roots: tuple[Path, ...] = ()
+    only: frozenset[tuple[str, str]] | None = None
+    """References that may be resolved, as `references_in` gives them; None: all."""
 
     def resolve(self, reference: Reference) -> str:
         """The value; NotConfiguredError if a name has none, ManifestError if it may not be read. Reads files."""
@@ -57,6 +64,13 @@ class SecretResolver:
             return None
 
     def _value(self, kind: str, name: str) -> str:
+        if self.only is not None and (kind, name) not in self.only:
+            raise NotConfiguredError(
+                Text(
+                    f"${{{kind}:{name}}} chưa được IOC duyệt cho đơn vị này",
+                    f"the IOC has not approved ${{{kind}:{name}}} for this unit yet",
+                )
+            )
         value = self._env(name) if kind == "env" else self._file(name)
         if not value:
             raise NotConfiguredError(

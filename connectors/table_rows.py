@@ -14,6 +14,8 @@ from connectors.file_formats import FileRefusedError, Row, Tabular, normal
 from connectors.memo import Memo
 
 Cells = Sequence[Any]
+PLAIN_DIGITS = 18
+"""A text of at most so many digits is its number; longer ones are looked at in full."""
 
 _PLAIN = re.compile(r"-?\d+(?:\.\d+)?").fullmatch
 _GROUPED = {
@@ -36,24 +38,28 @@ def _records(header: list[str], rest: Iterator[tuple[int, Cells | MappingError]]
     width = len(header)
     numbers = [index for index, key in enumerate(keys) if key in form.numbers]
     number: Memo[Any] = Memo(lambda text: as_number(text, form.decimal))
-    totals = {normal(text) for text in form.total_row}
+    totals = Totals({normal(text) for text in form.total_row})
     straight = places == list(range(width))
     for row, cells in rest:
         if isinstance(cells, MappingError):
             yield row, cells
             continue
-        if len(cells) > width and any(cell not in ("", None) for cell in cells[width:]):
-            yield row, _too_wide(len(cells), width)
+        count = len(cells)
+        if count > width and any(cell not in ("", None) for cell in cells[width:]):
+            yield row, _too_wide(count, width)
             continue
-        values: list[Any] = (
-            list(cells[:width]) if straight else [cells[place] if place < len(cells) else None for place in places]
-        )
-        if _is_no_record(values, totals):
+        if straight:
+            values: list[Any] = cells if count == width and cells.__class__ is list else list(cells[:width])
+        else:
+            values = [cells[place] if place < count else None for place in places]
+        if totals.begin(values):
             continue
         for index in numbers:
-            if index < len(values) and isinstance(values[index], str):
-                values[index] = number[values[index]]
-        values += [None] * (len(keys) - len(values))
+            if index < len(values) and (text := values[index]).__class__ is str:
+                plain = text.isdigit() and text.isascii() and len(text) <= PLAIN_DIGITS
+                values[index] = int(text) if plain else number[text]
+        if len(values) < len(keys):
+            values += [None] * (len(keys) - len(values))
         yield row, dict(zip(keys, values, strict=True))
 
 
@@ -67,12 +73,24 @@ def as_number(text: str, decimal: str) -> Any:
     return float(plain) if "." in plain else int(plain)
 
 
-def _is_no_record(values: Cells, totals: set[str]) -> bool:
-    """Blank rows, and rows of totals."""
-    for value in values:
-        if value is not None and value != "":
-            return value.__class__ is str and normal(value).rstrip(":") in totals
-    return True
+class Totals:
+    """Blank rows, and rows of totals, which are no records. Most rows are told by their first letter."""
+
+    def __init__(self, names: set[str]) -> None:
+        self._names = names
+        forms = [unicodedata.normalize(form, name)[0] for name in names for form in ("NFC", "NFD") if name]
+        self._initials = {each for form in forms for each in (form, form.upper())}
+
+    def begin(self, values: Cells) -> bool:
+        """Whether a row is none."""
+        for value in values:
+            if value is None or value == "":
+                continue
+            if value.__class__ is not str:
+                return False
+            initial = value[0] if value[0] > " " else value.lstrip()[:1]
+            return initial in self._initials and normal(value).rstrip(":") in self._names
+        return True
 
 
 def _find_header(

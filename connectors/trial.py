@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from connectors.drift import new_fields
-from connectors.errors import ManifestError, Text
+from connectors.errors import ConnectorError, ManifestError, Text
 from connectors.inference import Inferred, infer
 from connectors.manifest import Manifest
 from connectors.mapping import Mapper
@@ -19,6 +19,7 @@ from connectors.source import Preview, Refusal
 from schemas.contract import Contract
 
 DAY_MS = 86_400_000
+EXAMINED_RECORDS = 200
 REFUSED_SHARE = 0.5
 """A sample of which more than this share is refused breaks the contract: it is the mapping that is wrong."""
 
@@ -40,6 +41,18 @@ class Objection:
     code: str
     path: str
     text: Text
+
+
+class UntaggedPersonalDataError(ConnectorError):
+    """A new connector's first records hold personal data that its manifest does not tag: nothing is published."""
+
+    code = "untagged_personal_data"
+
+    def __init__(self, objections: Sequence[Objection]) -> None:
+        super().__init__(
+            Text("\n".join(one.text.vi for one in objections), "\n".join(one.text.en for one in objections))
+        )
+        self.objections = tuple(objections)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +121,7 @@ def report(manifest: Manifest, contract: Contract, mapper: Mapper, preview: Prev
     refused = [*preview.refused, *mapped.refused]
     total = len(preview.records) + len(preview.refused)
     personal = find_personal(preview.records)
-    pseudonymised = [path for rule in manifest.mapping.values() if rule.pseudonym for path in paths_of(rule)]
-    open_findings = untagged(personal, [*manifest.pii, *pseudonymised], manifest.not_personal)
+    open_findings = untagged_among(personal, manifest)
     objections = [_untagged(finding) for finding in open_findings]
     if total and len(refused) > total * REFUSED_SHARE:
         objections.append(_breaks(refused, total))
@@ -124,6 +136,22 @@ def report(manifest: Manifest, contract: Contract, mapper: Mapper, preview: Prev
         per_day=_per_day(mapped.rows),
         objections=tuple(objections),
     )
+
+
+def untagged_among(found: Sequence[Finding], manifest: Manifest) -> list[Finding]:
+    """The findings that a manifest neither tags, nor pseudonymises, nor declares not personal."""
+    pseudonymised = [path for rule in manifest.mapping.values() if rule.pseudonym for path in paths_of(rule)]
+    return untagged(found, [*manifest.pii, *pseudonymised], manifest.not_personal)
+
+
+def refuse_untagged(manifest: Manifest, records: Sequence[Any]) -> None:
+    """For the first records of a connector, which may have been out of reach when it was applied.
+
+    Raises UntaggedPersonalDataError; looks at EXAMINED_RECORDS of them, about 20 ms.
+    """
+    found = untagged_among(find_personal(records[:EXAMINED_RECORDS]), manifest)
+    if found:
+        raise UntaggedPersonalDataError([_untagged(finding) for finding in found])
 
 
 def _untagged(finding: Finding) -> Objection:

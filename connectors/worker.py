@@ -96,6 +96,7 @@ class ConnectWorker:
         read: ReadManifest = parse_manifest,
     ) -> None:
         self.name = worker
+        self.around = around
         self.place = place
         self.configs = Configs()
         self.connectors: dict[str, Assigned] = {}

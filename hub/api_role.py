@@ -8,24 +8,28 @@ from collections.abc import Mapping
 import structlog
 from prometheus_client import CollectorRegistry
 
+from connectors.audit_trail import AuditTrail
 from connectors.clock import now_ms
 from connectors.compacted import CompactedTopic
-from connectors.configs import CONFIGS_TOPIC, partition_key
+from connectors.configs import CONFIGS_TOPIC, PARTITIONS, partition_key
+from connectors.cursor import Positions
 from connectors.errors import ConnectorError
 from connectors.holds import Holds, is_hold
 from connectors.ingest import WebhookIngest
-from connectors.intake import IntakeFactory
-from connectors.pseudonym import Pseudonymiser
+from connectors.registrar import Registrar
 from connectors.secrets import SecretResolver
 from connectors.seeds import reader_with
 from connectors.status import STATUS_TOPIC, ConnectorStatus
-from connectors.worker import worker_name
+from connectors.worker import PLACE, worker_name
 from hub.api.app import create_api
 from hub.api.deps import ApiDeps
 from hub.catalogue.registered import Versions
 from hub.catalogue.service import Catalogue
 from hub.clock import utc_now
 from hub.config import Settings
+from hub.connect.parts import Parts
+from hub.connector_desk import Desk
+from hub.connector_verdict import judge_with
 from hub.declarations import Declarations, load_declarations
 from hub.declared import DeclaredConnectors
 from hub.health.commits import CommitLog
@@ -34,10 +38,18 @@ from hub.kafka_watch import KafkaWatch, LagCollector
 from hub.kpi.reader import Reader
 from hub.kpi.service import KpiService, Surroundings
 from hub.local_secrets import local_secrets
+from hub.security.keys import KeyStore
 from hub.serving import Listener
 from hub.topics import STREAM_GROUP, GroupLag
 from hub.version import version
-from hub.wiring import access, pseudonym_key, registry_client, warehouse_client
+from hub.wiring import (
+    access,
+    connector_intakes,
+    connector_surroundings,
+    registry_client,
+    topic_maker,
+    warehouse_client,
+)
 
 RETRY_S = 0.5
 
@@ -77,12 +89,15 @@ class ApiParts:
         group_lag = GroupLag(settings.bootstrap, STREAM_GROUP, self._topics.values())
         commits = CommitLog(settings.bootstrap, STREAM_GROUP)
         self._watch = KafkaWatch(group_lag, OldestRecords(settings.bootstrap), commits, utc_now)
-        self._ingest = self._webhooks(declared)
+        self._intakes = connector_intakes(settings, declared)
+        self._ingest = self._webhooks()
         config_topic = CompactedTopic(settings.bootstrap, CONFIGS_TOPIC, partition_key)
         self._config_topic = config_topic
         self._connectors = DeclaredConnectors(
             config_topic, declared.seeds, self._ingest, reader_with(declared.calendars.calendars)
         )
+        self._position_topic = CompactedTopic(settings.bootstrap, PLACE.positions)
+        self._audit_topic = CompactedTopic(settings.bootstrap, PLACE.audit)
         self._waits_for: str | None = "starting"
         metrics = CollectorRegistry()
         metrics.register(LagCollector(self._watch, STREAM_GROUP))
@@ -100,20 +115,40 @@ class ApiParts:
                 language=settings.lang,
                 metrics=metrics,
                 version=version(),
+                desk=self._desk(declared),
             )
         )
 
-    def _webhooks(self, declared: Declarations) -> WebhookIngest:
-        pseudonymiser = Pseudonymiser(pseudonym_key(self._settings))
-        intakes = IntakeFactory(declared.contracts, registry_client(self._settings), pseudonymiser, declared.codes)
+    def _webhooks(self) -> WebhookIngest:
         return WebhookIngest(
             (),
-            intakes,
+            self._intakes,
             self._settings.bootstrap,
             SecretResolver(file_roots=(local_secrets(self._settings.state_dir).directory,)),
             self._status_topic,
             worker_name(),
             Holds(self._status_topic, now_ms),
+        )
+
+    def _desk(self, declared: Declarations) -> Desk:
+        """What pages do to connectors, in this process."""
+        settings, configs, around = self._settings, self._connectors.configs, connector_surroundings(self._settings)
+        positions, trail = Positions(self._position_topic, worker_name()), AuditTrail(self._audit_topic)
+        parts = Parts(
+            configs=configs,
+            statuses=self._status_topic,
+            positions=positions,
+            trail=trail,
+            registrar=Registrar(configs, self._config_topic, positions, trail, now_ms, PARTITIONS),
+            intakes=self._intakes,
+            topics={entity: contract.topic for entity, contract in declared.contracts.items()},
+            read=reader_with(declared.calendars.calendars),
+            now_ms=now_ms,
+            make_topic=topic_maker(settings, declared),
+            judge=judge_with(self._intakes, around),
+        )
+        return Desk(
+            parts, around, KeyStore(settings.state_dir.absolute(), utc_now).all, declared.plans, self._ingest.publish
         )
 
     def _kpis(self, declared: Declarations, reader: Reader) -> KpiService:
@@ -154,7 +189,8 @@ class ApiParts:
             await asyncio.gather(opening, return_exceptions=True)
             await self._ingest.stop()
             await self._status_topic.stop()
-            await self._config_topic.stop()
+            for topic in (self._config_topic, self._position_topic, self._audit_topic):
+                await topic.stop()
             await asyncio.to_thread(self._watch.stop)
 
     async def _open(self) -> None:
@@ -162,12 +198,14 @@ class ApiParts:
             try:
                 await self._status_topic.start()
                 await self._connectors.start()
+                await self._position_topic.start()
+                await self._audit_topic.start()
                 break
             except ConnectorError as error:
                 self._waits_for = str(error)
                 log.info("api_waits", cause=self._waits_for)
-                await self._status_topic.stop()
-                await self._config_topic.stop()
+                for topic in (self._status_topic, self._config_topic, self._position_topic, self._audit_topic):
+                    await topic.stop()
                 await asyncio.sleep(RETRY_S)
         await self._ingest.start()
         self._waits_for = None

@@ -36,6 +36,11 @@ class DeclaredConnectors:
     def __iter__(self) -> Iterator[Feed]:
         return iter(self._feeds)
 
+    @property
+    def configs(self) -> Configs:
+        """All that is known of each connector, approved or not."""
+        return self._configs
+
     def manifests(self) -> Mapping[str, Manifest]:
         """The approved manifests now, by connector; until the topic is read those of the tree."""
         if not self._manifests:

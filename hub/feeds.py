@@ -19,5 +19,6 @@ def feed_of(manifest: Manifest) -> Feed:
         source_system=manifest.source_system,
         org=manifest.owner.org,
         promise=timedelta(seconds=manifest.sla.usual_interval_s),
+        rule=manifest.promise,
         name={"vi": manifest.name.vi, "en": manifest.name.en},
     )

@@ -14,7 +14,10 @@ from hub.local_secrets import local_secrets
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from connectors.intake import IntakeFactory
+    from connectors.source import Surroundings
     from hub.connect.app import ConnectApp
+    from hub.declarations import Declarations
     from hub.registry.app import RegistryApp
     from hub.registry.owners import Owners
     from hub.security.gatekeeper import Gatekeeper
@@ -97,33 +100,22 @@ def pseudonym_key(settings: Settings) -> bytes:
 def connect_app(settings: Settings) -> ConnectApp:
     """The polled connectors of this process behind Kafka Connect's REST interface; raises what is wrong with a
     manifest of the tree."""
-    from connectors.hosts import Hosts
-    from connectors.intake import IntakeFactory
-    from connectors.pseudonym import Pseudonymiser
-    from connectors.secrets import SecretResolver
     from connectors.seeds import reader_with
-    from connectors.source import Surroundings
     from connectors.worker import ConnectWorker, Place, worker_name
     from hub.connect.app import build_app
     from hub.declarations import load_declarations
-    from hub.topics import TopicsError, cluster_id, ensure_topics
+    from hub.topics import TopicsError, cluster_id
 
     declared = load_declarations(settings)
-    pseudonymiser = Pseudonymiser(pseudonym_key(settings))
-    intakes = IntakeFactory(declared.contracts, registry_client(settings), pseudonymiser, declared.codes)
+    intakes = connector_intakes(settings, declared)
     for seed in declared.seeds.values():
         intakes.check(seed.manifest)
     read = reader_with(declared.calendars.calendars)
-    around = Surroundings(
-        SecretResolver(file_roots=(local_secrets(settings.state_dir).directory,)),
-        hosts=Hosts(settings.connect.allowed_hosts),
-        folders=connector_folders(settings),
-    )
     worker = ConnectWorker(
         settings.bootstrap,
         declared.seeds,
         intakes,
-        around,
+        connector_surroundings(settings),
         worker_name(),
         Place(session_s=settings.connect.session_s),
         read=read,
@@ -135,6 +127,35 @@ def connect_app(settings: Settings) -> ConnectApp:
         except TopicsError:
             return None
 
+    return build_app(worker, intakes, access(settings).by_key, cluster, read, topic_maker(settings, declared))
+
+
+def connector_intakes(settings: Settings, declared: Declarations) -> IntakeFactory:
+    """How raw records become messages here."""
+    from connectors.intake import IntakeFactory
+    from connectors.pseudonym import Pseudonymiser
+
+    pseudonymiser = Pseudonymiser(pseudonym_key(settings))
+    return IntakeFactory(declared.contracts, registry_client(settings), pseudonymiser, declared.codes)
+
+
+def connector_surroundings(settings: Settings) -> Surroundings:
+    """What connectors of this process may reach and read."""
+    from connectors.hosts import Hosts
+    from connectors.secrets import SecretResolver
+    from connectors.source import Surroundings
+
+    return Surroundings(
+        SecretResolver(file_roots=(local_secrets(settings.state_dir).directory,)),
+        hosts=Hosts(settings.connect.allowed_hosts),
+        folders=connector_folders(settings),
+    )
+
+
+def topic_maker(settings: Settings, declared: Declarations) -> Callable[[str], None]:
+    """Makes the topic of an entity that nothing has written to yet; blocks, raises TopicsError."""
+    from hub.topics import ensure_topics
+
     made = set(declared.in_use)
 
     def make_topic(entity: str) -> None:
@@ -144,7 +165,7 @@ def connect_app(settings: Settings) -> ConnectApp:
             ensure_topics(settings.bootstrap, [contract], kafka.topic_partitions, kafka.replication_factor)
             made.add(entity)
 
-    return build_app(worker, intakes, access(settings).by_key, cluster, read, make_topic)
+    return make_topic
 
 
 def connector_folders(settings: Settings) -> tuple[Path, ...]:

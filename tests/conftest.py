@@ -20,10 +20,12 @@ from tests.department_servers import (
     FtpServer,
     MqttBroker,
     SecondCluster,
+    add_listener,
     ftp_process,
     mqtt_process,
     second_kafka,
 )
+from tests.gate import gate
 from tests.postgres import Postgres, postgres_process
 from tests.sftp_server import SftpServer, sftp_server_thread
 from tests.stack import ROOT, RunningStack, free_port, start_stack
@@ -52,11 +54,18 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield bootstrap
 
 
+GATED: dict[str, SecondCluster] = {}
+"""By bootstrap servers: the same broker behind a gate, as a department's own would be reached."""
+
+
 @contextlib.contextmanager
 def kafka_process(data: Path) -> Iterator[str]:
     broker = Broker(ROOT / "deploy" / "kafka" / "libs", data, free_port(), free_port(), heap_mb=384)
     broker.prepare()
-    with (data / "out.log").open("wb") as log:
+    behind = free_port()
+    with (data / "out.log").open("wb") as log, gate(behind) as opened:
+        add_listener(data / "server.properties", "GATED", behind, opened.port)
+        GATED[f"127.0.0.1:{broker.port}"] = SecondCluster(f"127.0.0.1:{opened.port}", opened)
         process = subprocess.Popen(broker.command(), stdout=log, stderr=subprocess.STDOUT)
         try:
             assert wait_for_port(broker.port, 60, process), (data / "out.log").read_text()[-2000:]
@@ -140,6 +149,13 @@ def ftp_server() -> Iterator[FtpServer]:
 def mqtt_broker() -> Iterator[MqttBroker]:
     with mqtt_process() as broker:
         yield broker
+
+
+@pytest.fixture(scope="session")
+def gated_kafka(request: pytest.FixtureRequest, kafka: str) -> SecondCluster:
+    """The session's Kafka as if it were a department's: reached through a gate only."""
+    found: SecondCluster = GATED.get(kafka) or request.getfixturevalue("second_cluster")
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -104,6 +104,19 @@ def second_kafka(data: Path) -> Iterator[SecondCluster]:
             yield SecondCluster(f"127.0.0.1:{opened.port}", opened)
 
 
+def add_listener(properties: Path, name: str, port: int, advertised: int) -> None:
+    """One more listener in a broker's settings, which tells clients to come to another port."""
+    text = properties.read_text()
+    for key, more in (
+        ("listeners", f"{name}://127.0.0.1:{port}"),
+        ("advertised.listeners", f"{name}://127.0.0.1:{advertised}"),
+        ("listener.security.protocol.map", f"{name}:PLAINTEXT"),
+    ):
+        lines = [f"{line},{more}" if line.startswith(f"{key}=") else line for line in text.splitlines()]
+        text = "\n".join([*lines, ""])
+    properties.write_text(text)
+
+
 @contextlib.contextmanager
 def _server(command: list[str], port: int, base: Path | None) -> Iterator[None]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")

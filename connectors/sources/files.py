@@ -20,14 +20,12 @@ from connectors.source import (
     FILE,
     REVISION,
     ROW,
-    Check,
     Cursor,
     Page,
     Preview,
     Refusal,
     Step,
     Surroundings,
-    run_checks,
 )
 
 
@@ -60,11 +58,7 @@ class FilesSource:
             rows = (await self.preview(1)).records
             return Text("đọc được" if rows else "chưa có dòng nào", "it can be read" if rows else "no rows yet")
 
-        return run_checks(
-            Check("sign_in", Text("Kết nối", "Connect"), self._collector.place.reach),
-            Check("list", Text("Liệt kê tệp", "List the files"), self._collector.count),
-            Check("read", Text("Đọc tệp mới nhất", "Read the newest file"), read),
-        )
+        return self._collector.check(read)
 
     async def preview(self, count: int) -> Preview:
         """Rows of the newest file that is not too large."""

@@ -66,6 +66,10 @@ class MqttSource:
         self._session = config.client_id or f"ioc-{connector}"
         self._client: aiomqtt.Client | None = None
         self._held: list[aiomqtt.Message] = []
+        """Of the page under way; not acknowledged yet."""
+        self._coming: asyncio.Task[aiomqtt.Message] | None = None
+        """The wait for the next message. It is never cancelled while the connection stands: a message that came at
+        that moment would be with nobody until the next connection."""
 
     @property
     def poll_interval_s(self) -> float:
@@ -114,14 +118,15 @@ class MqttSource:
         while True:
             client = await self._connected()
             try:
-                messages = self._held or await self._gather(client)
+                if not self._held:
+                    await self._gather(client)
             except aiomqtt.MqttError as error:
                 self._around.report(_away(error))
                 await self._drop()
                 continue
+            messages = self._held
             if not messages:
                 return
-            self._held = messages
             records: list[Any] = []
             refused: list[Refusal] = []
             for message in messages:
@@ -133,17 +138,18 @@ class MqttSource:
                 for message in messages:
                     client._client.ack(message.mid, message.qos)
 
-    async def _gather(self, client: aiomqtt.Client) -> list[aiomqtt.Message]:
-        """Up to a page of messages; none if nothing comes for IDLE_S."""
-        messages: list[aiomqtt.Message] = []
-        waiting = client.messages
+    async def _gather(self, client: aiomqtt.Client) -> None:
+        """Hold up to a page of messages; none if nothing comes for IDLE_S. May be cancelled: what came is held."""
         patience = IDLE_S
-        with contextlib.suppress(TimeoutError):
-            while len(messages) < self._config.page_size:
-                async with asyncio.timeout(patience):
-                    messages.append(await anext(waiting))
-                patience = GATHER_S
-        return messages
+        while len(self._held) < self._config.page_size:
+            if self._coming is None:
+                self._coming = asyncio.create_task(anext(client.messages), name="mqtt message")
+            done, _ = await asyncio.wait({self._coming}, timeout=patience)
+            if not done:
+                return
+            coming, self._coming = self._coming, None
+            self._held.append(coming.result())
+            patience = GATHER_S
 
     def _take(self, message: aiomqtt.Message, records: list[Any], refused: list[Refusal]) -> None:
         """The records of a message: one JSON object, or an array of them."""
@@ -227,6 +233,10 @@ class MqttSource:
 
     async def _drop(self) -> None:
         client, self._client, self._held = self._client, None, []
+        coming, self._coming = self._coming, None
+        if coming is not None:
+            coming.cancel()
+            await asyncio.gather(coming, return_exceptions=True)
         if client is not None:
             await _disconnect(client)
 

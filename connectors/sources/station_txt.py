@@ -21,7 +21,7 @@ from connectors.file_pickup import Collector
 from connectors.file_places import FileGoneError, Found
 from connectors.form import about
 from connectors.manifest import Manifest
-from connectors.source import FILE, ROW, Check, Cursor, Page, Preview, Refusal, Step, Surroundings, run_checks
+from connectors.source import FILE, ROW, Cursor, Page, Preview, Refusal, Step, Surroundings
 from connectors.station_file import StationFile, is_whole, read_station_file, station_and_time
 
 PREVIEW_FILES = 10
@@ -61,11 +61,7 @@ class StationSource:
             readings = (await self.preview(100)).records
             return Text(f"tệp mới nhất có {len(readings)} giá trị", f"the newest file has {len(readings)} readings")
 
-        return run_checks(
-            Check("sign_in", Text("Kết nối", "Connect"), self._collector.place.reach),
-            Check("list", Text("Liệt kê tệp", "List the files"), self._collector.count),
-            Check("read", Text("Đọc tệp mới nhất", "Read the newest file"), read),
-        )
+        return self._collector.check(read)
 
     async def preview(self, count: int) -> Preview:
         """Readings of the newest files."""

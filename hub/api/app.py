@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from connectors.errors import ConnectorError
 from hub.api import catalogue, health, live, v1
 from hub.api.connector_board import ConnectorBoard
 from hub.api.deps import ApiDeps
@@ -19,8 +20,9 @@ from hub.api.live_feed import LiveFeed
 from hub.api.metrics import http_metrics
 from hub.api.problems import ParameterError, Problem, problem_response
 from hub.catalogue.service import UnknownEntityError
+from hub.connect.faults import Fault
 from hub.kpi.errors import UnknownDimensionError, UnknownKpiError, WarehouseAwayError
-from hub.web import pages
+from hub.web import connector_pages, pages
 
 RETRY_AFTER_S = 2
 """Told to clients while the warehouse is away."""
@@ -46,6 +48,7 @@ def create_api(deps: ApiDeps) -> FastAPI:
     pages.mount(app)
     app.add_middleware(Gate, access=deps.access, metrics=app.state.metrics)
     _handle_errors(app)
+    _handle_connector_errors(app)
     return app
 
 
@@ -114,6 +117,16 @@ def _handle_errors(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def on_unforeseen(request: Request, error: Exception) -> Response:
         return problem_response(request, Problem("internal"))
+
+
+def _handle_connector_errors(app: FastAPI) -> None:
+    @app.exception_handler(ConnectorError)
+    async def on_connector_error(request: Request, error: ConnectorError) -> Response:
+        return pages.error_response(request, connector_pages.refused(error, texts_of(request).language))
+
+    @app.exception_handler(Fault)
+    async def on_fault(request: Request, error: Fault) -> Response:
+        return pages.error_response(request, connector_pages.refused(error, texts_of(request).language))
 
 
 def _invalid(error: RequestValidationError) -> Problem:

@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute
 
 from hub.api.access import Access
 from hub.catalogue.service import Catalogue
+from hub.connector_desk import Desk
 from hub.kpi.reader import Reader
 from hub.kpi.service import KpiService
 
@@ -32,3 +33,4 @@ class ApiDeps:
     secure_cookies: bool = False
     version: str = "0.1.0"
     catalogue: Catalogue | None = None
+    desk: Desk | None = None

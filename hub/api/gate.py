@@ -33,6 +33,17 @@ SECURITY_HEADERS = {
 
 FORM_LIMIT_BYTES = 16_384
 """A sign-in form is far smaller; ingestion has limits of its own."""
+MANIFEST_LIMIT_BYTES = 1_048_576
+"""A manifest twice over, as text and as a form."""
+UPLOAD_LIMIT_BYTES = 52_428_800
+"""An Excel workbook of some hundred thousand rows."""
+
+
+def body_limit(path: str) -> int:
+    """Most bytes of a body that a page takes."""
+    if path == "/connectors/editor":
+        return MANIFEST_LIMIT_BYTES
+    return UPLOAD_LIMIT_BYTES if path.startswith("/connectors/") and path.endswith("/upload") else FORM_LIMIT_BYTES
 
 
 class Gate:
@@ -73,8 +84,11 @@ class Gate:
         try:
             if not request.url.path.startswith("/v1/ingest/"):
                 require_same_site(request)
-                if int(request.headers.get("content-length") or 0) > FORM_LIMIT_BYTES:
-                    raise Problem("body-too-large", values={"limit": FORM_LIMIT_BYTES})
+                limit = body_limit(request.url.path)
+                if int(request.headers.get("content-length") or 0) > limit:
+                    raise Problem("body-too-large", values={"limit": limit})
+                if limit > FORM_LIMIT_BYTES and "content-length" not in request.headers and request.method == "POST":
+                    raise Problem("invalid-body")
             if not is_public(request.url.path):
                 request.state.caller = require_caller(request, self._access)
         except Problem as problem:

@@ -21,6 +21,7 @@ STATUSES: dict[str, int] = {
     "unknown-dimension": 400,
     "invalid-cursor": 400,
     "invalid-body": 400,
+    "connector-refused": 409,
     "unauthorized": 401,
     "forbidden": 403,
     "cross-site": 403,

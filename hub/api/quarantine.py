@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from connectors.replay import REPLAYED
 from hub.api.problems import Problem
 from hub.api.resolution import resolved
 from hub.kpi.query import Statement
@@ -77,6 +78,17 @@ def page(reader: Reader, limit: int = PAGE, cursor: str | None = None, connector
     return Page(shown, _closed(shown[-1]) if len(entries) > limit else None)
 
 
+def of_reason(reader: Reader, connector: str, reason_code: str | None, limit: int = 1_000) -> tuple[Entry, ...]:
+    """A connector's entries that were not published again, the oldest first, with one reason or any.
+    WarehouseAwayError; blocks."""
+    sql = (
+        f"SELECT {_COLUMNS} FROM quarantine FINAL WHERE connector = {{connector:String}} AND stage != '{REPLAYED}'"
+        " AND ({code:String} = '' OR reason_code = {code:String}) ORDER BY at, id LIMIT {limit:UInt32}"
+    )
+    parameters = {"connector": connector, "code": reason_code or "", "limit": str(limit)}
+    return tuple(_entry(row) for row in reader.rows(Statement(sql, parameters)))
+
+
 def entry(reader: Reader, entry_id: str, connectors: Sequence[str] | None = None) -> Entry:
     """One entry; a not-found problem if there is none within `connectors`. WarehouseAwayError; blocks."""
     sql = f"SELECT {_COLUMNS} FROM quarantine FINAL WHERE id = {{id:String}} LIMIT 1"
@@ -88,7 +100,10 @@ def entry(reader: Reader, entry_id: str, connectors: Sequence[str] | None = None
 
 def _marked(reader: Reader, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
     past = resolved(reader, entries)
-    return tuple(replace(item, resolved=(item.entity, item.partition, item.offset) in past) for item in entries)
+    return tuple(
+        replace(item, resolved=item.stage == REPLAYED or (item.entity, item.partition, item.offset) in past)
+        for item in entries
+    )
 
 
 def entry_json(item: Entry, language: str) -> dict[str, Any]:

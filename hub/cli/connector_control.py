@@ -70,7 +70,9 @@ def apply(
     # Everything is checked before anything is changed.
     for path, name, text in texts:
         say(f"{path}: {t('kiểm tra', 'checking')} {name}")
-        results.append(ask("PUT", at(name, "/manifest"), key, text, {"dry_run": "true"}))
+        told = ask("PUT", at(name, "/manifest"), key, text, {"dry_run": "true"})
+        _say_tried(told)
+        results.append(told)
     if not dry_run:
         results = [ask("PUT", at(name, "/manifest"), key, text) for _, name, text in texts]
         for result in results:
@@ -99,6 +101,18 @@ def _named(path: Path) -> tuple[str, str]:
     if not isinstance(name, str) or not name.strip():
         leave(Exit.CHECK_FAILED, t(f"{path}: thiếu «id» của đầu nối", f"{path}: the connector's “id” is missing"))
     return name, text
+
+
+def _say_tried(told: dict[str, Any]) -> None:
+    name, why = told["name"], told.get("not_tried")
+    if why:
+        say(
+            t(f"{name}: chưa thử được trên bản ghi nào ({why}); bản ghi đầu tiên sẽ được soát khi chạy",
+              f"{name}: not tried on any record ({why}); the first ones are looked through when it runs")
+        )  # fmt: skip
+    elif told.get("tried_records"):
+        count = told["tried_records"]
+        say(t(f"{name}: đã thử trên {count} bản ghi", f"{name}: tried on {count} records"))
 
 
 def _say_applied(info: dict[str, Any]) -> None:

@@ -43,6 +43,7 @@ from hub.connect.operations import OperationEndpoints
 from hub.connect.parts import MakeTopic, Parts
 from hub.connect.plugins import PluginEndpoints
 from hub.connect.shapes import VERSION
+from hub.connector_verdict import judge_with
 from hub.security.access import Permission, Principal
 from hub.security.credentials import credential_of
 from hub.topics import TopicsError
@@ -203,5 +204,6 @@ def build_app(
         read=read,
         now_ms=now_ms,
         make_topic=make_topic,
+        judge=judge_with(intakes, worker.around),
     )
     return ConnectApp(worker, parts, principal_of, cluster_id)

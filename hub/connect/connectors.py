@@ -16,6 +16,7 @@ from hub.connect.masking import unmasked
 from hub.connect.parts import Caller, Parts, faults_of, manifest_text, require_own, visible
 from hub.connect.plugins import plugin_named
 from hub.connect.shapes import Known, config_of, info, status, whole_config_of
+from hub.connector_verdict import Verdict
 from hub.security.access import Permission
 
 READ, WRITE = Permission.CONNECTOR_READ, Permission.CONNECTOR_WRITE
@@ -148,21 +149,27 @@ class ConnectorEndpoints:
 
     async def _apply(self, ask: Ask, manifest: Manifest, text: str, state: TargetState | None) -> Answer:
         require_own(manifest, ask.caller)
-        is_new = self._parts.configs.get(manifest.id) is None
-        if not ask.flag("dry_run"):
-            await asyncio.to_thread(self._parts.make_topic, manifest.entity)
-            declared = await self._parts.registrar.apply(
-                manifest.id, text, manifest.owner.org, Caller.of(ask.caller), state
-            )
-        elif is_new:
-            return Answer(body={"name": manifest.id, "dry_run": True, "new": True})
-        else:
-            declared = self._parts.registrar.declared(manifest.id)
-            return Answer(body={"name": manifest.id, "dry_run": True, "new": False,
-                                "changed": declared.registered.manifest != text})  # fmt: skip
+        before = self._parts.configs.get(manifest.id)
+        is_same = before is not None and before.registered.manifest == text
+        looked = Verdict(()) if is_same else await self._parts.require_fit(manifest, ask.caller)
+        tried = _tried(looked, ask.language)
+        if ask.flag("dry_run"):
+            told = {"name": manifest.id, "dry_run": True, "new": before is None, "changed": not is_same}
+            return Answer(body=told | tried)
+        await asyncio.to_thread(self._parts.make_topic, manifest.entity)
+        declared = await self._parts.registrar.apply(
+            manifest.id, text, manifest.owner.org, Caller.of(ask.caller), state
+        )
         location = f"{ask.base}/connectors/{quote(manifest.id, safe='')}".encode("latin-1")
-        headers = ((b"location", location),) if is_new else ()
-        return Answer(201 if is_new else 200, info(self._parts.shown(declared)), headers)
+        headers = ((b"location", location),) if before is None else ()
+        body = info(self._parts.shown(declared))
+        body["ioc"] |= tried
+        return Answer(201 if before is None else 200, body, headers)
+
+
+def _tried(verdict: Verdict, language: str) -> dict[str, Any]:
+    """How many records the manifest was tried on, or why on none."""
+    return {"tried_records": verdict.records, "not_tried": verdict.unread.to(language) if verdict.unread else None}
 
 
 def _expanded(known: Known, wanted: set[str], language: str) -> dict[str, Any]:

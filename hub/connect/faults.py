@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from connectors.errors import Text
+from connectors.trial import Objection
 
 
 class Fault(Exception):
@@ -78,6 +79,22 @@ def invalid_config(plugin: str, errors: Sequence[Text]) -> Fault:
             f"Có thể xem danh sách này ở `/connector-plugins/{plugin}/config/validate`",
             f"Connector configuration is invalid and contains the following {count} error(s):\n{listed_en}\n"
             f"You can also find the above list of errors at the endpoint `/connector-plugins/{plugin}/config/validate`",
+        ),
+    )
+
+
+def may_not_go_live(objections: Sequence[Objection]) -> Fault:
+    """What the source's own records, or its address, say against a manifest: a line each, with the path."""
+    count = len(objections)
+    listed_vi, listed_en = (
+        "\n".join(f"{one.path}: {one.text.to(language)}" if one.path else one.text.to(language) for one in objections)
+        for language in ("vi", "en")
+    )
+    return Fault(
+        400,
+        Text(
+            f"Chưa được đưa vào chạy, có {count} lý do:\n{listed_vi}",
+            f"This may not go live, for {count} reason(s):\n{listed_en}",
         ),
     )
 

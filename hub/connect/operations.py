@@ -119,6 +119,9 @@ class OperationEndpoints:
         version = ask.object().get("version") if ask.body is not None else None
         if version is not None and (not isinstance(version, int) or isinstance(version, bool)):
             raise faults.bad_request("«version» phải là số nguyên", "“version” must be an integer")
+        if known.declared.waits:
+            newest = known.declared.registered.manifest
+            await self._parts.require_fit(self._parts.checked(newest, f"{known.declared.id}.yaml"), ask.caller)
         await self._parts.registrar.approve(known.declared.id, Caller.of(ask.caller), version)
         return Answer(body=status(self._known(ask), ask.language))
 

@@ -18,10 +18,12 @@ from connectors.flat_config import nested
 from connectors.intake import IntakeFactory
 from connectors.manifest import Manifest, source_kinds
 from connectors.registrar import Registrar
+from connectors.secrets import references_in
 from connectors.seeds import ReadManifest
 from connectors.status import ConnectorStatus
 from hub.connect import faults
 from hub.connect.shapes import REMEMBERED, Known
+from hub.connector_verdict import Judge, References, Verdict
 from hub.feeds import feed_of
 from hub.kpi.freshness import Feed
 from hub.security.access import EVERYWHERE, Permission, Principal, within
@@ -57,6 +59,7 @@ class Parts:
     read: ReadManifest
     now_ms: Callable[[], int]
     make_topic: MakeTopic
+    judge: Judge
     feeds: dict[str, Feed | None] = field(default_factory=dict)
     """Of manifests by their text: a list of all connectors is asked for again and again."""
 
@@ -104,6 +107,20 @@ class Parts:
         manifest = self.read(text, file)
         self.intakes.check(manifest)
         return manifest
+
+    def references(self, caller: Principal) -> References | None:
+        """References that a trial by the caller may resolve: of what the IOC has approved for the unit; None: any."""
+        if caller.may(Permission.CONNECTOR_APPROVE):
+            return None
+        approved = [item.approved for item in self.configs if visible(item, caller)]
+        return frozenset().union(*(references_in(item.manifest) for item in approved if item is not None))
+
+    async def require_fit(self, manifest: Manifest, caller: Principal) -> Verdict:
+        """Fault 400 with the paths of what stops a manifest from going live; else what was looked at."""
+        verdict = await self.judge(manifest, self.references(caller))
+        if verdict.objections:
+            raise faults.may_not_go_live(verdict.objections)
+        return verdict
 
 
 def visible(declared: Declared, caller: Principal) -> bool:

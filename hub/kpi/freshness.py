@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 from typing import Any, Protocol
+
+from schemas.promise import Cadence, Due, Promise
 
 STATES = (
     "unknown",
@@ -81,6 +84,9 @@ class Feed:
     source_system: str
     org: str = ""
     promise: timedelta = DEFAULT_PROMISE
+    """About how often data come: what is told of a promise in one number."""
+    rule: Promise | None = None
+    """The promise in its calendar; without one `promise` is counted by the wall clock."""
     name: Mapping[str, str] | None = None
 
 
@@ -142,13 +148,51 @@ def _state(feed: Feed, status: Status | None, written: Written | None, now: date
         return "clock_skew"
     if _stuck(status, written, now):
         return "stuck_stream"
-    silence = now - contact if contact else None
-    if silence is None or silence > feed.promise:
-        return "quiet" if silence is not None and feed.kind in PUSHED else "late"
+    if feed.rule is not None and feed.rule.maintenance.at(now) is not None:
+        return "paused"
+    kept = _kept(feed, contact, event, now)
+    if kept is Kept.BROKEN:
+        return "quiet" if contact is not None and feed.kind in PUSHED and not _by_period(feed) else "late"
+    if kept is Kept.SOON:
+        return "due_soon"
     ingest = _time(status.last_ingest)
-    if ingest is None or now - ingest > feed.promise:
-        return "quiet"
-    return "due_soon" if silence > feed.promise * DUE_SOON else "on_time"
+    return "quiet" if ingest is None or _kept(feed, ingest, event, now) is Kept.BROKEN else "on_time"
+
+
+class Kept(Enum):
+    """How a promise stands."""
+
+    YES = "yes"
+    SOON = "soon"
+    BROKEN = "broken"
+
+
+def _by_period(feed: Feed) -> bool:
+    return feed.rule is not None and not isinstance(feed.rule.form, Cadence)
+
+
+def _kept(feed: Feed, contact: datetime | None, event: datetime | None, now: datetime) -> Kept:
+    """A cadence counts from the last `contact`, by its clock; a cut-off or cron asks for an `event` of its period, so
+    that neither a day off is late nor a back-fill of another day makes good."""
+    if feed.rule is None:
+        if contact is None or now - contact > feed.promise:
+            return Kept.BROKEN
+        return Kept.SOON if now - contact > feed.promise * DUE_SOON else Kept.YES
+    if not _by_period(feed):
+        if contact is None:
+            return Kept.BROKEN
+        due = feed.rule.expectation(now, contact).next
+        return Kept.BROKEN if now > due.error_at else Kept.SOON if now > due.warn_at else Kept.YES
+    expected = feed.rule.expectation(now, event or now)
+    if expected.last is not None and now > expected.last.error_at and not _answered(expected.last, event):
+        return Kept.BROKEN
+    waits = [due for due in (expected.last, expected.next) if due is not None and not _answered(due, event)]
+    return Kept.SOON if any(now > due.warn_at for due in waits) else Kept.YES
+
+
+def _answered(due: Due, event: datetime | None) -> bool:
+    """Whether there are data of the period that was asked for, or newer ones."""
+    return event is not None and due.period is not None and event >= due.period.start
 
 
 def _failing(status: Status) -> bool:

@@ -22,7 +22,7 @@ from hub.api.v1 import ConnectorScope, KpiScope, QuarantineScope, connectors_in
 from hub.kpi.answer import SHARES
 from hub.kpi.period import PRESETS, Period, preset, today
 from hub.kpi.service import KpiService
-from hub.web import catalogue_pages, formats, signin, views
+from hub.web import catalogue_pages, connector_pages, department_pages, formats, signin, upload_pages, views
 from hub.web.rendering import WEB, fragment, page, reader_of
 
 router = APIRouter(dependencies=[Depends(known_parameters)], include_in_schema=False)
@@ -33,7 +33,8 @@ DEFAULT_PRESET = "year"
 def mount(app: FastAPI) -> None:
     """Add the pages and their static files."""
     app.include_router(router)
-    app.include_router(catalogue_pages.router)
+    for pages_of in (catalogue_pages, upload_pages, department_pages, connector_pages):
+        app.include_router(pages_of.router)
     app.include_router(signin.router)
     app.mount("/static/vendor", StaticFiles(directory=WEB / "vendor", check_dir=False), name="vendor")
     app.mount("/static", StaticFiles(directory=WEB / "static"), name="static")
@@ -153,14 +154,21 @@ async def integration(request: Request, scope: ConnectorScope) -> HTMLResponse:
 
 @router.get("/quarantine")
 async def quarantine_page(
-    request: Request, scope: QuarantineScope, cursor: Annotated[str | None, Query(max_length=1000)] = None
+    request: Request,
+    scope: QuarantineScope,
+    cursor: Annotated[str | None, Query(max_length=1000)] = None,
+    connector: Annotated[str | None, Query(max_length=64)] = None,
 ) -> HTMLResponse:
-    """Refused records, newest first."""
+    """Refused records, newest first, of all connectors or of one."""
     reader_ = request.app.state.deps.reader
     visible = connectors_in(request, scope)
+    if connector is not None:
+        if visible is not None and connector not in visible:
+            raise Problem("forbidden")
+        visible = [connector]
     with timed(request, "warehouse"):
         found = await run_in_threadpool(lambda: quarantine.page(reader_, quarantine.PAGE, cursor, visible))
-    return page(request, "quarantine.html", found=found, cursor=cursor, live=None)
+    return page(request, "quarantine.html", found=found, cursor=cursor, connector=connector, live=None)
 
 
 @router.get("/quarantine/{entry_id:path}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from hub.api.connector_board import ConnectorRow
 from hub.kpi.answer import SHARES, Figures, KpiAnswer, Row
@@ -59,6 +59,9 @@ class Reader:
 
     def clock(self, time: datetime | None) -> str:
         return formats.clock_text(time, self.now, self.timezone, self.language)
+
+    def clock_ms(self, millis: int | None) -> str:
+        return self.clock(None if millis is None else datetime.fromtimestamp(millis / 1000, UTC))
 
     def number(self, value: float | None) -> str:
         return formats.number_text(value, self.language)

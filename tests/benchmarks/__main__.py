@@ -183,6 +183,17 @@ def connectors(_: Size) -> Figures:
         return asyncio.run(measured.measure(bootstrap))
 
 
+def files(_: Size) -> Figures:
+    """CSV, Excel workbooks and station files: read, mapped and on Kafka."""
+    from hub.topics import ensure_topics
+    from schemas.contract import load_contracts
+    from tests.benchmarks import files as measured
+
+    with tempfile.TemporaryDirectory() as folder, kafka_process(Path(folder)) as bootstrap:
+        ensure_topics(bootstrap, load_contracts().values(), 4, 1)
+        return asyncio.run(measured.measure_files(bootstrap))
+
+
 def connect(_: Size) -> Figures:
     """One worker with 500 connectors: idle cost, and how soon it follows, beside a real Kafka Connect worker."""
     from tests.benchmarks import many_connectors as measured
@@ -225,6 +236,7 @@ PARTS: dict[str, Callable[[Size], Figures]] = {
     "demo": demo,
     "live": live_latency,
     "connectors": connectors,
+    "files": files,
     "connect": connect,
     "registry": registry,
     "decoding": decoding,

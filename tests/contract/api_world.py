@@ -30,7 +30,8 @@ from tests.unit.kpi_tables import InProcess, add_ledger, add_row, tables
 KEYS = {
     "key-of-admin": Principal("admin"),
     "key-of-operator": Principal("operator"),
-    "key-of-department": Principal("department", "H53.14"),
+    "key-of-department": Principal("department", "H53.14", "d14"),
+    "key-of-another": Principal("department", "H53.20", "d20"),
     "key-without-unit": Principal("department"),
     "key-of-a-service": Principal("service"),
     "key-of-nobody": Principal("a-role-of-tomorrow"),

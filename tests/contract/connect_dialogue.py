@@ -273,10 +273,10 @@ def _http(told: Answers) -> None:
 def _loggers(told: Answers) -> None:
     told.ask("loggers: one", "GET", "/admin/loggers/root")
     told.ask("loggers: unknown", "GET", "/admin/loggers/no.such")
-    told.ask("loggers: set", "PUT", "/admin/loggers/org.eclipse", {"level": "ERROR"})
+    told.ask("loggers: set", "PUT", "/admin/loggers/root", {"level": "WARN"})
     told.ask("loggers: bad level", "PUT", "/admin/loggers/root", {"level": "LOUD"})
     told.ask("loggers: no level", "PUT", "/admin/loggers/root", {})
-    told.ask("loggers: cluster", "PUT", "/admin/loggers/org.eclipse?scope=cluster", {"level": "ERROR"})
+    told.ask("loggers: cluster", "PUT", "/admin/loggers/root?scope=cluster", {"level": "WARN"})
 
 
 def _end(told: Answers) -> None:

@@ -17,12 +17,12 @@ from connectors.errors import CredentialsError, SourceError, SourceUnavailableEr
 from connectors.source import Step
 from tests.conformance import Reading, World
 from tests.deadline import eventually
-from tests.worlds import WORLDS
+from tests.worlds import QUICK, WORLDS
 
 STOP_S = 5.0
 
 
-@pytest.fixture(params=sorted(WORLDS))
+@pytest.fixture(params=[pytest.param(name, marks=() if name in QUICK else pytest.mark.long) for name in sorted(WORLDS)])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     with WORLDS[request.param](request, tmp_path) as made:
         yield made

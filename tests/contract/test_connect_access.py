@@ -27,7 +27,7 @@ ALLOWED = {
 
 @pytest.fixture(scope="module")
 def world(kafka: str) -> Iterator[ConnectWorld]:
-    ensure_topics(kafka, CONTRACTS.values(), 12, 1)
+    ensure_topics(kafka, [CONTRACTS["dossier"]], 2, 1)
     with portal_server([]) as portal, connect_world(kafka, portal, make_place(kafka)) as made:
         for name, org in ((OWN, "H53.14"), (FOREIGN, "H53.20")):
             assert made.apply(name, org=org).status_code == 201

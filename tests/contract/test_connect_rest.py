@@ -18,7 +18,7 @@ from tests.portal_server import portal_server, record
 
 @pytest.fixture(scope="module")
 def world(kafka: str) -> Iterator[ConnectWorld]:
-    ensure_topics(kafka, CONTRACTS.values(), 12, 1)
+    ensure_topics(kafka, [CONTRACTS["dossier"]], 2, 1)
     feed = [record(number) for number in range(20)]
     with portal_server(feed) as portal, connect_world(kafka, portal, make_place(kafka)) as made:
         yield made

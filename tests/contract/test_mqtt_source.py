@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from contextlib import aclosing
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from connectors.errors import CredentialsError, SourceRefusedError
 from connectors.manifest import load_manifest
 from connectors.runtime import open_source
+from connectors.sources import mqtt
 from tests.conformance import Reading
 from tests.department_servers import MqttBroker
 from tests.gate import gate
@@ -52,6 +54,18 @@ async def test_keys_are_read_from_the_topic_and_broken_payloads_are_refused(worl
     await source.close()
     assert [(each["id"], each["so"]) for each in records] == [("a", "77"), ("b", "77")]
     assert [each.error.code for each in refused] == ["not_json"]
+
+
+async def test_no_message_is_left_behind_that_comes_as_a_wait_ends(
+    world: MqttWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mqtt, "GATHER_S", 0.0)
+    monkeypatch.setattr(mqtt, "IDLE_S", 0.001)
+    async with Reading(world) as reading:
+        await reading.read()
+        adding = asyncio.create_task(asyncio.to_thread(world.add, 0, 200))
+        assert sorted(await reading.read_until(world.ids(0, 200))) == sorted(world.ids(0, 200))
+        await adding
 
 
 # paho leaves the socket of a failed handshake to the collector.

@@ -46,7 +46,7 @@ HOMES = {
     "aioftp": {"connectors/place_ftp.py"},
     "aiomqtt": {"connectors/sources/mqtt.py"},
     "python_calamine": {"connectors/format_xlsx.py"},
-    "xlsxwriter": {"hub/catalogue/workbook.py"},
+    "xlsxwriter": {"connectors/upload.py", "hub/catalogue/workbook.py"},
     "babel": {"hub/web/formats.py", "hub/locale/catalogue.py"},
 }
 """Client libraries and the only modules that may import them: where their errors are mapped."""

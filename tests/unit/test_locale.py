@@ -8,15 +8,22 @@ from pathlib import Path
 
 import pytest
 
+from connectors.configs import TARGET_STATES
+from connectors.manifest import source_kinds
+from connectors.personal_data import PERSONAL_KINDS
+from connectors.registrar import ACTS
 from hub.api.problems import STATUSES
 from hub.catalogue.downloads import FORMATS
 from hub.kpi.freshness import STATES
 from hub.kpi.period import PRESETS
 from hub.locale.catalogue import LANGUAGES, catalogue, preferred
+from hub.web.connector_pages import EDITOR_ACTS, OPERATIONS
+from hub.web.connector_views import GROUPS
 from hub.web.views import ICONS
 from schemas.codes_table import load_code_tables
 from schemas.contract import KINDS, load_contracts
 from schemas.personal import CLASSES
+from streams.audit_sql import PRIMARY
 from streams.plan import load_plans
 
 HUB = Path(__file__).parents[2] / "hub"
@@ -93,6 +100,12 @@ def _computed() -> set[str]:
     keys |= {f"value.online.{flag}" for flag in (0, 1)} | {f"value.level.{level}" for level in (2, 3, 4)}
     keys |= {f"catalogue.form.{form}" for form in FORMATS} | {f"catalogue.kind.{kind}" for kind in KINDS}
     keys |= {f"catalogue.{part}.{pii}" for part in ("short", "personal") for pii in CLASSES}
+    keys |= {f"connector.kind.{kind}" for kind in source_kinds()} | {f"connector.group.{name}" for name, _ in GROUPS}
+    keys |= {f"connector.act.{act}" for act in EDITOR_ACTS + OPERATIONS}
+    keys |= {f"connector.done.{act}" for act in (*ACTS.values(), "applied", "approved", "restarted", "removed")}
+    keys |= {"connector.done.position_set"} | {f"connector.target.{state}" for state in TARGET_STATES}
+    keys |= {f"connector.personal.{kind}" for kind in PERSONAL_KINDS}
+    keys |= {f"department.kind.{kind}" for kind in PRIMARY if kind != "quarantined"}
     own = {"code", "valid_from", "valid_to", "name_vi"}
     for plan in plans.values():
         if plan.kpis:

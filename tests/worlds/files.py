@@ -169,7 +169,7 @@ class FtpWorld(ServedWorld):
         )
 
 
-class StationWorld(SftpWorld):
+class StationWorld(FileWorld):
     """One reading per file, in folders by station."""
 
     kind = "station_txt"
@@ -192,6 +192,10 @@ class StationWorld(SftpWorld):
             folder.mkdir(exist_ok=True)
             line = f"PM2,5\t{number},5\tug/m3\t{_stamp(number)}\t00\r\n"
             self.write(folder / f"{_station(number)}_{_stamp(number)}.txt", line.encode())
+
+
+class StationSftpWorld(StationWorld, SftpWorld):
+    """The same, served by SFTP."""
 
 
 def _station(number: int) -> str:
@@ -224,10 +228,16 @@ def sftp_world(request: pytest.FixtureRequest, folder: Path) -> Iterator[World]:
 
 @contextlib.contextmanager
 def station_world(request: pytest.FixtureRequest, folder: Path) -> Iterator[World]:
+    (folder / "share").mkdir()
+    yield StationWorld(folder, folder / "share")
+
+
+@contextlib.contextmanager
+def station_sftp_world(request: pytest.FixtureRequest, folder: Path) -> Iterator[World]:
     server: SftpServer = request.getfixturevalue("sftp_server")
     (folder / "home").mkdir()
     with gate(server.port) as opened:
-        yield StationWorld(folder, folder / "home", opened, server)
+        yield StationSftpWorld(folder, folder / "home", opened, server)
 
 
 @contextlib.contextmanager

@@ -140,4 +140,9 @@ def mqtt_world(request: pytest.FixtureRequest, folder: Path) -> Iterator[World]:
 
 @contextlib.contextmanager
 def kafka_world(request: pytest.FixtureRequest, folder: Path) -> Iterator[World]:
+    yield KafkaWorld(folder, request.getfixturevalue("gated_kafka"))
+
+
+@contextlib.contextmanager
+def second_kafka_world(request: pytest.FixtureRequest, folder: Path) -> Iterator[World]:
     yield KafkaWorld(folder, request.getfixturevalue("second_cluster"))
