@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import io
+import json
 import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 import pytest_asyncio
+from aiokafka import AIOKafkaConsumer
 from fastapi.routing import APIRoute
 from python_calamine import CalamineWorkbook
 
@@ -234,6 +236,46 @@ async def test_a_departments_page_shows_its_own_and_nothing_of_another(world: De
         page = (await client.get("/department", headers=PAGE)).text
         assert "key14" in page and "key20" in page and "Control totals" in page
         assert "key20" not in (await client.get("/department?org=H53.14", headers=PAGE)).text
+
+
+async def test_refused_records_are_published_again_by_the_mapping_of_today(world: DeskWorld, kafka: str) -> None:
+    text = UPLOADED.replace("ORG", "H53.14").replace("FORM", "csv").replace("id: visits", "id: again")
+    payloads = {
+        "fits": {"ma": "r-1", "luc": "20/09/2022", "linh_vuc": "Đất đai", "_revision": 5},
+        "still-wrong": {"ma": "r-2", "luc": "31/02/2022", "linh_vuc": "Y tế", "_revision": 5},
+        "masked": {"ma": "r-3", "luc": "20/09/2022", "linh_vuc": "•••", "_revision": 5},
+    }
+    for number, (name, payload) in enumerate(payloads.items()):
+        world.api.queries.command(
+            f"INSERT INTO quarantine VALUES ('again:{name}', 'again', 'map', 'bad_date', 'Sai ngày', 'Bad date', 't',"
+            f" NULL, NULL, 'question', '2026-11-20 01:00:0{number}.000', '{json.dumps(payload, ensure_ascii=False)}')"
+        )
+    async with world.client() as client:
+        assert (await apply(client, text)).status_code == 200
+        answer = await client.post("/connectors/again/replay", data={"reason_code": "bad_date"}, headers=PAGE)
+        assert answer.status_code == 200, answer.text
+        assert re.findall(r"<dd>(\d+)</dd>", answer.text) == ["1", "1", "1"]
+        nothing = await client.post("/connectors/again/replay", data={"reason_code": "other"}, headers=PAGE)
+        assert re.findall(r"<dd>(\d+)</dd>", nothing.text) == ["0", "0", "0"]
+    published = await messages(kafka, CONTRACTS["question"].topic)
+    assert [key for key, _ in published] == [b"r-1"]
+    (marked,) = [json.loads(value) for key, value in await messages(kafka, "ioc.quarantine") if key == b"again:fits"]
+    assert marked["stage"] == "replayed" and marked["reason"].startswith("Đã phát lại bởi admin:")
+
+
+async def messages(bootstrap: str, topic: str) -> list[tuple[bytes, bytes]]:
+    """All that a topic holds."""
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest", group_id=None)
+    await consumer.start()
+    try:
+        left = sum((await consumer.end_offsets(consumer.assignment())).values())
+        found = []
+        while len(found) < left:
+            message = await consumer.getone()
+            found.append((message.key, message.value))
+        return found
+    finally:
+        await consumer.stop()
 
 
 ROUTES = [
