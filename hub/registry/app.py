@@ -47,8 +47,8 @@ BY_FORM = frozenset({"register", "lookup"})
 RETRY_S = 0.5
 """Pause between attempts to open the log."""
 GARBAGE_THRESHOLDS = (50_000, 50, 100)
-"""Of Python's collector, for the whole process. What the log makes stays, and looking for cycles in it again and again
-took a third of the time of a start over 100,000 versions, and of a refusal that lists ten thousand fields."""
+"""Of Python's collector, for the whole process. What the log makes stays; looking for cycles in it again and again took
+half of the time of a refusal that lists ten thousand fields."""
 
 NOT_MODIFIED = 304
 CHALLENGE = ((b"www-authenticate", b'Bearer realm="ioc", Basic realm="ioc"'),)

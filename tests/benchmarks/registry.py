@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import httpx2
@@ -32,6 +33,9 @@ from tests.conftest import ROOT, free_port
 SUBJECTS, VERSIONS = 10_000, 10
 READS = 120_000
 REGISTRATIONS = 4_000
+PARTS = 20
+CLOCK_TICK_S = 0.01
+"""Of the processor times that the system tells."""
 CONNECTIONS = 16
 REFUSALS = 40
 
@@ -151,12 +155,20 @@ def _cpu_s(process: psutil.Process) -> float:
 
 
 def _rated(url: str, process: psutil.Process, requests: Sequence[bytes]) -> dict[str, float]:
-    before, begun = _cpu_s(process), time.perf_counter()
-    delays = asyncio.run(_all(url, requests))
-    seconds, cpu_s = time.perf_counter() - begun, _cpu_s(process) - before
+    """Median over the parts, and the best part: on a shared machine that is the one least disturbed."""
+    size = len(requests) // PARTS
+    rates: list[tuple[float, float]] = []
+    delays: list[float] = []
+    for first in range(0, size * PARTS, size):
+        before, begun = _cpu_s(process), time.perf_counter()
+        delays += asyncio.run(_all(url, requests[first : first + size]))
+        rates.append((size / (time.perf_counter() - begun), size / max(_cpu_s(process) - before, CLOCK_TICK_S)))
+    per_s, per_core = ([rate[place] for rate in rates] for place in (0, 1))
     return {
-        "per_s": round(len(requests) / seconds),
-        "per_core": round(len(requests) / cpu_s),
+        "per_s": round(median(per_s)),
+        "per_s_most": round(max(per_s)),
+        "per_core": round(median(per_core)),
+        "per_core_most": round(max(per_core)),
         "p50_ms": round(1000 * sorted(delays)[len(delays) // 2], 2),
         "p99_ms": round(1000 * sorted(delays)[len(delays) * 99 // 100], 2),
     }
