@@ -200,7 +200,7 @@ class WebhookIngest:
     def _examine(self, endpoint: Endpoint, records: list[Any]) -> None:
         """Of a connector that never published: nobody could read its source before."""
         try:
-            refuse_untagged(endpoint.manifest, records)
+            refuse_untagged(endpoint.manifest, records, read_only=True)
         except UntaggedPersonalDataError as error:
             endpoint.tally.failed(error, "source", retry=True)
             raise RequestRefusedError(ProblemType.UNTAGGED, error.text) from error

@@ -144,12 +144,16 @@ def untagged_among(found: Sequence[Finding], manifest: Manifest) -> list[Finding
     return untagged(found, [*manifest.pii, *pseudonymised], manifest.not_personal)
 
 
-def refuse_untagged(manifest: Manifest, records: Sequence[Any]) -> None:
+def refuse_untagged(manifest: Manifest, records: Sequence[Any], *, read_only: bool = False) -> None:
     """For the first records of a connector, which may have been out of reach when it was applied.
 
-    Raises UntaggedPersonalDataError; looks at EXAMINED_RECORDS of them, about 20 ms.
+    `read_only`: only of what the mapping reads, for senders that push: what else they send goes nowhere, and they
+    would have to send all of it again. Raises UntaggedPersonalDataError; looks at EXAMINED_RECORDS, about 20 ms.
     """
     found = untagged_among(find_personal(records[:EXAMINED_RECORDS]), manifest)
+    if read_only:
+        read = [path for rule in manifest.mapping.values() for path in paths_of(rule)]
+        found = [finding for finding in found if any(is_within(finding.path, path) for path in read)]
     if found:
         raise UntaggedPersonalDataError([_untagged(finding) for finding in found])
 

@@ -21,7 +21,7 @@ from tests.connect_world import CONTRACTS, ConnectWorld, connect_world, manifest
 from tests.portal_server import portal_server, record, serve
 
 HEALTHY = ("well-1", "well-2", "well-3")
-SAMPLES, ROUNDS = 200, 3
+SAMPLES, ROUNDS = 100, 3
 SHARE, NOISE_S = 1.2, 0.015
 """At most a fifth slower; differences below a timer's tick of a busy machine say nothing."""
 

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from connectors.manifest import load_manifests
 from connectors.personal_data import find_personal, untagged
+from connectors.trial import UntaggedPersonalDataError, refuse_untagged
 
 PERSONAL = [
     ("nguoi", "Nguyễn Thị Bưởi", "name"),
@@ -77,3 +79,12 @@ def test_what_is_tagged_above_or_cleared_is_not_untagged() -> None:
     assert len(findings) == 3
     assert [finding.path for finding in untagged(findings, ["nguoi"], ["duong"])] == []
     assert [finding.path for finding in untagged(findings, ["nguoi.hoTen"], [])] == ["duong", "nguoi.sdt"]
+
+
+def test_of_what_is_pushed_only_what_the_mapping_reads_is_refused() -> None:
+    manifest = load_manifests()["feedback-1022"]
+    refuse_untagged(manifest, [{"ghi_chu": "Trần Văn Sáu"}], read_only=True)
+    with pytest.raises(UntaggedPersonalDataError, match="ghi_chu"):
+        refuse_untagged(manifest, [{"ghi_chu": "Trần Văn Sáu"}])
+    with pytest.raises(UntaggedPersonalDataError, match="don_vi"):
+        refuse_untagged(manifest, [{"don_vi": "Trần Văn Sáu"}], read_only=True)
