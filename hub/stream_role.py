@@ -20,6 +20,7 @@ from hub.wiring import registry_client, warehouse_client
 from streams.app import StreamSettings, StreamWorker
 from streams.broken_views import show_broken
 from streams.errors import WarehouseError, WarehouseUnavailableError
+from streams.last_exit import end_process_after
 from streams.topic_ids import topic_ids
 from streams.warehouse.client import Warehouse
 from streams.warehouse.evolution import evolve
@@ -157,6 +158,7 @@ class StreamRole:
             quarantine,
             topic_ids(self._settings.bootstrap),
         )
+        end_process_after(self._worker.partitions.failed)
         self._waits_for = None
         try:
             await self._worker.run(stopping)

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from hub.broker import Broker, wait_for_port
 from tests.department_servers import (
@@ -31,6 +32,10 @@ from tests.sftp_server import SftpServer, sftp_server_thread
 from tests.stack import ROOT, RunningStack, free_port, start_stack
 
 __all__ = ["ROOT", "free_port"]
+
+settings.register_profile("hub", deadline=None)
+settings.load_profile("hub")
+"""How long an example takes says nothing on a busy machine."""
 
 CONTAINERS = os.environ.get("IOC_TEST_CONTAINERS") == "1"
 KAFKA_IMAGE = "apache/kafka:4.1.0"
@@ -68,7 +73,7 @@ def kafka_process(data: Path) -> Iterator[str]:
         GATED[f"127.0.0.1:{broker.port}"] = SecondCluster(f"127.0.0.1:{opened.port}", opened)
         process = subprocess.Popen(broker.command(), stdout=log, stderr=subprocess.STDOUT)
         try:
-            assert wait_for_port(broker.port, 60, process), (data / "out.log").read_text()[-2000:]
+            assert wait_for_port(broker.port, 150, process), (data / "out.log").read_text()[-2000:]
             yield f"127.0.0.1:{broker.port}"
         finally:
             process.terminate()
@@ -100,7 +105,7 @@ def warehouse_process(state: Path) -> Iterator[str]:
             [sys.executable, "-m", "hub.cli", "warehouse"], env=environment, stdout=log, stderr=subprocess.STDOUT
         )
         try:
-            assert wait_for_port(port, 60, process), (state / "out.log").read_text()[-2000:]
+            assert wait_for_port(port, 150, process), (state / "out.log").read_text()[-2000:]
             password = (state / "secrets" / "warehouse-writer.key").read_text().strip()
             yield f"http://ioc:{password}@127.0.0.1:{port}/default"
         finally:

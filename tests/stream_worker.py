@@ -33,6 +33,7 @@ from schemas.contract import Contract, load_contracts
 from schemas.errors import UnknownSchemaError
 from schemas.wire import frame
 from streams.app import StreamSettings, StreamWorker
+from streams.last_exit import end_process_after
 from streams.plan import EntityPlan, plan_entity
 from streams.quarantine import TOPIC as QUARANTINE_TOPIC
 from streams.schema_wait import LIMIT
@@ -164,6 +165,7 @@ async def work(
         quarantine,
         topic_ids(bootstrap),
     )
+    end_process_after(worker.partitions.failed)
     try:
         await worker.run(stop)
     finally:

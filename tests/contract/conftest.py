@@ -21,7 +21,7 @@ from hub.registry.log import KafkaLog
 from hub.registry.owners import Owners
 from tests.conftest import free_port
 
-SESSION_TIMEOUT_S = 3.0
+SESSION_TIMEOUT_S = 6.0
 """A registry of a test that is not told goodbye keeps the next one waiting no longer."""
 
 

@@ -24,7 +24,7 @@ CREDENTIALS = {"client_id": "ioc", "client_secret": "s3cret"}
 ENVIRONMENT = {"IOC_SECRET_PORTAL_CLIENT_ID": "ioc", "IOC_SECRET_PORTAL_CLIENT_SECRET": "s3cret"}
 FEED = "/api/v1/ho-so/thay-doi"
 BEGINNING = "2022-01-01T00:00:00+07:00"
-DEADLINE_S = 30
+DEADLINE_S = 120
 
 
 class Portal:
@@ -35,7 +35,7 @@ class Portal:
         command = [sys.executable, "-m", "deploy.demo.portal", "--port", str(port), "--state", str(state)]
         command += ["--seed", "3", "--scale", "0.01", *arguments]
         self.process = subprocess.Popen(command, cwd=ROOT, env=os.environ | ENVIRONMENT, stdout=subprocess.DEVNULL)
-        self.client = httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=10)
+        self.client = httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=60)
         self._await_health()
 
     def _await_health(self) -> None:
