@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
 
-import numpy as np
-import numpy.typing as npt
-
-WORTH = 32
-"""Keys from which on hashing them at once is quicker."""
 _M = 0x5BD1E995
 _MASK = 0xFFFFFFFF
 _WORDS = tuple(struct.Struct(f"<{count}I") for count in range(65))
@@ -34,41 +28,3 @@ def murmur2(key: bytes) -> int:
 def partition_of(key: bytes, partitions: int) -> int:
     """The partition of a key among `partitions`."""
     return (murmur2(key) & 0x7FFFFFFF) % partitions
-
-
-def partitions_of(keys: Sequence[bytes], partitions: int) -> list[int]:
-    """`partition_of` for many keys: those of one length are hashed at once."""
-    if len(keys) < WORTH:
-        return [partition_of(key, partitions) for key in keys]
-    places: dict[int, list[int]] = {}
-    for place, key in enumerate(keys):
-        places.setdefault(len(key), []).append(place)
-    found = np.empty(len(keys), dtype=np.int64)
-    for length, group in places.items():
-        if len(group) < WORTH or length == 0:
-            found[group] = [partition_of(keys[place], partitions) for place in group]
-        else:
-            hashed = _murmur2_of_many(b"".join([keys[place] for place in group]), length)
-            found[group] = (hashed & np.uint32(0x7FFFFFFF)).astype(np.int64) % partitions
-    made: list[int] = found.tolist()
-    return made
-
-
-def _murmur2_of_many(joined: bytes, length: int) -> npt.NDArray[np.uint32]:
-    """The hashes of keys of one length that stand one after the other; 32-bit arithmetic wraps around."""
-    octets = np.frombuffer(joined, dtype=np.uint8).reshape(-1, length)
-    whole = length & ~3
-    m = np.uint32(_M)
-    h = np.full(len(octets), 0x9747B28C ^ length, dtype=np.uint32)
-    if whole:
-        words = np.ascontiguousarray(octets[:, :whole]).view("<u4")
-        for column in range(words.shape[1]):
-            k = words[:, column] * m
-            h = (h * m) ^ ((k ^ (k >> np.uint32(24))) * m)
-    if length > whole:
-        rest = np.zeros(len(octets), dtype=np.uint32)
-        for place in range(whole, length):
-            rest |= octets[:, place].astype(np.uint32) << np.uint32(8 * (place - whole))
-        h = (h ^ rest) * m
-    h = (h ^ (h >> np.uint32(13))) * m
-    return h ^ (h >> np.uint32(15))

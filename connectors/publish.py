@@ -27,7 +27,8 @@ from aiokafka.errors import (
 
 from connectors.errors import PublishError, PublishRefusedError, Text
 from connectors.holds import Holds
-from connectors.partition import partition_of, partitions_of
+from connectors.partition import partition_of
+from connectors.partition_batch import partitions_of
 
 BATCH_BYTES = 524_288
 """Largest batch of one partition in one request: half of what a broker takes by default."""

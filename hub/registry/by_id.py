@@ -14,7 +14,7 @@ from starlette.types import Scope
 
 from hub.registry.exchange import answer_type
 from hub.registry.reading import content
-from hub.registry.replica import Reply, tagged
+from hub.registry.replica import Reply, known_by, tag_of, unchanged, with_tag
 from hub.registry.store import Store
 
 PATH = "/schemas/ids/"
@@ -38,4 +38,9 @@ class ShortWay:
         kind = answer_type(headers.get(b"accept", b""))
         if held is None or kind is None:
             return None
-        return tagged(Reply(200, orjson.dumps(content(held)), kind), headers)
+        if held.tag is not None and known_by(held.tag, headers):
+            return unchanged(held.tag)
+        body = orjson.dumps(content(held))
+        if held.tag is None:
+            held.tag = tag_of(body)
+        return with_tag(Reply(200, body, kind), held.tag, headers)

@@ -52,14 +52,33 @@ class Reply:
     extra: tuple[tuple[bytes, bytes], ...] = ()
 
 
+def tag_of(body: bytes) -> bytes:
+    """The ETag of a body."""
+    return b'"' + hashlib.blake2b(body, digest_size=TAG_BYTES).hexdigest().encode() + b'"'
+
+
+def known_by(tag: bytes, headers: Mapping[bytes, bytes]) -> bool:
+    """Whether the client has the body with this ETag."""
+    known = headers.get(b"if-none-match")
+    return known is not None and (known.strip() == b"*" or tag in known)
+
+
+def unchanged(tag: bytes) -> Reply:
+    """304: the client has this body already."""
+    return Reply(304, b"", extra=((b"etag", tag),))
+
+
+def with_tag(reply: Reply, tag: bytes, headers: Mapping[bytes, bytes]) -> Reply:
+    """The reply with the ETag of its body, or 304."""
+    if known_by(tag, headers):
+        return unchanged(tag)
+    return Reply(reply.status, reply.body, reply.kind, ((b"etag", tag),))
+
+
 def tagged(reply: Reply, headers: Mapping[bytes, bytes]) -> Reply:
     """The reply to a read with its ETag, which changes with the body; 304 if the client has this body already."""
     body = reply.body if isinstance(reply.body, bytes) else orjson.dumps(reply.body)
-    tag = b'"' + hashlib.blake2b(body, digest_size=TAG_BYTES).hexdigest().encode() + b'"'
-    known = headers.get(b"if-none-match")
-    if known is not None and (known.strip() == b"*" or tag in known):
-        return Reply(304, b"", extra=((b"etag", tag),))
-    return Reply(reply.status, body, reply.kind, ((b"etag", tag),))
+    return with_tag(Reply(reply.status, body, reply.kind, reply.extra), tag_of(body), headers)
 
 
 class Replica:

@@ -50,6 +50,8 @@ class Schema:
     kind: str = AVRO
     uses: set[tuple[str, int]] = field(default_factory=set)
     known_form: bytes | None = None
+    tag: bytes | None = None
+    """The ETag under which it is answered, once it was: what an id stands for never changes."""
 
     @property
     def form(self) -> bytes:

@@ -14,7 +14,8 @@ from connectors.errors import ManifestError
 from connectors.manifest import Manifest, load_manifest
 from connectors.mapping import Mapper, compile_mapping
 from connectors.packing import Packer
-from connectors.partition import partition_of, partitions_of
+from connectors.partition import partition_of
+from connectors.partition_batch import partitions_of
 from connectors.paths import value_at
 from connectors.personal import paths_of
 from connectors.pseudonym import Pseudonymiser
