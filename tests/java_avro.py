@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,15 @@ def class_path() -> str:
     sources = (SOURCES / "pom.xml", *programmes)
     stamp = hashlib.sha256(b"".join(file.read_bytes() for file in sources)).hexdigest()
     mark = PLACE / ".sources.sha256"
+    PLACE.parent.mkdir(exist_ok=True)
+    with PLACE.with_suffix(".lock").open("w") as lock:
+        # Workers of one test run come here at the same time.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _make(programmes, mark, stamp)
+    return f"{PLACE}{os.pathsep}{PLACE / 'libs'}/*"
+
+
+def _make(programmes: Sequence[Path], mark: Path, stamp: str) -> None:
     if not (mark.exists() and mark.read_text(encoding="utf-8") == stamp):
         shutil.rmtree(PLACE, ignore_errors=True)
         PLACE.mkdir(parents=True)
@@ -32,7 +42,6 @@ def class_path() -> str:
         _run(*maven, MAVEN_PLUGIN, f"-DoutputDirectory={PLACE / 'libs'}", "-DincludeScope=runtime")
         _run("javac", "-d", str(PLACE), "-cp", f"{PLACE / 'libs'}/*", *map(str, programmes))
         mark.write_text(stamp, encoding="utf-8")
-    return f"{PLACE}{os.pathsep}{PLACE / 'libs'}/*"
 
 
 def _run(*command: str) -> None:
