@@ -145,7 +145,7 @@ def _api(warehouse_url: str, state: str) -> Any:
     names = {"vi": "Cổng dịch vụ công", "en": "Public-service portal"}
     feeds = (
         Feed("feedback-1022", "webhook", "Sở TT&TT", "", "feedback", "1022", "H53.20"),
-        Feed("portal", "rest", "VP UBND", "", "dossier", "portal", "H53.01", timedelta(minutes=5), names),
+        Feed("portal", "rest", "VP UBND", "", "dossier", "portal", "H53.01", timedelta(minutes=5), name=names),
     )
     reader = Reader(Warehouse(warehouse_url, 5), utc_now)
     around = Surroundings(feeds, statuses, dict, utc_now, "Asia/Ho_Chi_Minh")
