@@ -30,17 +30,36 @@ class SchemaTexts:
         self._lock = threading.Lock()
         self._texts: dict[int, str] = {}
         self._unknown_until: dict[int, float] = {}
+        self._turns: dict[int, threading.Lock] = {}
+        """Of the ids that are being asked for: one caller asks, the others wait for its answer."""
         self._away: RegistryError | None = None
         self._away_until = 0.0
         self._trying = False
 
     def text(self, schema_id: int) -> str:
         """The schema's text. Blocks only while the registry is being asked; raises what `fetch` raises."""
-        text = self._texts.get(schema_id)
+        text = self._known(schema_id)
         if text is not None:
             return text
-        if self._unknown_until.get(schema_id, 0.0) > self._monotonic():
+        with self._lock:
+            turn = self._turns.setdefault(schema_id, threading.Lock())
+        try:
+            with turn:
+                # Whoever asked meanwhile has asked for all.
+                text = self._known(schema_id)
+                return self._ask(schema_id) if text is None else text
+        finally:
+            with self._lock:
+                self._turns.pop(schema_id, None)
+
+    def _known(self, schema_id: int) -> str | None:
+        """The text if it is remembered; raises UnknownSchemaError if it is remembered that there is none."""
+        text = self._texts.get(schema_id)
+        if text is None and self._unknown_until.get(schema_id, 0.0) > self._monotonic():
             raise UnknownSchemaError(f"no schema has the id {schema_id} in the registry")
+        return text
+
+    def _ask(self, schema_id: int) -> str:
         self._begin()
         try:
             text = self._fetch(schema_id)
