@@ -109,7 +109,7 @@ class Bench:
         rows = self.warehouse.rows(f"SELECT count() FROM {self.contract.changes_table} WHERE kind != 'retracted'")
         return int(rows[0][0])
 
-    def wait(self, holds: Callable[[], bool], within_s: float = 60) -> None:
+    def wait(self, holds: Callable[[], bool], within_s: float = 150) -> None:
         deadline = time.monotonic() + within_s
         while not holds():
             assert time.monotonic() < deadline, f"not within {within_s} s\n{self.log()[-3000:]}"

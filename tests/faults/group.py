@@ -44,7 +44,7 @@ class Worker:
         """Log lines of this event."""
         return [line for line in self.log().splitlines() if name in line.split()]
 
-    def wait_until_it_works(self, within_s: float = 60.0) -> float:
+    def wait_until_it_works(self, within_s: float = 180.0) -> float:
         """Until it has taken a partition over; the seconds it took."""
         began = time.monotonic()
         while not self.events("partition_taken_over"):
@@ -82,7 +82,7 @@ class Group:
         self.workers.append(worker)
         return worker
 
-    def wait_for_rows(self, count: int, within_s: float = 60.0) -> float:
+    def wait_for_rows(self, count: int, within_s: float = 180.0) -> float:
         """Until so many records have their row; the seconds it took."""
         began = time.monotonic()
         while rows_written(self.table) < count:
@@ -93,7 +93,7 @@ class Group:
             time.sleep(0.05)
         return time.monotonic() - began
 
-    def wait_for_more(self, count: int, within_s: float = 60.0) -> float:
+    def wait_for_more(self, count: int, within_s: float = 180.0) -> float:
         return self.wait_for_rows(rows_written(self.table) + count, within_s)
 
 
@@ -211,7 +211,7 @@ def measured(table: Bench) -> dict[str, int]:
     }
 
 
-def assert_exact(running: Group, events: Sequence[dict[str, Any]], within_s: float = 60.0) -> None:
+def assert_exact(running: Group, events: Sequence[dict[str, Any]], within_s: float = 180.0) -> None:
     """Every record once, each batch whole, and the figures of the events' last states."""
     table = running.table
     records = log_end(table)

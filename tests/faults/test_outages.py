@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 
 import httpx2
 import orjson
+import pytest
 
 from connectors.ingest import ACKNOWLEDGE_S
 from deploy.demo.delivery import JSON, sign
@@ -15,6 +17,8 @@ from hub.kpi.reader import QUERY_TIMEOUT_S
 from tests import books
 from tests.books import Books
 from tests.faults import units
+from tests.faults.test_processes_killed import kill_in_rounds
+from tests.stack import start_stack
 
 OUTAGE_S = 10.0
 ANSWER_S = QUERY_TIMEOUT_S + 3.0
@@ -23,6 +27,22 @@ REFUSED_S = ACKNOWLEDGE_S + 5.0
 """Longest that a sender waits to hear that the broker is away, on a busy machine."""
 NOTICED_S = 25.0
 BACK_S = 60.0
+
+
+SCALE = 0.01
+LIVE_RATE = 10
+"""Live events per second of each system: there is always a batch on its way."""
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
+    """A stack with a small history, loaded, and live events all the time; it ends with these tests, for it is dear."""
+    with (
+        start_stack(tmp_path_factory.mktemp("busy"), SCALE, LIVE_RATE) as stack,
+        books.opened(stack) as opened,
+    ):
+        stack.wait_until_loaded()
+        yield opened
 
 
 def failing(opened: Books) -> list[str] | None:
@@ -91,6 +111,11 @@ async def test_a_broker_that_stands_still_refuses_pushes_until_it_is_back(busy: 
         assert busy.api.get("/v1/kpis/dossier.received", timeout=ANSWER_S).status_code == 200
     units.until(lambda: push(busy, body).status_code == 202, "pushes accepted again", BACK_S)
     await mends_itself(busy, pids)
+
+
+async def test_a_worker_a_connector_and_the_warehouse_killed_under_load_lose_nothing(busy: Books) -> None:
+    await kill_in_rounds(busy, (("warehouse",), ("stream", "connect")))
+    units.resume_emitting(busy.stack)
 
 
 def push(opened: Books, body: bytes) -> httpx2.Response:

@@ -50,11 +50,6 @@ async def kill_in_rounds(opened: Books, rounds: Sequence[Sequence[str]]) -> None
     assert died == {unit: sum(unit in together for together in rounds) for unit in before}
 
 
-async def test_a_worker_a_connector_and_the_warehouse_killed_under_load_lose_nothing(busy: Books) -> None:
-    await kill_in_rounds(busy, (("warehouse",), ("stream", "connect")))
-    units.resume_emitting(busy.stack)
-
-
 @pytest.mark.long
 @pytest.mark.timeout(900)
 async def test_killed_processes_lose_nothing_and_count_nothing_twice(loading: Books) -> None:
