@@ -50,8 +50,6 @@ def _server(listener: Listener) -> _Server:
             timeout_graceful_shutdown=GRACE_S,
             timeout_keep_alive=KEEP_ALIVE_S,
             server_header=False,
-            # Nobody stands before the hub whose word about the client's address would be taken.
-            proxy_headers=False,
             # Pages listen to event streams.
             ws="none",
             ssl_certfile=listener.certificate,

@@ -17,7 +17,6 @@ from hub.kpi.reader import QUERY_TIMEOUT_S
 from tests import books
 from tests.books import Books
 from tests.faults import units
-from tests.faults.test_processes_killed import kill_in_rounds
 from tests.stack import start_stack
 
 OUTAGE_S = 10.0
@@ -71,9 +70,7 @@ async def mends_itself(opened: Books, pids: dict[str, int]) -> None:
     """Green again with the processes there were, tiles fresh, books equal."""
     units.until(lambda: failing(opened) == [], "/readyz green", BACK_S)
     units.until(lambda: tiles(opened) == (10, 0), "tiles fresh", BACK_S)
-    units.pause_emitting(opened.stack)
-    books.wait_until_settled(opened)
-    await books.check_all(opened)
+    await units.settle_and_check(opened)
     assert pids_of(opened) == pids
     units.resume_emitting(opened.stack)
 
@@ -114,7 +111,7 @@ async def test_a_broker_that_stands_still_refuses_pushes_until_it_is_back(busy: 
 
 
 async def test_a_worker_a_connector_and_the_warehouse_killed_under_load_lose_nothing(busy: Books) -> None:
-    await kill_in_rounds(busy, (("warehouse",), ("stream", "connect")))
+    await units.kill_in_rounds(busy, (("warehouse",), ("stream", "connect")))
     units.resume_emitting(busy.stack)
 
 

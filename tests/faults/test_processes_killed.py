@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import pytest
 
@@ -30,30 +30,10 @@ def loading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
         yield opened
 
 
-async def settle_and_check(opened: Books) -> None:
-    units.pause_emitting(opened.stack)
-    books.wait_until_settled(opened)
-    await books.check_all(opened)
-
-
-def deaths(opened: Books) -> dict[str, int]:
-    return {unit: state["deaths"] for unit, state in units.snapshot(opened.stack).items()}
-
-
-async def kill_in_rounds(opened: Books, rounds: Sequence[Sequence[str]]) -> None:
-    before = deaths(opened)
-    for together in rounds:
-        units.kill(opened.stack, *together)
-        units.wait_for_more(opened, 1)
-    await settle_and_check(opened)
-    died = {unit: count - before[unit] for unit, count in deaths(opened).items()}
-    assert died == {unit: sum(unit in together for together in rounds) for unit in before}
-
-
 @pytest.mark.long
 @pytest.mark.timeout(900)
 async def test_killed_processes_lose_nothing_and_count_nothing_twice(loading: Books) -> None:
-    await kill_in_rounds(loading, ROUNDS)
+    await units.kill_in_rounds(loading, ROUNDS)
 
 
 @pytest.mark.long
@@ -64,7 +44,7 @@ async def test_a_stack_stopped_and_started_again_goes_on_where_it_was(loading: B
     ioc(loading.stack.environment, "down")
     ioc(loading.stack.environment, "up", "--wait", "--timeout", "120", timeout_s=180)
     units.wait_for_more(loading, 50)
-    await settle_and_check(loading)
+    await units.settle_and_check(loading)
 
 
 @pytest.mark.long
@@ -81,7 +61,7 @@ async def test_a_stream_worker_killed_twenty_times_under_threefold_shuffled_load
         for _ in range(20):
             units.wait_for_more(opened, chance.randrange(1, 60))
             units.kill(stack, "stream")
-        await settle_and_check(opened)
+        await units.settle_and_check(opened)
         sent_again = opened.warehouse.rows(
             f"SELECT count(), uniqExact(event_id) FROM feedback_changes WHERE {books.PRIMARY}"
         )[0]

@@ -6,11 +6,12 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from streams.errors import WarehouseError
+from tests import books
 from tests.books import Books, in_warehouse
 from tests.stack import RunningStack
 
@@ -101,3 +102,23 @@ def wait_for_more(books: Books, count: int) -> None:
     until(lambda: rows_written(books) > 0, "the warehouse answers")
     begun = rows_written(books)
     until(lambda: rows_written(books) >= begun + count, f"{count} more records written than {begun}")
+
+
+async def settle_and_check(opened: Books) -> None:
+    pause_emitting(opened.stack)
+    books.wait_until_settled(opened)
+    await books.check_all(opened)
+
+
+def deaths(opened: Books) -> dict[str, int]:
+    return {unit: state["deaths"] for unit, state in snapshot(opened.stack).items()}
+
+
+async def kill_in_rounds(opened: Books, rounds: Sequence[Sequence[str]]) -> None:
+    before = deaths(opened)
+    for together in rounds:
+        kill(opened.stack, *together)
+        wait_for_more(opened, 1)
+    await settle_and_check(opened)
+    died = {unit: count - before[unit] for unit, count in deaths(opened).items()}
+    assert died == {unit: sum(unit in together for together in rounds) for unit in before}
