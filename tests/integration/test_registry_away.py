@@ -27,6 +27,8 @@ from hub.config import RegistrySettings, Settings
 from hub.topics import ensure_topics
 from hub.wiring import registry_client
 from schemas.contract import load_contracts
+from schemas.errors import RegistryUnavailableError
+from schemas.registry_client import RegistryClient
 from schemas.schema_texts import UNKNOWN_TTL_S
 from schemas.wire import HEADER_BYTES, frame
 from tests.contract.conftest import wait_ready
@@ -37,6 +39,7 @@ from tests.stack import ROOT, free_port
 from tests.stream_worker import Bench, bench, value_of
 
 PARTITIONS = 4
+ELECTED_S = 60.0
 LONG_S, SHORT_S = 600.0, 3.0
 """How long a batch may wait for a schema: longer than the test, and shorter."""
 
@@ -122,6 +125,16 @@ def numbers_of(partition: int) -> Iterator[int]:
             yield number
 
 
+def registered(client: RegistryClient, subject: str, schema_text: str) -> int:
+    """The id. The registry of the test before was killed: until its session ends no other is elected to write."""
+    deadline = time.monotonic() + ELECTED_S
+    while True:
+        try:
+            return client.register(subject, schema_text)
+        except RegistryUnavailableError:
+            assert time.monotonic() < deadline, f"no registry was elected within {ELECTED_S:.0f} s"
+
+
 @pytest.fixture
 def scene(kafka: str, warehouse: str, tmp_path: Path) -> Iterator[Scene]:
     port = free_port()
@@ -138,8 +151,8 @@ def scene(kafka: str, warehouse: str, tmp_path: Path) -> Iterator[Scene]:
         wait_ready(settings.registry_url)
         try:
             with registry_client(settings) as client:
-                new = client.register(table.contract.subject, table.contract.schema_text)
-                old = client.register(f"{table.name}-older-value", json.dumps(older()))
+                new = registered(client, table.contract.subject, table.contract.schema_text)
+                old = registered(client, f"{table.name}-older-value", json.dumps(older()))
             numbers = {number: numbers_of(number) for number in range(PARTITIONS)}
             yield Scene(table, registry, settings, (new, old), numbers)
         finally:
