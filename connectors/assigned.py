@@ -9,7 +9,8 @@ from connectors.configs import Declared, TargetState
 from connectors.errors import ConnectorError
 from connectors.runtime import Bench, ConnectorRunner, is_polled
 from connectors.seeds import ReadManifest
-from connectors.status import StatusWriter, Subject, Tally
+from connectors.status import Subject, Tally
+from connectors.status_writer import StatusWriter
 
 
 @dataclass(frozen=True, slots=True)

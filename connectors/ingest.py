@@ -32,7 +32,8 @@ from connectors.publish import Publisher
 from connectors.secrets import SecretResolver
 from connectors.signature import NonceStore, Signed, Verifier
 from connectors.sources import webhook
-from connectors.status import StatusWriter, Subject, Table, Tally
+from connectors.status import Subject, Tally
+from connectors.status_writer import StatusWriter, Table
 from connectors.trial import UntaggedPersonalDataError, refuse_untagged
 
 PATH = "/v1/ingest/{connector}"

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import dataclasses
 import traceback
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import orjson
 import structlog
@@ -21,28 +19,17 @@ from connectors.errors import ConnectorError, Text
 from connectors.manifest import Manifest
 
 STATUS_TOPIC = "ioc.connect.status"
-WRITE_INTERVAL_S = 1.0
-"""How often a changed status is written."""
-FINISH_S = 3.0
-HEARTBEAT_MS = 10_000
-"""How often an unchanged one is: readers take silence for a dead worker."""
-
 DAYS_KEPT = 62
 """Days of which the published records are told apart: for control totals against the topic and the warehouse."""
+
+STEADY_MS = 120_000
+"""A backlog's age falls by more from one delivery to the next."""
 
 State = Literal["running", "paused", "stopped", "failed", "waiting"]
 STATES: tuple[State, ...] = ("running", "paused", "stopped", "failed", "waiting")
 """`waiting`: for the IOC's approval; `failed`: somebody has to act."""
 
 log = structlog.get_logger("ioc.connectors")
-
-
-class Table(Protocol):
-    """A compacted topic as a table (see `connectors/compacted.py`)."""
-
-    def get(self, key: str) -> bytes | None: ...
-
-    async def put_all(self, records: Iterable[tuple[str, bytes | None]]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +84,14 @@ class ConnectorStatus:
     """The count of restarts asked for that this state has followed."""
     targeted_at: int = 0
     """The time (epoch ms) of the target that this state has followed."""
+    last_published: int | None = None
+    """The last delivery of which a record was published."""
+    last_refused: int | None = None
+    """The last delivery of which every record was refused."""
+    last_advance: int | None = None
+    """When `last_event_time` last rose."""
+    lag_steady_since: int | None = None
+    """Since when each delivery's newest change was as old as now, within `STEADY_MS`."""
 
     def to_json(self) -> bytes:
         return orjson.dumps(dataclasses.asdict(self))
@@ -126,6 +121,11 @@ class Tally:
         self.last_event_time: int | None = None
         self.last_ingest: int | None = None
         self.received = self.published = self.quarantined = self.errors = 0
+        self.last_published: int | None = None
+        self.last_refused: int | None = None
+        self.last_advance: int | None = None
+        self.lag_steady_since: int | None = None
+        self._steady_lag_ms: int | None = None
         self.last_error: LastError | None = None
         self.source_lag_s: float | None = None
         self.published_by_day: dict[str, int] = {}
@@ -144,6 +144,8 @@ class Tally:
         self.last_ingest, self.source_lag_s = before.last_ingest, before.source_lag_s
         self.received, self.published = before.received, before.published
         self.quarantined, self.errors, self.last_error = before.quarantined, before.errors, before.last_error
+        self.last_published, self.last_refused = before.last_published, before.last_refused
+        self.last_advance = before.last_advance
         if before.counted_since is not None:
             self.published_by_day, self.counted_since = dict(before.published_by_day), before.counted_since
 
@@ -166,10 +168,23 @@ class Tally:
             metrics.QUARANTINED.labels(self._label).inc(quarantined)
         if received:
             self.last_ingest = now
+        if published:
+            self.last_published = now
+        elif quarantined:
+            self.last_refused = now
         if newest_ms is not None:
+            self._aged(newest_ms, now)
             self.last_event_time = max(newest_ms, self.last_event_time or newest_ms)
             self.source_lag_s = max(0.0, (now - newest_ms) / 1000)
             metrics.SOURCE_LAG.labels(self._label).set(self.source_lag_s)
+
+    def _aged(self, newest_ms: int, now: int) -> None:
+        """Whether the data advance, and whether they stay as old as they were."""
+        if self.last_event_time is None or newest_ms > self.last_event_time:
+            self.last_advance = now
+        lag = now - newest_ms
+        if self._steady_lag_ms is None or abs(lag - self._steady_lag_ms) > STEADY_MS:
+            self._steady_lag_ms, self.lag_steady_since = lag, now
 
     def _count(self, day: str, published: int) -> None:
         self.published_by_day[day] = self.published_by_day.get(day, 0) + published
@@ -219,6 +234,10 @@ class Tally:
             version=self._subject.version,
             restarts=self.restarts,
             targeted_at=self.targeted_at,
+            last_published=self.last_published,
+            last_refused=self.last_refused,
+            last_advance=self.last_advance,
+            lag_steady_since=self.lag_steady_since,
         )
 
     def forget(self) -> None:
@@ -229,58 +248,6 @@ class Tally:
         for name in STATES:
             with contextlib.suppress(KeyError):
                 metrics.STATUS.remove(self._label, name)
-
-
-class StatusWriter:
-    """Writes the statuses of this process's connectors while `run` runs. `tallies`: those it has at the moment."""
-
-    def __init__(self, table: Table, tallies: Callable[[], Iterable[Tally]]) -> None:
-        self._table = table
-        self._tallies = tallies
-        self._written: dict[str, ConnectorStatus] = {}
-        self._due = asyncio.Event()
-
-    def resume(self, tally: Tally) -> None:
-        """Let a tally count on from the topic's value."""
-        value = self._table.get(tally.connector)
-        if value is not None:
-            with contextlib.suppress(ValueError, TypeError):
-                tally.resume(ConnectorStatus.from_json(value))
-        self._written.pop(tally.connector, None)
-
-    def hurry(self) -> None:
-        """A state has changed: write it now."""
-        self._due.set()
-
-    async def run(self) -> None:
-        """Write changes every second and heartbeats, until cancelled. A failed write is tried again next time."""
-        while True:
-            self._due.clear()
-            try:
-                await self.write()
-            except (OSError, RuntimeError, TimeoutError, ConnectorError) as error:
-                log.warning("status_not_written", reason=type(error).__name__)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._due.wait(), WRITE_INTERVAL_S)
-
-    async def finish(self) -> None:
-        """Write the last word before the process ends; gives up after FINISH_S."""
-        with contextlib.suppress(OSError, RuntimeError, TimeoutError, ConnectorError):
-            async with asyncio.timeout(FINISH_S):
-                await self.write()
-
-    async def write(self) -> None:
-        """Write what has changed or is due."""
-        at = now_ms()
-        due: dict[str, ConnectorStatus] = {}
-        for tally in self._tallies():
-            status = tally.snapshot(at)
-            before = self._written.get(tally.connector)
-            if before is None or at - before.at >= HEARTBEAT_MS or dataclasses.replace(before, at=at) != status:
-                due[tally.connector] = status
-        if due:
-            await self._table.put_all([(name, status.to_json()) for name, status in due.items()])
-            self._written.update(due)
 
 
 def internal_error(error: BaseException) -> ConnectorError:

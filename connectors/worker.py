@@ -30,7 +30,8 @@ from connectors.retry import RetryPolicy
 from connectors.runtime import Bench
 from connectors.seeds import ReadManifest, Seed, parse_manifest, plant
 from connectors.source import Surroundings
-from connectors.status import StatusWriter, Tally
+from connectors.status import Tally
+from connectors.status_writer import StatusWriter
 
 KAFKA_RETRY_S = 1.0
 """Rest between attempts to reach the broker at the start."""
@@ -108,10 +109,9 @@ class ConnectWorker:
         self.audit_topic = CompactedTopic(bootstrap, place.audit)
         self.trail = AuditTrail(self.audit_topic)
         self.positions = Positions(self.position_topic, f"{worker}/{random_secrets.token_hex(4)}")
-        publisher = Publisher(bootstrap, holds=Holds(self.status_topic, now_ms))
-        self._publisher = publisher
+        self._publisher = Publisher(bootstrap, holds=Holds(self.status_topic, now_ms))
         self.lease = Lease(place.session_s, monotonic_s)
-        bench = Bench(intakes, publisher, self.positions, around, self.lease, policy)
+        bench = Bench(intakes, self._publisher, self.positions, around, self.lease, policy)
         self._writer = StatusWriter(self.status_topic, self._told)
         self._assembly = Assembly(bench, worker, self._writer, read)
         group = Group(place.group, place.configs, place.session_s)

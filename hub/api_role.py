@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 
 import structlog
-from prometheus_client import CollectorRegistry
 
 from connectors.audit_trail import AuditTrail
 from connectors.clock import now_ms
@@ -14,12 +12,12 @@ from connectors.compacted import CompactedTopic
 from connectors.configs import CONFIGS_TOPIC, PARTITIONS, partition_key
 from connectors.cursor import Positions
 from connectors.errors import ConnectorError
-from connectors.holds import Holds, is_hold
+from connectors.holds import Holds
 from connectors.ingest import WebhookIngest
 from connectors.registrar import Registrar
 from connectors.secrets import SecretResolver
 from connectors.seeds import reader_with
-from connectors.status import STATUS_TOPIC, ConnectorStatus
+from connectors.status import STATUS_TOPIC
 from connectors.worker import PLACE, worker_name
 from hub.api.app import create_api
 from hub.api.deps import ApiDeps
@@ -32,15 +30,10 @@ from hub.connector_desk import Desk
 from hub.connector_verdict import judge_with
 from hub.declarations import Declarations, load_declarations
 from hub.declared import DeclaredConnectors
-from hub.health.commits import CommitLog
-from hub.health.oldest import OldestRecords
-from hub.kafka_watch import KafkaWatch, LagCollector
-from hub.kpi.reader import Reader
-from hub.kpi.service import KpiService, Surroundings
 from hub.local_secrets import local_secrets
 from hub.security.keys import KeyStore
 from hub.serving import Listener
-from hub.topics import STREAM_GROUP, GroupLag
+from hub.sight import Sight
 from hub.version import version
 from hub.wiring import (
     access,
@@ -48,7 +41,6 @@ from hub.wiring import (
     connector_surroundings,
     registry_client,
     topic_maker,
-    warehouse_client,
 )
 
 RETRY_S = 0.5
@@ -56,39 +48,12 @@ RETRY_S = 0.5
 log = structlog.get_logger("ioc.hub")
 
 
-class Statuses:
-    """Connectors' reports, decoded as they arrive."""
-
-    def __init__(self, topic: CompactedTopic) -> None:
-        self._by_connector: dict[str, ConnectorStatus] = {}
-        topic.on_change(self._changed)
-
-    def _changed(self, connector: str, value: bytes | None) -> None:
-        if is_hold(connector):
-            return
-        try:
-            if value is None:
-                self._by_connector.pop(connector, None)
-            else:
-                self._by_connector[connector] = ConnectorStatus.from_json(value)
-        except (ValueError, TypeError, KeyError):
-            log.warning("status_unreadable", connector=connector)
-
-    def __call__(self) -> Mapping[str, ConnectorStatus]:
-        return self._by_connector
-
-
 class ApiParts:
     """Everything behind the API's port."""
 
     def __init__(self, settings: Settings, declared: Declarations) -> None:
         self._settings = settings
-        self._topics = {contract.entity: contract.topic for contract in declared.in_use.values()}
         self._status_topic = CompactedTopic(settings.bootstrap, STATUS_TOPIC)
-        self._statuses = Statuses(self._status_topic)
-        group_lag = GroupLag(settings.bootstrap, STREAM_GROUP, self._topics.values())
-        commits = CommitLog(settings.bootstrap, STREAM_GROUP)
-        self._watch = KafkaWatch(group_lag, OldestRecords(settings.bootstrap), commits, utc_now)
         self._intakes = connector_intakes(settings, declared)
         self._ingest = self._webhooks()
         config_topic = CompactedTopic(settings.bootstrap, CONFIGS_TOPIC, partition_key)
@@ -99,10 +64,10 @@ class ApiParts:
         self._position_topic = CompactedTopic(settings.bootstrap, PLACE.positions)
         self._audit_topic = CompactedTopic(settings.bootstrap, PLACE.audit)
         self._waits_for: str | None = "starting"
-        metrics = CollectorRegistry()
-        metrics.register(LagCollector(self._watch, STREAM_GROUP))
-        reader = Reader(warehouse_client(settings, read_only=True), utc_now)
-        kpis = self._kpis(declared, reader)
+        self.sight = Sight(settings, declared, self._connectors, self._status_topic)
+        self.opened = asyncio.Event()
+        self._watch = self.sight.watch
+        kpis, reader = self.sight.kpis, self.sight.reader
         versions = Versions(registry_client(settings), utc_now)
         self.app = create_api(
             ApiDeps(
@@ -113,7 +78,8 @@ class ApiParts:
                 probes={"kafka": self._kafka_cause, "webhooks": self._ingest_cause},
                 extra_routes=(self._ingest.route,),
                 language=settings.lang,
-                metrics=metrics,
+                incidents=self.sight.book,
+                way=self.sight.way,
                 version=version(),
                 desk=self._desk(declared),
             )
@@ -151,21 +117,6 @@ class ApiParts:
             parts, around, KeyStore(settings.state_dir.absolute(), utc_now).all, declared.plans, self._ingest.publish
         )
 
-    def _kpis(self, declared: Declarations, reader: Reader) -> KpiService:
-        around = Surroundings(
-            feeds=self._connectors,
-            statuses=self._statuses,
-            topic_records=self._topic_records,
-            clock=utc_now,
-            timezone=self._settings.timezone,
-        )
-        columns = {name: table.columns for name, table in declared.codes.items()}
-        return KpiService(reader, declared.plans, columns, around)
-
-    def _topic_records(self) -> Mapping[str, int]:
-        by_topic = self._watch.topic_records()
-        return {entity: by_topic[topic] for entity, topic in self._topics.items() if topic in by_topic}
-
     async def _kafka_cause(self) -> str | None:
         return self._watch.cause()
 
@@ -189,6 +140,7 @@ class ApiParts:
             await asyncio.gather(opening, return_exceptions=True)
             await self._ingest.stop()
             await self._status_topic.stop()
+            await self.sight.stop()
             for topic in (self._config_topic, self._position_topic, self._audit_topic):
                 await topic.stop()
             await asyncio.to_thread(self._watch.stop)
@@ -197,6 +149,7 @@ class ApiParts:
         while True:
             try:
                 await self._status_topic.start()
+                await self.sight.start()
                 await self._connectors.start()
                 await self._position_topic.start()
                 await self._audit_topic.start()
@@ -204,11 +157,13 @@ class ApiParts:
             except ConnectorError as error:
                 self._waits_for = str(error)
                 log.info("api_waits", cause=self._waits_for)
+                await self.sight.stop()
                 for topic in (self._status_topic, self._config_topic, self._position_topic, self._audit_topic):
                     await topic.stop()
                 await asyncio.sleep(RETRY_S)
         await self._ingest.start()
         self._waits_for = None
+        self.opened.set()
 
 
 def api_parts(settings: Settings) -> ApiParts:

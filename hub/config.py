@@ -108,6 +108,11 @@ class StreamSettings(_Section):
     go to the quarantine. Records of schemas read before never wait."""
 
 
+class MonitorSettings(_Section):
+    host: str = "127.0.0.1"
+    port: Port = 8085
+
+
 class WarehouseSettings(_Section):
     host: str = "127.0.0.1"
     port: Port = 8123
@@ -153,6 +158,7 @@ class Settings(_Section):
     registry: RegistrySettings = RegistrySettings()
     connect: ConnectSettings = ConnectSettings()
     stream: StreamSettings = StreamSettings()
+    monitor: MonitorSettings = MonitorSettings()
     warehouse: WarehouseSettings = WarehouseSettings()
     kafka: KafkaSettings = KafkaSettings()
     clickhouse: ClickhouseSettings = ClickhouseSettings()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Protocol
 
 import structlog
 
 from connectors.compacted import CompactedTopic
-from connectors.configs import Configs
+from connectors.configs import Configs, TargetState
 from connectors.errors import ConnectorError, ManifestError
-from connectors.ingest import WebhookIngest
 from connectors.manifest import Manifest
 from connectors.seeds import ReadManifest, Seed, plant
 from hub.feeds import feed_of
@@ -18,11 +18,18 @@ from hub.kpi.freshness import Feed
 log = structlog.get_logger("ioc.hub")
 
 
+class TakesPushes(Protocol):
+    """What is asked of `connectors.ingest.WebhookIngest`."""
+
+    def declare(self, manifest: Manifest, version: int, state: TargetState) -> None: ...
+    def withdraw(self, connector: str) -> None: ...
+
+
 class DeclaredConnectors:
     """Make it before the topic is started; until then the tree's connectors are shown. Iterates over their feeds."""
 
     def __init__(
-        self, topic: CompactedTopic, seeds: Mapping[str, Seed], ingest: WebhookIngest, read: ReadManifest
+        self, topic: CompactedTopic, seeds: Mapping[str, Seed], ingest: TakesPushes, read: ReadManifest
     ) -> None:
         self._topic = topic
         self._seeds = seeds

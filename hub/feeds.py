@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from connectors.manifest import Manifest
-from hub.kpi.freshness import Feed
+from hub.kpi.feed import Feed
 
 
 def feed_of(manifest: Manifest) -> Feed:
@@ -20,5 +20,6 @@ def feed_of(manifest: Manifest) -> Feed:
         org=manifest.owner.org,
         promise=timedelta(seconds=manifest.sla.usual_interval_s),
         rule=manifest.promise,
+        objective=manifest.sla.objective,
         name={"vi": manifest.name.vi, "en": manifest.name.en},
     )

@@ -137,19 +137,14 @@ def waiting(partitions: Iterable[PartitionLag]) -> dict[Place, int]:
 
 
 class LagCollector(Collector):
-    """The lag of a group from a watch. What is not known has no sample; a failed collection says so by
-    `ioc_collector_up`, and its last figures stay until they are `STALE_AFTER_S` old."""
+    """The lag of a group from a watch. What is not known has no sample; last figures stay until they are
+    `STALE_AFTER_S` old."""
 
     def __init__(self, watch: KafkaWatch, group: str) -> None:
         self._watch = watch
         self._group = group
 
-    def collect(self) -> Iterable[GaugeMetricFamily]:
-        up = GaugeMetricFamily("ioc_collector_up", "0 if its last collection failed.", labels=["collector"])
-        up.add_metric(["kafka"], 1.0 if self._watch.cause() is None else 0.0)
-        return [up, *self._families()]
-
-    def _families(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[GaugeMetricFamily]:
         records = _of_partitions("ioc_consumer_lag", "Records behind the end of the partition.")
         seconds = _of_partitions("ioc_consumer_lag_seconds", "Age of the oldest record not yet processed.")
         estimated = _of_partitions("ioc_consumer_lag_estimated", "1 if the age is interpolated between known ends.")

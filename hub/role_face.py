@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -21,7 +21,9 @@ PROBE_TIMEOUT_S = 3.0
 Lifespan = Callable[[], contextlib.AbstractAsyncContextManager[None]]
 
 
-def create_face(probes: Mapping[str, Probe], lifespan: Lifespan | None = None) -> Starlette:
+def create_face(
+    probes: Mapping[str, Probe], lifespan: Lifespan | None = None, registry: CollectorRegistry = REGISTRY
+) -> Starlette:
     """The application; `lifespan` is the role's work, entered before the first answer."""
 
     async def livez(_: Request) -> Response:
@@ -38,7 +40,7 @@ def create_face(probes: Mapping[str, Probe], lifespan: Lifespan | None = None) -
         return JSONResponse(body, 503 if red else 200)
 
     async def metrics(_: Request) -> Response:
-        return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     @contextlib.asynccontextmanager
     async def entered(_: Starlette) -> AsyncIterator[None]:

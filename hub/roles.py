@@ -58,23 +58,33 @@ def registry(settings: Settings) -> None:
     serve([registry_listener(settings)])
 
 
+def monitor(settings: Settings) -> None:
+    """The monitor alone."""
+    from hub.monitor_role import run_monitor
+
+    run_monitor(settings)
+
+
 def hub(settings: Settings) -> None:
-    """API, dashboard and, unless another one is given, the registry in one process."""
+    """API, dashboard, monitor and, unless another one is given, the registry in one process."""
     from hub.api_role import api_parts
+    from hub.monitor_role import MonitorRole
     from hub.serving import serve
     from hub.wiring import registry_listener
 
     parts = api_parts(settings)
-    listeners = [parts.listener()]
+    monitor = MonitorRole(settings, parts.sight, parts.opened)
+    listeners = [parts.listener(), monitor.listener()]
     if settings.registry.url is None:
         listeners.append(registry_listener(settings))
-    serve(listeners, [parts.run])
+    serve(listeners, [parts.run, monitor.run])
 
 
 ROLES: dict[str, Callable[[Settings], None]] = {
     "api": api,
     "connect": connect,
     "hub": hub,
+    "monitor": monitor,
     "registry": registry,
     "stream": stream,
     "warehouse": warehouse,

@@ -109,7 +109,12 @@ def free_port() -> int:
 
 def listening_ports(settings: Settings) -> dict[str, int]:
     """Ports that the stack will open, by the setting that moves them."""
-    ports = {"api.port": settings.api.port, "connect.port": settings.connect.port, "stream.port": settings.stream.port}
+    ports = {
+        "api.port": settings.api.port,
+        "connect.port": settings.connect.port,
+        "stream.port": settings.stream.port,
+        "monitor.port": settings.monitor.port,
+    }
     if settings.registry.url is None:
         ports["registry.port"] = settings.registry.port
     if settings.kafka.bootstrap_servers is None:

@@ -15,6 +15,7 @@ from hub.declarations import Declarations, load_declarations, with_topics
 from hub.role_face import Probe, create_face
 from hub.serving import Listener, serve
 from hub.stream_quarantine import KafkaQuarantine as KafkaQuarantine
+from hub.stream_report import StreamReports
 from hub.topics import STREAM_GROUP, TopicsError, missing_topics
 from hub.wiring import registry_client, warehouse_client
 from streams.app import StreamSettings, StreamWorker
@@ -132,6 +133,10 @@ class StreamRole:
             log.info("stream_waits", cause=cause)
         self._waits_for = cause
 
+    async def report(self, stopping: asyncio.Event) -> None:
+        """Tell how long writes take, until `stopping`."""
+        await StreamReports(self._settings.bootstrap).run(stopping)
+
     async def watch_rollups(self, stopping: asyncio.Event) -> None:
         """Show which rollups are broken, until `stopping`: a back-fill by another process ends it."""
         while not stopping.is_set():
@@ -179,5 +184,5 @@ def run_stream(settings: Settings) -> None:
     """Run the role until SIGTERM; blocks."""
     role = StreamRole(settings)
     face = create_face(role.probes())
-    work = (role.run, role.watch_rollups, role.watch_entities)
+    work = (role.run, role.watch_rollups, role.watch_entities, role.report)
     serve([Listener(face, settings.stream.host, settings.stream.port)], work, fast_loop=False)

@@ -19,6 +19,8 @@ from schemas.time import minute_of
 
 LOOK_AHEAD_S = 86_400
 """What counts as the usual interval of a promise that is kept once a day or by cron."""
+LEAST_OBJECTIVE = 93.1
+"""All time lost burns 100 / (100 - objective) times the budget: at 93.1% and below less than the 14.4 that page."""
 NEEDS = {"warn_s": ("cadence_s",), "error_s": ("cadence_s",), "period": ("cut_off",), "clock": ("cadence_s", "cron")}
 """Keys that mean something only beside one of others."""
 
@@ -32,6 +34,7 @@ class Sla(Section):
     - `clock`: `working` counts only working time (of a cadence) or only working days (of cron)
     - `warn_s`: due soon after so many seconds (default: 80% of the promise)
     - `grace_s`: late only after so many more seconds; of a cadence, `error_s` says it from the event on
+    - `objective`: the share of time, in percent, in which the promise is to be kept
     - `calendar`: whose hours and days off; `maintenance`: windows in which the promise stands still
     """
 
@@ -43,6 +46,7 @@ class Sla(Section):
     warn_s: int | None = Field(None, gt=0)
     error_s: int | None = Field(None, gt=0)
     grace_s: int | None = Field(None, ge=0)
+    objective: float = 99.0
     calendar: str = OFFICE
     maintenance: tuple[Maintenance, ...] = ()
 
@@ -51,6 +55,18 @@ class Sla(Section):
     def _is_time(cls, value: str | None) -> str | None:
         if value is not None:
             minute_of(value)
+        return value
+
+    @field_validator("objective")
+    @classmethod
+    def _can_be_burnt(cls, value: float) -> float:
+        if not LEAST_OBJECTIVE < value < 100:
+            raise MisdeclaredError(
+                f"phải lớn hơn {LEAST_OBJECTIVE:g} và nhỏ hơn 100: với mục tiêu thấp hơn, cảnh báo nhanh (14,4 lần)"
+                " không bao giờ kêu",
+                f"must be above {LEAST_OBJECTIVE:g} and below 100: with a lower one the fast alert (14.4 times) can"
+                " never fire",
+            )
         return value
 
     @model_validator(mode="after")

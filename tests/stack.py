@@ -17,7 +17,7 @@ from typing import Any
 import httpx2
 
 ROOT = Path(__file__).parent.parent
-PORTS = ("API", "REGISTRY", "CONNECT", "STREAM", "WAREHOUSE", "KAFKA")
+PORTS = ("API", "REGISTRY", "CONNECT", "STREAM", "MONITOR", "WAREHOUSE", "KAFKA")
 
 
 def free_port() -> int:

@@ -92,7 +92,7 @@ class ConnectorBoard:
         in_topic = self._service.around.topic_records().get(feed.entity)
         return ConnectorRow(
             feed=feed,
-            freshness=freshness(feed, status, written, now),
+            freshness=freshness(feed, status, written, now, self._service.around.flow(feed.entity)),
             received=status.received if status else None,
             published=status.published if status else None,
             events_per_second=self._rate(feed.connector) if status else None,

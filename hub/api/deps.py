@@ -11,8 +11,10 @@ from starlette.routing import BaseRoute
 from hub.api.access import Access
 from hub.catalogue.service import Catalogue
 from hub.connector_desk import Desk
+from hub.incident_book import IncidentBook
 from hub.kpi.reader import Reader
 from hub.kpi.service import KpiService
+from hub.way import Way
 
 Probe = Callable[[], Awaitable[str | None]]
 """Asks one thing the hub leans on; None if it is well, else the cause in a few words. Must be bounded in time."""
@@ -34,3 +36,5 @@ class ApiDeps:
     version: str = "0.1.0"
     catalogue: Catalogue | None = None
     desk: Desk | None = None
+    incidents: IncidentBook | None = None
+    way: Way | None = None

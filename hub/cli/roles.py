@@ -17,12 +17,13 @@ def register(app: typer.Typer) -> None:
     for name, vi, en in (
         (
             "hub",
-            "API, màn hình và danh bạ lược đồ trong một tiến trình.",
-            "API, dashboard and registry in one process.",
+            "API, màn hình, giám sát và danh bạ lược đồ trong một tiến trình.",
+            "API, dashboard, monitor and registry in one process.",
         ),
         ("api", "API và màn hình.", "API and dashboard."),
         ("registry", "Danh bạ lược đồ (giao diện Confluent).", "Schema registry (Confluent's interface)."),
         ("connect", "Các đầu nối kéo dữ liệu.", "The connectors that poll."),
+        ("monitor", "Giám sát tích hợp: độ trễ, độ tươi, sự cố.", "Integration health: lag, freshness, incidents."),
         ("stream", "Bộ xử lý luồng Kafka → kho dữ liệu.", "The stream worker, Kafka → warehouse."),
         ("warehouse", "Kho dữ liệu nhúng, giao diện HTTP của ClickHouse.", "The embedded warehouse."),
     ):

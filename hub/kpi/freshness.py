@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any
 
-from schemas.promise import Cadence, Due, Promise
+from hub.health.flow import CALM, Flow
+from hub.health.states import ABNORMAL, STATES
+from hub.kpi.feed import Feed, Freshness, Status, Written
+from schemas.promise import Cadence, Due
 
-STATES = (
-    "unknown",
-    "paused",
-    "credentials",
-    "source_down",
-    "clock_skew",
-    "stuck_stream",
-    "late",
-    "due_soon",
-    "quiet",
-    "on_time",
-)
-"""Highest precedence first: a connector shows the first that holds."""
+__all__ = ["ABNORMAL", "STATES", "Feed", "Freshness", "Status", "Written", "deadline", "freshness", "newest"]
 
-ABNORMAL = frozenset(STATES[: STATES.index("due_soon")]) - {"paused"}
-"""States in which figures fed by the connector must not look current."""
-
-SILENT_AFTER = timedelta(seconds=30)
-"""A connector reports at least every 10 s; three missed reports and nothing is known of it."""
+SILENT_AFTER = timedelta(seconds=25)
+"""A connector reports at least every 10 s: two missed reports and a breath, and its worker does not move."""
 
 STUCK_AFTER = timedelta(seconds=60)
 """What a connector published and the warehouse does not have after so long is stuck in the stream."""
@@ -37,6 +24,12 @@ ROUNDING = timedelta(seconds=1)
 """A connector's report and a record's own stamp of arrival may differ by so much."""
 
 SKEW_AFTER = timedelta(seconds=120)
+BEHIND_AT_LEAST = timedelta(minutes=30)
+"""Event times that stay so far behind ours over two deliveries and more tell of the source's clock, not of a backlog:
+that shrinks."""
+BEHIND_FOR = timedelta(seconds=20)
+OURS = ("kafka", "registry", "topic_", "overloaded", "compacted", "write_uncertain", "connector_error")
+"""Beginnings of error codes that lie on this side of the source: the connector cannot go on."""
 PUSHED = frozenset({"webhook"})
 """Kinds that cannot be asked: their silence does not tell a fault from a calm day."""
 
@@ -44,119 +37,99 @@ RESTING = frozenset({"paused", "stopped", "waiting"})
 """A connector that is not to read: paused, stopped, or waiting for the IOC's approval."""
 
 DUE_SOON = 0.8
-DEFAULT_PROMISE = timedelta(minutes=5)
 
 
-class Status(Protocol):
-    """What is read of `connectors.status.ConnectorStatus`; times are epoch milliseconds."""
-
-    @property
-    def state(self) -> str: ...
-    @property
-    def last_poll_ok(self) -> int | None: ...
-    @property
-    def last_event_time(self) -> int | None: ...
-    @property
-    def last_ingest(self) -> int | None: ...
-    @property
-    def received(self) -> int: ...
-    @property
-    def published(self) -> int: ...
-    @property
-    def quarantined(self) -> int: ...
-    @property
-    def errors(self) -> int: ...
-    @property
-    def last_error(self) -> Any: ...
-    @property
-    def at(self) -> int: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Feed:
-    """A connector as declared: which entity it feeds and how fresh it promised to be."""
-
-    connector: str
-    kind: str
-    department: str
-    owner: str
-    entity: str
-    source_system: str
-    org: str = ""
-    promise: timedelta = DEFAULT_PROMISE
-    """About how often data come: what is told of a promise in one number."""
-    rule: Promise | None = None
-    """The promise in its calendar; without one `promise` is counted by the wall clock."""
-    name: Mapping[str, str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Freshness:
-    """One connector's part in an answer; `age_s` is the age of its youngest event."""
-
-    connector: str
-    last_event_time: datetime | None
-    age_s: float | None
-    state: str
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """The ledger's totals of one (entity, source system)."""
-
-    entity: str
-    source_system: str
-    applied: int
-    superseded: int
-    repeats: int
-    deleted: int
-    quarantined: int
-    max_event_time: datetime | None
-    max_ingest_time: datetime | None
-    written_at: datetime | None
-
-    @classmethod
-    def nothing(cls, entity: str, source_system: str) -> Written:
-        """The ledger was read and holds nothing of it."""
-        return cls(entity, source_system, 0, 0, 0, 0, 0, None, None, None)
-
-    @property
-    def records(self) -> int:
-        """Records accounted for, whatever became of them."""
-        return self.applied + self.superseded + self.repeats + self.deleted + self.quarantined
-
-
-def freshness(feed: Feed, status: Status | None, written: Written | None, now: datetime) -> Freshness:
+def freshness(
+    feed: Feed, status: Status | None, written: Written | None, now: datetime, flow: Flow = CALM
+) -> Freshness:
     """The state of `feed`; without a status the event time is the warehouse's and the state is unknown.
 
-    `written` is None while the warehouse cannot be asked.
+    `written` is None while the warehouse cannot be asked; `flow`: what is known of the way to the warehouse.
     """
     event = _time(status.last_event_time if status else None) or (written.max_event_time if written else None)
     age = max(0.0, (now - event).total_seconds()) if event else None
-    return Freshness(feed.connector, event, age, _state(feed, status, written, now))
+    return Freshness(feed.connector, event, age, _state(feed, status, written, now, flow))
 
 
-def _state(feed: Feed, status: Status | None, written: Written | None, now: datetime) -> str:
-    if status is None or now - _known(status.at) > SILENT_AFTER:
+def _state(feed: Feed, status: Status | None, written: Written | None, now: datetime, flow: Flow) -> str:
+    if status is None or not flow.kafka:
         return "unknown"
-    if status.state in RESTING:
+    if status.state in RESTING or (feed.rule is not None and feed.rule.maintenance.at(now) is not None):
         return "paused"
-    if _failing(status):
-        return "credentials" if _refused(status.last_error) else "source_down"
-    event, contact = _time(status.last_event_time), _contact(status)
-    if event is not None and event > now + SKEW_AFTER:
+    return _fault(feed, status, now) or _stuck(status, written, now, flow) or _promise(feed, status, now)
+
+
+def _fault(feed: Feed, status: Status, now: datetime) -> str | None:
+    """What is wrong at the source or with its data."""
+    failing = _failing(status)
+    code = str(_part(status.last_error, "code") or "")
+    if failing and not code.startswith(OURS):
+        return "credentials" if _refused(code) else "source_down"
+    if _rejected(status):
+        return "rejected"
+    if _skewed(feed, status, now):
         return "clock_skew"
-    if _stuck(status, written, now):
-        return "stuck_stream"
-    if feed.rule is not None and feed.rule.maintenance.at(now) is not None:
-        return "paused"
+    return "stuck_connector" if failing or now - _known(status.at) > SILENT_AFTER else None
+
+
+def _stuck(status: Status, written: Written | None, now: datetime, flow: Flow) -> str | None:
+    """Published and not written; a warehouse that is away or slow explains it, and is told first."""
+    if flow.warehouse is not None:
+        return "stuck_warehouse"
+    return "stuck_stream" if flow.stream is not None or _unwritten(status, written, now) else None
+
+
+def _promise(feed: Feed, status: Status, now: datetime) -> str:
+    event, contact = _time(status.last_event_time), _contact(status)
     kept = _kept(feed, contact, event, now)
     if kept is Kept.BROKEN:
         return "quiet" if contact is not None and feed.kind in PUSHED and not _by_period(feed) else "late"
+    if _stands(feed, status, now):
+        return "late"
     if kept is Kept.SOON:
         return "due_soon"
     ingest = _time(status.last_ingest)
     return "quiet" if ingest is None or _kept(feed, ingest, event, now) is Kept.BROKEN else "on_time"
+
+
+def _rejected(status: Status) -> bool:
+    """Whether of the last delivery the contract refused every record."""
+    refused = status.last_refused
+    return refused is not None and (status.last_published is None or status.last_published < refused)
+
+
+def _skewed(feed: Feed, status: Status, now: datetime) -> bool:
+    """Event times ahead of our clock, or steadily behind it: a clock set back looks like old data that keep coming."""
+    event, ingest, steady = (
+        _time(millis) for millis in (status.last_event_time, status.last_ingest, status.lag_steady_since)
+    )
+    if event is None or ingest is None:
+        return event is not None and event > now + SKEW_AFTER
+    if event > now + SKEW_AFTER:
+        return True
+    if _by_period(feed) or steady is None or ingest - steady < BEHIND_FOR:
+        return False
+    return ingest - event > max(BEHIND_AT_LEAST, _late_after(feed)) and not _too_old(feed, ingest, now)
+
+
+def _stands(feed: Feed, status: Status, now: datetime) -> bool:
+    """Whether a cadence's source keeps giving rows that are never newer: yesterday's again. One that gives none is
+    quiet."""
+    times = [_time(millis) for millis in (status.last_event_time, status.last_ingest, status.last_advance)]
+    event, ingest, advance = times
+    if event is None or ingest is None or advance is None or _by_period(feed) or feed.kind in PUSHED:
+        return False
+    return not _too_old(feed, ingest, now) and _too_old(feed, event, now) and _too_old(feed, advance, now)
+
+
+def _late_after(feed: Feed) -> timedelta:
+    rule = feed.rule
+    return rule.form.error if rule is not None and isinstance(rule.form, Cadence) else feed.promise
+
+
+def _too_old(feed: Feed, time: datetime, now: datetime) -> bool:
+    """Whether a cadence is broken since `time`."""
+    return _kept(feed, time, time, now) is Kept.BROKEN
 
 
 class Kept(Enum):
@@ -190,6 +163,18 @@ def _kept(feed: Feed, contact: datetime | None, event: datetime | None, now: dat
     return Kept.SOON if any(now > due.warn_at for due in waits) else Kept.YES
 
 
+def deadline(feed: Feed, status: Status | None, now: datetime) -> Due | None:
+    """When the feed's next data are due and late; None without a promise or before a first contact."""
+    if feed.rule is None or status is None:
+        return None
+    if not _by_period(feed):
+        contact = _contact(status)
+        return feed.rule.expectation(now, contact).next if contact is not None else None
+    event = _time(status.last_event_time)
+    expected = feed.rule.expectation(now, event or now)
+    return expected.last if expected.last is not None and not _answered(expected.last, event) else expected.next
+
+
 def _answered(due: Due, event: datetime | None) -> bool:
     """Whether there are data of the period that was asked for, or newer ones."""
     return event is not None and due.period is not None and event >= due.period.start
@@ -202,14 +187,13 @@ def _failing(status: Status) -> bool:
     return error_at is not None and status.last_poll_ok is not None and error_at > _known(status.last_poll_ok)
 
 
-def _refused(error: Any) -> bool:
-    code = str(_part(error, "code") or "")
+def _refused(code: str) -> bool:
     return any(word in code for word in ("credential", "unauthorized", "unauthorised", "forbidden", "login", "401"))
 
 
-def _stuck(status: Status, written: Written | None, now: datetime) -> bool:
+def _unwritten(status: Status, written: Written | None, now: datetime) -> bool:
     """Published and not written; not claimed while the warehouse cannot be asked (`written` is None)."""
-    ingest = _time(status.last_ingest)
+    ingest = _time(status.last_published)
     if ingest is None or written is None:
         return False
     if written.max_ingest_time is None:

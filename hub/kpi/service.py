@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from hub.health.flow import CALM, Flow
 from hub.kpi import ledger, query
 from hub.kpi.answer import (
     Basis,
@@ -58,7 +59,7 @@ class Surroundings:
     """What is known outside the warehouse. Callables must return at once.
 
     `feeds`: the connectors that are declared, at each iteration · `statuses`: their reports by id ·
-    `topic_records`: records in the topic by entity (may be empty).
+    `topic_records`: records in the topic by entity (may be empty) · `flow`: the way to the warehouse by entity.
     """
 
     feeds: Iterable[Feed]
@@ -66,6 +67,7 @@ class Surroundings:
     topic_records: Callable[[], Mapping[str, int]]
     clock: Callable[[], datetime]
     timezone: str
+    flow: Callable[[str], Flow] = lambda entity: CALM
 
 
 class KpiService:
@@ -263,11 +265,12 @@ class KpiService:
         bases = {}
         for entity in self._plans:
             mine = {item.source_system: item for item in written or () if item.entity == entity}
+            flow = self._around.flow(entity)
             bases[entity] = Basis(
                 as_of=newest([item.written_at for item in mine.values()]),
                 read_at=now,
                 freshness=tuple(
-                    freshness(feed, statuses.get(feed.connector), _of(mine, feed, written is not None), now)
+                    freshness(feed, statuses.get(feed.connector), _of(mine, feed, written is not None), now, flow)
                     for feed in self._around.feeds
                     if feed.entity == entity
                 ),

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from hub.api.connector_board import ConnectorRow
+from hub.health.states import ABNORMAL, VOCABULARY
 from hub.kpi.answer import SHARES, Figures, KpiAnswer, Row
-from hub.kpi.freshness import ABNORMAL
 from hub.kpi.period import today
 from hub.kpi.rollups import Unserved
 from hub.kpi.service import Board, Tile
@@ -16,31 +16,20 @@ from hub.locale.catalogue import Catalogue
 from hub.web import formats
 from hub.web.sparkline import Sparkline, sparkline
 
-ICONS = {
-    "unknown": "question",
-    "paused": "pause",
-    "credentials": "key",
-    "source_down": "plug",
-    "clock_skew": "clock",
-    "stuck_stream": "dam",
-    "warehouse_away": "plug",
-    "broken": "plug",
-    "not_computed": "hourglass",
-    "computing": "hourglass",
-    "late": "hourglass",
-    "due_soon": "hourglass",
-    "quiet": "ring",
-    "on_time": "tick",
-}
-SEVERITIES = {
-    "unknown": "muted",
-    "paused": "muted",
+ICONS = (
+    {state.code: state.icon for state in VOCABULARY[:-4]}
+    | {
+        "warehouse_away": "plug",
+        "broken": "plug",
+        "not_computed": "hourglass",
+        "computing": "hourglass",
+    }
+    | {state.code: state.icon for state in VOCABULARY[-4:]}
+)
+"""In the order of precedence, with the states that only KPIs have after those that a connector's fault gives them."""
+SEVERITIES = {state.code: state.severity for state in VOCABULARY if state.severity != "alarm"} | {
     "not_computed": "warn",
     "computing": "muted",
-    "due_soon": "warn",
-    "clock_skew": "warn",
-    "quiet": "calm",
-    "on_time": "calm",
 }
 """How loud a state is; what is not named here is an alarm."""
 

@@ -39,6 +39,10 @@ class Told:
     quarantined: int = 0
     errors: int = 0
     last_error: Any = None
+    last_published: int | None = None
+    last_refused: int | None = None
+    last_advance: int | None = None
+    lag_steady_since: int | None = None
 
 
 def state(sla: str, now: str, polled: str | None, event: str | None, ingested: str | None, kind: str = "sql") -> str:

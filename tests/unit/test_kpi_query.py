@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from hub.health.consumer import Status as Consumer
+from hub.health.flow import Flow
 from hub.kpi.errors import UnknownDimensionError, UnknownKpiError, WarehouseAwayError
 from hub.kpi.freshness import Feed, freshness
 from hub.kpi.period import REFERENCE_2022, Period, preset, trend_of
@@ -266,7 +268,16 @@ def test_a_dashboard_is_one_statement_with_every_value_bound() -> None:
     ("changes", "state"),
     [
         ({}, "on_time"),
-        ({"at": -40_000}, "unknown"),
+        ({"at": -26_000}, "stuck_connector"),
+        ({"at": -24_000}, "on_time"),
+        ({"last_error": {"code": "kafka_unavailable", "at": 0}}, "stuck_connector"),
+        ({"last_refused": -1000, "last_published": -5000}, "rejected"),
+        ({"last_refused": -5000, "last_published": -1000}, "on_time"),
+        ({"last_refused": -1000}, "rejected"),
+        ({"last_event_time": -86_400_000, "lag_steady_since": -40_000}, "clock_skew"),
+        ({"last_event_time": -86_400_000, "lag_steady_since": -3_000}, "on_time"),
+        ({"last_event_time": -86_400_000, "last_advance": -400_000}, "late"),
+        ({"last_event_time": -86_400_000, "last_advance": -40_000}, "on_time"),
         ({"state": "paused"}, "paused"),
         ({"state": "failed"}, "source_down"),
         ({"state": "failed", "last_error": {"code": "source_unauthorized", "at": 0}}, "credentials"),
@@ -290,10 +301,33 @@ def test_a_connector_shows_the_first_state_that_holds(changes: dict[str, Any], s
 
 def test_what_was_published_and_is_not_written_is_stuck_in_the_stream() -> None:
     millis = int(NOW.timestamp() * 1000)
-    status = _status(at=millis, last_poll_ok=millis, last_ingest=millis - 90_000, last_event_time=millis - 90_000)
+    status = _status(
+        at=millis,
+        last_poll_ok=millis,
+        last_ingest=millis - 90_000,
+        last_event_time=millis - 90_000,
+        last_published=millis - 90_000,
+    )
     written = SimpleNamespace(max_ingest_time=NOW - timedelta(minutes=10), max_event_time=NOW)
     feed = Feed("portal", "rest", "VP UBND", "", "dossier", "portal")
     assert freshness(feed, status, written, NOW).state == "stuck_stream"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("flow", "state"),
+    [
+        (Flow(kafka=False), "unknown"),
+        (Flow(stream=Consumer.STOP), "stuck_stream"),
+        (Flow(warehouse="slow"), "stuck_warehouse"),
+        (Flow(stream=Consumer.STALL, warehouse="away"), "stuck_warehouse"),
+        (Flow(), "on_time"),
+    ],
+)
+def test_the_way_to_the_warehouse_is_part_of_the_state(flow: Flow, state: str) -> None:
+    millis = int(NOW.timestamp() * 1000)
+    status = _status(at=millis, last_poll_ok=millis, last_ingest=millis, last_event_time=millis)
+    feed = Feed("portal", "rest", "VP UBND", "", "dossier", "portal")
+    assert freshness(feed, status, None, NOW, flow).state == state
 
 
 def _status(**values: Any) -> Any:
@@ -307,6 +341,10 @@ def _status(**values: Any) -> Any:
         "quarantined": 0,
         "errors": 0,
         "last_error": None,
+        "last_published": None,
+        "last_refused": None,
+        "last_advance": None,
+        "lag_steady_since": None,
         "at": 0,
     }
     return SimpleNamespace(**(base | values))

@@ -1,0 +1,32 @@
+"""What stands between a topic and the warehouse, as far as a dataset's state leans on it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from hub.health.consumer import Status
+from hub.health.group import PartitionHealth
+
+STUCK = (Status.STOP, Status.STALL, Status.WARN)
+"""Of a partition's statuses those that mean stuck, the worst first. A group that was set back works again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """`kafka`: it answers, so that reports and lag are known. `stream`: the worst of the topic's partitions that is
+    stuck. `warehouse`: that it is away, or that writes are slow."""
+
+    kafka: bool = True
+    stream: Status | None = None
+    warehouse: Literal["away", "slow"] | None = None
+
+
+CALM = Flow()
+
+
+def stuck(partitions: Iterable[PartitionHealth]) -> Status | None:
+    """The worst status of partitions in which records wait and nobody gets on with them; None if all move."""
+    found = {one.status for one in partitions if one.behind.records}
+    return next((status for status in STUCK if status in found), None)

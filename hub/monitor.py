@@ -1,0 +1,115 @@
+"""The monitor: judges every dataset again and again, keeps its incidents, and says what it sees to Prometheus."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from connectors.errors import ConnectorError
+from hub.health.evidence import evidence
+from hub.health.flow import Flow
+from hub.health.incident import Incident, Judgement, Ledger, fold
+from hub.incident_book import IncidentBook
+from hub.kpi.errors import WarehouseAwayError
+from hub.kpi.feed import Feed, Freshness, Status, Written
+from hub.kpi.freshness import deadline, freshness
+from hub.kpi.service import KpiService
+from schemas.promise import Due
+
+EVERY_S = 2.5
+"""Between two judgements: what must be named within 30 s has been judged a dozen times by then."""
+
+log = structlog.get_logger("ioc.monitor")
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One dataset in one round, with all it was judged by."""
+
+    feed: Feed
+    freshness: Freshness
+    status: Status | None
+    written: Written | None
+    flow: Flow
+    due: Due | None
+
+    def judgement(self, at: datetime) -> Judgement:
+        feed = self.feed
+        told = evidence(self.status, self.written, self.flow)
+        return Judgement(feed.connector, feed.org or feed.department, feed.entity, self.freshness.state, at, told)
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One judgement of all datasets. `warehouse`: it answered."""
+
+    at: datetime
+    judged: tuple[Judged, ...]
+    warehouse: bool
+
+
+def judge_all(service: KpiService) -> Round:
+    """Judge every declared feed now; blocks on the warehouse for some seconds at most."""
+    around = service.around
+    try:
+        found = {(item.entity, item.source_system): item for item in service.written()}
+        away = False
+    except WarehouseAwayError:
+        found, away = {}, True
+    now, statuses = around.clock(), around.statuses()
+    flows: dict[str, Flow] = {}
+    judged = []
+    for feed in around.feeds:
+        flow = flows.setdefault(feed.entity, around.flow(feed.entity))
+        status, key = statuses.get(feed.connector), (feed.entity, feed.source_system)
+        written = None if away else found.get(key) or Written.nothing(*key)
+        state = freshness(feed, status, written, now, flow)
+        judged.append(Judged(feed, state, status, written, flow, deadline(feed, status, now)))
+    return Round(now, tuple(judged), not away)
+
+
+class Monitor:
+    """Keeps the last round. `waits_for`, `last` and `incidents` return at once, from any thread."""
+
+    def __init__(self, service: KpiService, book: IncidentBook, every_s: float = EVERY_S) -> None:
+        self._service = service
+        self._book = book
+        self._every_s = every_s
+        self._ledger: Ledger | None = None
+        self._unwritten: list[Incident] = []
+        self.last: Round | None = None
+        self.waits_for: str | None = "starting"
+        self.begun: dict[str, int] = {}
+        """Incidents that began since this process did, by state."""
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Judge until `stopping`; call it once the topics are followed."""
+        self._ledger = Ledger.of(self._book.all())
+        while not stopping.is_set():
+            round_ = await asyncio.to_thread(judge_all, self._service)
+            self.last, self.waits_for = round_, None
+            self._ledger, changed = fold(self._ledger, [one.judgement(round_.at) for one in round_.judged], round_.at)
+            await self._keep(changed, round_.at)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), self._every_s)
+
+    async def _keep(self, changed: Sequence[Incident], now: datetime) -> None:
+        for one in changed:
+            if one.ended is None:
+                self.begun[one.state] = self.begun.get(one.state, 0) + 1
+            word = "incident_began" if one.ended is None else "incident_ended"
+            log.info(word, dataset=one.dataset, department=one.department, state=one.state, incident=one.id)
+        self._unwritten = [*self._unwritten, *changed]
+        if not self._unwritten:
+            return
+        try:
+            await asyncio.wait_for(self._book.write(self._unwritten, now), self._every_s)
+        except (ConnectorError, OSError, TimeoutError) as error:
+            log.info("incidents_wait", reason=type(error).__name__, incidents=len(self._unwritten))
+        else:
+            self._unwritten = []

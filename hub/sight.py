@@ -1,0 +1,64 @@
+"""What a process sees of the integration: Kafka, the warehouse, reports, incidents, and the KPIs over them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from connectors.compacted import CompactedTopic
+from hub.clock import utc_now
+from hub.config import Settings
+from hub.declarations import Declarations
+from hub.health.commits import CommitLog
+from hub.health.oldest import OldestRecords
+from hub.health.writing import REPORTS_TOPIC
+from hub.incident_book import INCIDENTS_TOPIC, IncidentBook
+from hub.kafka_watch import KafkaWatch
+from hub.kpi.feed import Feed
+from hub.kpi.reader import Reader
+from hub.kpi.service import KpiService, Surroundings
+from hub.statuses import connector_reports, write_reports
+from hub.topics import STREAM_GROUP, GroupLag
+from hub.way import Way
+from hub.wiring import warehouse_client
+
+
+class Sight:
+    """Make it before `status_topic` is started; the caller follows that one. `feeds`: the connectors declared, at each
+    iteration."""
+
+    def __init__(
+        self, settings: Settings, declared: Declarations, feeds: Iterable[Feed], status_topic: CompactedTopic
+    ) -> None:
+        self._topics = {contract.entity: contract.topic for contract in declared.contracts.values()}
+        bootstrap = settings.bootstrap
+        self._report_topic = CompactedTopic(bootstrap, REPORTS_TOPIC, keep_values=False)
+        self._incident_topic = CompactedTopic(bootstrap, INCIDENTS_TOPIC, keep_values=False)
+        self.book = IncidentBook(self._incident_topic)
+        group_lag = GroupLag(bootstrap, STREAM_GROUP, self._topics.values())
+        self.watch = KafkaWatch(group_lag, OldestRecords(bootstrap), CommitLog(bootstrap, STREAM_GROUP), utc_now)
+        self.reader = Reader(warehouse_client(settings, read_only=True), utc_now)
+        self.way = Way(self.watch, self.reader, write_reports(self._report_topic), lambda: self._topics, utc_now)
+        around = Surroundings(
+            feeds=feeds,
+            statuses=connector_reports(status_topic),
+            topic_records=self._topic_records,
+            clock=utc_now,
+            timezone=settings.timezone,
+            flow=self.way,
+        )
+        columns = {name: table.columns for name, table in declared.codes.items()}
+        self.kpis = KpiService(self.reader, declared.plans, columns, around)
+
+    def _topic_records(self) -> Mapping[str, int]:
+        by_topic = self.watch.topic_records()
+        return {entity: by_topic[topic] for entity, topic in self._topics.items() if topic in by_topic}
+
+    async def start(self) -> None:
+        """Follow reports and incidents. Raises ConnectorError; it may then be called again."""
+        await self._report_topic.start()
+        await self._incident_topic.start()
+
+    async def stop(self) -> None:
+        """Idempotent."""
+        await self._report_topic.stop()
+        await self._incident_topic.stop()

@@ -1,0 +1,70 @@
+"""The way from a topic to the warehouse, as seen from this process: what states and their evidence lean on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Literal, Protocol
+
+from hub.health.consumer import Status
+from hub.health.flow import Flow, stuck
+from hub.health.group import Health, PartitionHealth
+from hub.health.writing import WriteReport, slow
+from hub.kpi.reader import Outage
+
+AWAY_AFTER = timedelta(seconds=10)
+"""A restart of the warehouse is shorter: until then nothing is said of it."""
+
+
+class Watch(Protocol):
+    """What is asked of `hub.kafka_watch.KafkaWatch`."""
+
+    def cause(self) -> str | None: ...
+    def health(self) -> Health: ...
+
+
+class Warehouse(Protocol):
+    """What is asked of `hub.kpi.reader.Reader`."""
+
+    @property
+    def outage(self) -> Outage | None: ...
+
+
+class Way:
+    """Asked by entity; answers at once. `reports`: what stream workers tell of their writes, by worker."""
+
+    def __init__(
+        self,
+        watch: Watch,
+        warehouse: Warehouse,
+        reports: Callable[[], Mapping[str, WriteReport]],
+        topics: Callable[[], Mapping[str, str]],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._watch = watch
+        self._warehouse = warehouse
+        self._reports = reports
+        self._topics = topics
+        self._clock = clock
+
+    def __call__(self, entity: str) -> Flow:
+        """The flow of an entity's topic; nothing is known while Kafka does not answer."""
+        return Flow(
+            kafka=self._watch.cause() is None,
+            stream=stuck(self.partitions(entity).values()),
+            warehouse=self._written(),
+        )
+
+    def partitions(self, entity: str) -> dict[int, PartitionHealth]:
+        """The stream group's health on the entity's topic, by partition."""
+        topic = self._topics().get(entity)
+        return {partition: one for (name, partition), one in self._watch.health().items() if name == topic}
+
+    def worst(self, entity: str) -> Status | None:
+        return stuck(self.partitions(entity).values())
+
+    def _written(self) -> Literal["away", "slow"] | None:
+        now, outage = self._clock(), self._warehouse.outage
+        if outage is not None and now - outage.since >= AWAY_AFTER:
+            return "away"
+        return "slow" if slow(self._reports().values(), now) else None
