@@ -206,6 +206,19 @@ class GroupLag:
             self.close()
             raise TopicsError(f"Kafka at {self._bootstrap} does not answer: {error}") from error
 
+    def committed_topics(self) -> list[str]:
+        """The topics in which the group has ever committed, by name. Raises `TopicsError`."""
+        if self._client is None:
+            self._client = connect_admin(self._bootstrap)
+        try:
+            committed = self._client.list_group_offsets({self._group: None}).get(self._group, {})
+        except GroupIdNotFoundError:
+            return []
+        except (KafkaError, OSError) as error:
+            self.close()
+            raise TopicsError(f"Kafka at {self._bootstrap} does not answer: {error}") from error
+        return sorted({partition.topic for partition in committed})
+
     def members(self) -> int:
         """How many consumers the group has now; 0 for a group that there is not. Raises `TopicsError`."""
         if self._client is None:

@@ -46,11 +46,16 @@ class Way:
         self._reports = reports
         self._topics = topics
         self._clock = clock
+        self._heard_since: datetime | None = None
 
     def __call__(self, entity: str) -> Flow:
         """The flow of an entity's topic; nothing is known while Kafka does not answer."""
+        kafka = self._watch.cause() is None
+        if self._heard_since is None or not kafka:
+            self._heard_since = self._clock()
         return Flow(
-            kafka=self._watch.cause() is None,
+            kafka=kafka,
+            heard_since=self._heard_since,
             stream=stuck(self.partitions(entity).values()),
             warehouse=self._written(),
         )

@@ -11,8 +11,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from connectors.errors import ConnectorError
-from hub.api import catalogue, health, live, v1
+from hub.api import catalogue, health, integration, live, v1
 from hub.api.connector_board import ConnectorBoard
+from hub.api.datasets import Datasets, UnknownDatasetError
 from hub.api.deps import ApiDeps
 from hub.api.gate import Gate
 from hub.api.language import texts_of
@@ -42,8 +43,9 @@ def create_api(deps: ApiDeps) -> FastAPI:
     app.state.language = deps.language
     app.state.metrics = http_metrics(deps.metrics, deps.version)
     app.state.connectors = ConnectorBoard(deps.kpis)
+    app.state.datasets = Datasets(deps.kpis, deps.reader, deps.incidents, deps.way)
     app.router.routes.extend(deps.extra_routes)
-    for router in (v1.router, catalogue.router, live.router, health.router):
+    for router in (v1.router, integration.router, catalogue.router, live.router, health.router):
         app.include_router(router)
     pages.mount(app)
     app.add_middleware(Gate, access=deps.access, metrics=app.state.metrics)
@@ -86,6 +88,13 @@ def _handle_errors(app: FastAPI) -> None:
     async def on_unknown_entity(request: Request, error: UnknownEntityError) -> Response:
         nearest = list(error.nearest)
         values = {"id": error.entity[:80], "nearest": ", ".join(nearest)}
+        problem = Problem("unknown-entity", extra={"nearest": nearest}, values=values)
+        return pages.error_response(request, problem)
+
+    @app.exception_handler(UnknownDatasetError)
+    async def on_unknown_dataset(request: Request, error: UnknownDatasetError) -> Response:
+        nearest = list(error.nearest)
+        values = {"id": error.dataset[:80], "nearest": ", ".join(nearest)}
         problem = Problem("unknown-entity", extra={"nearest": nearest}, values=values)
         return pages.error_response(request, problem)
 

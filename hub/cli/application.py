@@ -9,7 +9,23 @@ from typing import Annotated
 
 import typer
 
-from hub.cli import audit, config, contract, demo, doctor, kafka, keys, reading, rebuild, roles, stack, status, topics
+from hub.cli import (
+    audit,
+    config,
+    contract,
+    demo,
+    doctor,
+    health,
+    kafka,
+    keys,
+    lag,
+    reading,
+    rebuild,
+    roles,
+    stack,
+    status,
+    topics,
+)
 from hub.cli.context import INVOCATION, add_flag
 from hub.cli.output import STYLE
 from hub.language import t
@@ -70,7 +86,10 @@ def options(
         INVOCATION.flags["lang"] = lang
 
 
-for commands in (stack, status, demo, reading, contract, audit, rebuild, keys, topics, doctor, config, kafka, roles):
+for commands in (
+    *(stack, status, health, lag, demo, reading, contract, audit),
+    *(rebuild, keys, topics, doctor, config, kafka, roles),
+):
     commands.register(app)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from hub.health.consumer import Status
@@ -16,11 +17,13 @@ STUCK = (Status.STOP, Status.STALL, Status.WARN)
 @dataclass(frozen=True, slots=True)
 class Flow:
     """`kafka`: it answers, so that reports and lag are known. `stream`: the worst of the topic's partitions that is
-    stuck. `warehouse`: that it is away, or that writes are slow."""
+    stuck. `warehouse`: that it is away, or that writes are slow. `heard_since`: since when reports are followed without
+    a break; silence before that is ours (None: for as long as anybody can remember)."""
 
     kafka: bool = True
     stream: Status | None = None
     warehouse: Literal["away", "slow"] | None = None
+    heard_since: datetime | None = None
 
 
 CALM = Flow()

@@ -35,7 +35,7 @@ VOCABULARY = (
     State("rejected", "shield", "alarm", evaluations=2, after=AT_ONCE),
     State("clock_skew", "clock", "warn", evaluations=2, after=AT_ONCE),
     State("stuck_connector", "dam", "alarm", after=AT_ONCE),
-    State("stuck_stream", "dam", "alarm", after=AT_ONCE),
+    State("stuck_stream", "dam", "alarm", after=timedelta(seconds=8)),
     State("stuck_warehouse", "dam", "alarm", after=AT_ONCE),
     State("late", "hourglass", "alarm", after=AT_ONCE),
     State("due_soon", "hourglass", "warn"),

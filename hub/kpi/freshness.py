@@ -56,10 +56,10 @@ def _state(feed: Feed, status: Status | None, written: Written | None, now: date
         return "unknown"
     if status.state in RESTING or (feed.rule is not None and feed.rule.maintenance.at(now) is not None):
         return "paused"
-    return _fault(feed, status, now) or _stuck(status, written, now, flow) or _promise(feed, status, now)
+    return _fault(feed, status, now, flow) or _stuck(status, written, now, flow) or _promise(feed, status, now)
 
 
-def _fault(feed: Feed, status: Status, now: datetime) -> str | None:
+def _fault(feed: Feed, status: Status, now: datetime, flow: Flow) -> str | None:
     """What is wrong at the source or with its data."""
     failing = _failing(status)
     code = str(_part(status.last_error, "code") or "")
@@ -69,7 +69,8 @@ def _fault(feed: Feed, status: Status, now: datetime) -> str | None:
         return "rejected"
     if _skewed(feed, status, now):
         return "clock_skew"
-    return "stuck_connector" if failing or now - _known(status.at) > SILENT_AFTER else None
+    heard = max(_known(status.at), flow.heard_since or _known(status.at))
+    return "stuck_connector" if failing or now - heard > SILENT_AFTER else None
 
 
 def _stuck(status: Status, written: Written | None, now: datetime, flow: Flow) -> str | None:
@@ -81,7 +82,7 @@ def _stuck(status: Status, written: Written | None, now: datetime, flow: Flow) -
 
 def _promise(feed: Feed, status: Status, now: datetime) -> str:
     event, contact = _time(status.last_event_time), _contact(status)
-    kept = _kept(feed, contact, event, now)
+    kept = _kept(feed, contact or _time(status.counted_since), event, now, _time(status.counted_since))
     if kept is Kept.BROKEN:
         return "quiet" if contact is not None and feed.kind in PUSHED and not _by_period(feed) else "late"
     if _stands(feed, status, now):
@@ -144,9 +145,12 @@ def _by_period(feed: Feed) -> bool:
     return feed.rule is not None and not isinstance(feed.rule.form, Cadence)
 
 
-def _kept(feed: Feed, contact: datetime | None, event: datetime | None, now: datetime) -> Kept:
+def _kept(
+    feed: Feed, contact: datetime | None, event: datetime | None, now: datetime, begun: datetime | None = None
+) -> Kept:
     """A cadence counts from the last `contact`, by its clock; a cut-off or cron asks for an `event` of its period, so
-    that neither a day off is late nor a back-fill of another day makes good."""
+    that neither a day off is late nor a back-fill of another day makes good. What was due before the connector had
+    `begun` is not asked for."""
     if feed.rule is None:
         if contact is None or now - contact > feed.promise:
             return Kept.BROKEN
@@ -157,9 +161,11 @@ def _kept(feed: Feed, contact: datetime | None, event: datetime | None, now: dat
         due = feed.rule.expectation(now, contact).next
         return Kept.BROKEN if now > due.error_at else Kept.SOON if now > due.warn_at else Kept.YES
     expected = feed.rule.expectation(now, event or now)
-    if expected.last is not None and now > expected.last.error_at and not _answered(expected.last, event):
+    last = expected.last
+    owed = last is not None and (begun is None or event is not None or last.due_at > begun)
+    if last is not None and owed and now > last.error_at and not _answered(last, event):
         return Kept.BROKEN
-    waits = [due for due in (expected.last, expected.next) if due is not None and not _answered(due, event)]
+    waits = [due for due in (last if owed else None, expected.next) if due is not None and not _answered(due, event)]
     return Kept.SOON if any(now > due.warn_at for due in waits) else Kept.YES
 
 

@@ -345,6 +345,7 @@ def _status(**values: Any) -> Any:
         "last_refused": None,
         "last_advance": None,
         "lag_steady_since": None,
+        "counted_since": None,
         "at": 0,
     }
     return SimpleNamespace(**(base | values))

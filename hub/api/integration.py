@@ -1,0 +1,50 @@
+"""`/v1/health`: freshness of every data set, why one is late, incidents."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import JSONResponse
+
+from hub.api.datasets import Datasets, by_department, dataset_json, incident_json, why_json
+from hub.api.language import language_of
+from hub.api.questions import known_parameters
+from hub.api.v1 import ConnectorScope, blocking
+
+router = APIRouter(prefix="/v1/health", dependencies=[Depends(known_parameters)])
+
+Days = Annotated[int, Query(ge=1, le=400, description="How many days back")]
+Department = Annotated[str | None, Query(max_length=64, description="A unit's code, such as H53.14, or its name")]
+
+
+@router.get("/datasets", summary="How fresh every data set is")
+async def list_datasets(request: Request, scope: ConnectorScope, department: Department = None) -> JSONResponse:
+    """State, age, and when the next data are due and late."""
+    datasets: Datasets = request.app.state.datasets
+    found = await blocking(request, "warehouse", lambda: datasets.all(scope.org))
+    language = language_of(request)
+    items = [dataset_json(one, language) for one in found if department in (None, one.feed.org, one.feed.department)]
+    return JSONResponse({"items": items})
+
+
+@router.get("/datasets/{dataset}", summary="Why a data set is in its state")
+async def read_dataset(request: Request, dataset: str, scope: ConnectorScope) -> JSONResponse:
+    """The chain from source to API with the failing stage, refusals by rule, incidents, and the KPIs that go stale."""
+    datasets: Datasets = request.app.state.datasets
+    found = await blocking(request, "warehouse", lambda: datasets.why(dataset, scope.org))
+    return JSONResponse({"items": [why_json(one, language_of(request)) for one in found]})
+
+
+@router.get("/incidents", summary="Incidents, the open ones first")
+async def list_incidents(
+    request: Request, scope: ConnectorScope, days: Days = 30, department: Department = None
+) -> JSONResponse:
+    """With their duration, and summed by department and state."""
+    datasets: Datasets = request.app.state.datasets
+    now = request.app.state.deps.kpis.around.clock()
+    found = datasets.incidents(now - timedelta(days=days), scope.org)
+    kept = [one for one in found if department in (None, one.department)]
+    items = [incident_json(one, now) for one in kept]
+    return JSONResponse({"items": items, "by_department": by_department(kept, now)})

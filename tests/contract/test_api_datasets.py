@@ -1,0 +1,144 @@
+"""`/v1/health`: freshness, the reason for a state, incidents; each unit sees its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from hub.api.datasets import Datasets
+from hub.health.consumer import Shown, Status
+from hub.health.flow import Flow
+from hub.health.group import PartitionHealth
+from hub.health.incident import Incident
+from hub.health.lag import Behind
+from tests.contract.api_world import ApiWorld, api_world
+
+MINUTE = 60_000
+
+
+class Book:
+    """Incidents by hand."""
+
+    def __init__(self, *incidents: Incident) -> None:
+        self._incidents = incidents
+
+    def all(self) -> tuple[Incident, ...]:
+        return self._incidents
+
+    def since(self, time: Any) -> tuple[Incident, ...]:
+        return tuple(one for one in self._incidents if one.ended is None or one.ended >= time)
+
+
+@pytest.fixture
+def world() -> Iterator[ApiWorld]:
+    with api_world() as made:
+        made.ledger("dossier", "portal")
+        made.statuses["portal"] = report(made)
+        yield made
+
+
+def report(world: ApiWorld, **changes: Any) -> Any:
+    now = int(world.now.timestamp() * 1000)
+    told = {
+        "state": "running", "at": now, "last_poll_ok": now - MINUTE, "last_event_time": now - MINUTE,
+        "last_ingest": now - MINUTE, "last_published": now - MINUTE, "last_refused": None, "last_advance": now - MINUTE,
+        "lag_steady_since": None, "counted_since": now - 60 * MINUTE, "received": 10, "published": 10, "quarantined": 0,
+        "errors": 0, "last_error": None,
+    }  # fmt: skip
+    return SimpleNamespace(**(told | changes))
+
+
+async def test_every_data_set_has_its_state_age_and_contact(world: ApiWorld) -> None:
+    async with world.client() as client:
+        items = {item["dataset"]: item for item in (await client.get("/v1/health/datasets")).json()["items"]}
+    assert items["portal"]["state"] == "on_time"
+    assert items["portal"]["age_s"] == 60.0
+    assert items["feedback-1022"]["state"] == "unknown"
+
+
+async def test_why_marks_the_failing_stage_and_names_the_kpis_that_go_stale(world: ApiWorld) -> None:
+    now = int(world.now.timestamp() * 1000)
+    error = {"code": "source_down", "message_vi": "trả lời 500", "message_en": "answers 500", "at": now}
+    world.statuses["portal"] = report(world, last_error=error)
+    async with world.client(language="en") as client:
+        (found,) = (await client.get("/v1/health/datasets/portal")).json()["items"]
+        by_entity = (await client.get("/v1/health/datasets/dossier")).json()["items"]
+    assert (found["state"], found["failing"]) == ("source_down", "source")
+    source = next(stage for stage in found["stages"] if stage["stage"] == "source")
+    assert (source["ok"], source["error"], source["error_text"]) == (False, "source_down", "answers 500")
+    assert "dossier.received" in {item["kpi"] for item in found["stale"]}
+    assert all(not item["kpi"].startswith("feedback.") for item in found["stale"])
+    assert by_entity == [found]
+
+
+async def test_refusals_are_told_by_rule(world: ApiWorld) -> None:
+    world.quarantine(1)
+    world.quarantine(2)
+    now = int(world.now.timestamp() * 1000)
+    world.statuses["portal"] = report(world, last_refused=now)
+    async with world.client(language="en") as client:
+        (found,) = (await client.get("/v1/health/datasets/portal")).json()["items"]
+    assert (found["state"], found["failing"]) == ("rejected", "contract")
+    assert [(one["code"], one["reason"], one["records"]) for one in found["refused"]] == [("bad_date", "Bad date", 2)]
+
+
+async def test_a_stream_that_stands_is_told_with_its_lag_by_partition(world: ApiWorld) -> None:
+    place = PartitionHealth(Behind(40, 12.0), shown=Shown(Status.STALL))
+    way = SimpleNamespace(partitions=lambda entity: {0: place} if entity == "dossier" else {})
+    deps = world.app.state.deps
+    around = deps.kpis.around
+    object.__setattr__(around, "flow", lambda entity: Flow(stream=Status.STALL))
+    world.app.state.datasets = Datasets(deps.kpis, deps.reader, None, way)  # type: ignore[arg-type]
+    async with world.client() as client:
+        (found,) = (await client.get("/v1/health/datasets/portal")).json()["items"]
+    assert (found["state"], found["failing"]) == ("stuck_stream", "stream")
+    stream = next(stage for stage in found["stages"] if stage["stage"] == "stream")
+    assert (stream["lag"], stream["status"], stream["lag_seconds"]) == ({"0": 40}, {"0": "stall"}, 12.0)
+
+
+async def test_with_the_warehouse_away_the_chain_says_so(world: ApiWorld) -> None:
+    world.down = True
+    world.app.state.datasets = Datasets(world.app.state.deps.kpis, world.app.state.deps.reader, None, None)
+    async with world.client() as client:
+        answer = await client.get("/v1/health/datasets/portal")
+    (found,) = answer.json()["items"]
+    warehouse = next(stage for stage in found["stages"] if stage["stage"] == "warehouse")
+    assert (warehouse["ok"], warehouse["answers"], found["refused"]) == (False, False, None)
+
+
+async def test_incidents_are_summed_by_department(world: ApiWorld) -> None:
+    hour = timedelta(hours=1)
+    first = Incident("a", "portal", "H53.14", "dossier", "late", world.now - 5 * hour, world.now - 3 * hour)
+    still = Incident("b", "portal", "H53.14", "dossier", "late", world.now - hour)
+    other = Incident("c", "feedback-1022", "H53.20", "feedback", "late", world.now - hour)
+    deps = world.app.state.deps
+    world.app.state.datasets = Datasets(deps.kpis, deps.reader, Book(still, other, first), None)  # type: ignore[arg-type]
+    async with world.client() as client:
+        answer = (await client.get("/v1/health/incidents?days=1")).json()
+    assert answer["by_department"] == [
+        {"department": "H53.14", "state": "late", "incidents": 2, "lasted_s": 10_800.0},
+        {"department": "H53.20", "state": "late", "incidents": 1, "lasted_s": 3_600.0},
+    ]
+    async with world.client("key-of-department") as client:
+        mine = (await client.get("/v1/health/incidents?days=1")).json()["items"]
+        assert {one["dataset"] for one in mine} == {"portal"}
+        assert [one["dataset"] for one in (await client.get("/v1/health/datasets")).json()["items"]] == ["portal"]
+        assert (await client.get("/v1/health/datasets/feedback-1022")).status_code == 404
+
+
+async def test_an_unknown_data_set_names_the_nearest(world: ApiWorld) -> None:
+    async with world.client() as client:
+        answer = await client.get("/v1/health/datasets/portl")
+    assert answer.status_code == 404
+    assert answer.json()["nearest"][0] == "portal"
+
+
+@pytest.mark.parametrize("path", ["datasets", "datasets/portal", "incidents"])
+@pytest.mark.parametrize(("key", "status"), [(None, 401), ("key-of-a-service", 403), ("key-without-unit", 403)])
+async def test_without_the_right_nothing_is_told(world: ApiWorld, path: str, key: str | None, status: int) -> None:
+    async with world.client(key) as client:
+        assert (await client.get(f"/v1/health/{path}")).status_code == status
