@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -64,6 +65,7 @@ STAGES = {
     "warehouse": t("kho dữ liệu", "warehouse"),
     "api": "API",
 }
+TIMES = ("last_event", "late_at", "began", "ended")
 MARKS = {True: "✓", False: "✗", None: "?"}
 
 
@@ -100,7 +102,7 @@ def freshness(department: Department = None, output: Output = Format.TABLE, key:
     if output is Format.JSON:
         show_json(items)
     else:
-        show_rows(items, FRESHNESS_COLUMNS, output)
+        show_rows([_local(item, output) for item in items], FRESHNESS_COLUMNS, output)
     if not items:
         say(t("Chưa có đầu nối nào; khai báo: ioc connector new", "No connector yet; describe one: ioc connector new"))
     _leave_if_abnormal(items)
@@ -139,15 +141,16 @@ def incidents(
     if output is Format.JSON:
         show_json(rows)
     else:
-        show_rows(rows, SUM_COLUMNS if by_department else INCIDENT_COLUMNS, output)
+        columns = SUM_COLUMNS if by_department else INCIDENT_COLUMNS
+        show_rows([_local(row, output) for row in rows], columns, output)
     if not rows:
         say(t(f"Không có sự cố nào trong {days} ngày", f"No incident in {days} days"))
 
 
 def _show(item: Mapping[str, Any]) -> None:
     head = f"{item['dataset']} · {item['department']} · {item['state_text']}"
-    show_rows(_stages(item), STAGE_COLUMNS, Format.TABLE)
     say(head + (f" → {STAGES[item['failing']]}" if item["failing"] else ""))
+    show_rows(_stages(item), STAGE_COLUMNS, Format.TABLE)
     if item["refused"]:
         show_rows(item["refused"], REFUSED_COLUMNS, Format.TABLE)
     if item["abnormal"] and item["stale"]:
@@ -182,6 +185,17 @@ def _worded(item: Mapping[str, Any]) -> dict[str, Any]:
     from hub.locale.catalogue import catalogue
 
     return {**item, "state_text": catalogue(LANGUAGE)(f"state.{item['state']}")}
+
+
+def _local(item: Mapping[str, Any], output: Format) -> dict[str, Any]:
+    """Times of a table in the zone of this machine, to the second."""
+    if output is not Format.TABLE:
+        return dict(item)
+    return {name: _time(value) if name in TIMES and value else value for name, value in item.items()}
+
+
+def _time(text: str) -> str:
+    return datetime.fromisoformat(text).astimezone().strftime("%d/%m/%Y %H:%M:%S")
 
 
 def _leave_if_abnormal(items: list[dict[str, Any]]) -> None:
