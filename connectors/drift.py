@@ -10,6 +10,7 @@ from connectors.errors import MappingError, SourceRefusedError, Text
 from connectors.expression import compile_expression
 from connectors.manifest import Manifest
 from connectors.source import FILE, OP, REVISION, ROW, Refusal
+from connectors.table import Table
 
 OURS = frozenset({FILE, ROW, REVISION, OP})
 PUSHED = frozenset({"webhook"})
@@ -28,6 +29,8 @@ class DriftGuard:
     def kept(self, records: Sequence[Any], refused: list[Refusal]) -> Sequence[Any]:
         """The records without new fields; the others go to `refused`. SourceRefusedError under `freeze`."""
         known = self.known
+        if isinstance(records, Table) and records.columns.keys() <= known:
+            return records
         kept = [raw for raw in records if not isinstance(raw, dict) or raw.keys() <= known]
         if len(kept) == len(records):
             return records

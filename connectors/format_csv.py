@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import unicodedata
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from connectors.errors import MappingError, Text
-from connectors.file_formats import Csv, FileRefusedError, Row
-from connectors.table_rows import table_rows
+from connectors.file_formats import Csv, FileRefusedError
+from connectors.table import Batch
+from connectors.table_rows import Layout, find_layout
 from connectors.tcvn3 import decode_tcvn3
 
 QUOTED_LINES = 50
@@ -22,11 +24,60 @@ BAD_SHARE = 0.05
 Line = str | MappingError
 
 
-def read_csv(data: bytes, form: Csv) -> Iterator[Row]:
-    """The records; see `read_rows`."""
+def read_csv(data: bytes, form: Csv, rows: int) -> Iterator[Batch]:
+    """The records in parts; see `read_batches`."""
     lines = _lines(data, form)
     delimiter = _delimiter(lines) if form.delimiter == "auto" else form.delimiter.replace("tab", "\t")
-    return table_rows(_cells(lines, delimiter), form)
+    reader = _Reader(lines, delimiter)
+    _, layout = find_layout(reader.each(), form)
+    return reader.batches(layout, rows)
+
+
+class _Reader:
+    """Goes through the lines once: a record at a time, or many at once where none of them has quotes."""
+
+    def __init__(self, lines: Sequence[Line], delimiter: str) -> None:
+        self._lines = lines
+        self._delimiter = delimiter
+        self._next = 0
+
+    def each(self) -> Iterator[tuple[int, list[str] | MappingError]]:
+        """Each record's cells with the number of its first line."""
+        while self._next < len(self._lines):
+            line = self._lines[self._next]
+            self._next += 1
+            number = self._next
+            if not isinstance(line, str):
+                yield number, line
+            elif '"' not in line:
+                if line:
+                    yield number, line.split(self._delimiter)
+            else:
+                cells, taken = _quoted(self._lines, number - 1, self._delimiter)
+                self._next += taken - 1
+                yield number, cells
+
+    def batches(self, layout: Layout, rows: int) -> Iterator[Batch]:
+        """What is left, so many lines at once."""
+        while self._next < len(self._lines):
+            columns = self._columns(self._lines[self._next : self._next + rows], layout.width)
+            if columns is None:
+                yield layout.of_rows(islice(self.each(), rows))
+                continue
+            numbers = range(self._next + 1, self._next + len(columns[0]) + 1)
+            self._next += len(numbers)
+            yield layout.of_columns(numbers, columns)
+
+    def _columns(self, lines: Sequence[Line], width: int) -> list[list[str]] | None:
+        """The columns of lines that are all plain and of one width; None if they are not."""
+        try:
+            joined = self._delimiter.join(lines)  # type: ignore[arg-type]
+        except TypeError:
+            return None
+        if '"' in joined or {line.count(self._delimiter) for line in lines} != {width - 1}:  # type: ignore[union-attr]
+            return None
+        cells = joined.split(self._delimiter)
+        return [cells[column::width] for column in range(width)]
 
 
 def _lines(data: bytes, form: Csv) -> list[Line]:
@@ -71,7 +122,8 @@ def _line_by_line(data: bytes, codec: str, declared: str) -> list[Line]:
 
 
 def _split(text: str) -> list[Line]:
-    return [line.removesuffix("\r") for line in text.split("\n")]
+    lines: list[Line] = list(text.replace("\r\n", "\n").removesuffix("\r").split("\n"))
+    return lines
 
 
 def _bad_encoding() -> MappingError:
@@ -91,26 +143,6 @@ def _delimiter(lines: Sequence[Line]) -> str:
         return sum(1 for count in counts if count), sum(counts)
 
     return max(DELIMITERS, key=weight)
-
-
-def _cells(lines: Sequence[Line], delimiter: str) -> Iterator[tuple[int, list[str] | MappingError]]:
-    """Each record's cells with the number of its first line. Lines without quotes take the short way."""
-    if all(line.__class__ is str and '"' not in line for line in lines):
-        yield from ((number, line.split(delimiter)) for number, line in enumerate(lines, start=1) if line)  # type: ignore[union-attr]
-        return
-    number, count = 0, len(lines)
-    while number < count:
-        line = lines[number]
-        number += 1
-        if not isinstance(line, str):
-            yield number, line
-        elif '"' not in line:
-            if line:
-                yield number, line.split(delimiter)
-        else:
-            cells, taken = _quoted(lines, number - 1, delimiter)
-            yield number, cells
-            number += taken - 1
 
 
 def _quoted(lines: Sequence[Line], start: int, delimiter: str) -> tuple[list[str] | MappingError, int]:

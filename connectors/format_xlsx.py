@@ -3,28 +3,40 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
+from itertools import islice
 from typing import Any
 
 from python_calamine import CalamineError, CalamineWorkbook, PasswordError, WorksheetNotFound
 
 from connectors.errors import Text
-from connectors.file_formats import FileRefusedError, Row, Xlsx, normal
-from connectors.table_rows import table_rows
+from connectors.file_formats import FileRefusedError, Xlsx, normal
+from connectors.table import Batch
+from connectors.table_rows import Layout, find_layout
 
 
-def read_xlsx(data: bytes, form: Xlsx) -> Iterator[Row]:
-    """The records; see `read_rows`. Dates are ISO texts, whole numbers are integers."""
+def read_xlsx(data: bytes, form: Xlsx, rows: int) -> Iterator[Batch]:
+    """The records in parts; see `read_batches`. Dates are ISO texts, whole numbers are integers."""
     try:
         workbook = CalamineWorkbook.from_filelike(io.BytesIO(data))
         sheet = workbook.get_sheet_by_name(_sheet(workbook.sheet_names, form.sheet))
-        rows = sheet.iter_rows() if sheet.start else iter(())
+        raw = iter(sheet.iter_rows()) if sheet.start else iter(())
     except PasswordError as error:
         raise _refused("encrypted", "bảng tính có mật khẩu", "the workbook has a password", _UNLOCK) from error
     except (CalamineError, WorksheetNotFound, OSError, ValueError) as error:
         raise _refused("not_a_workbook", "không phải bảng tính Excel", "it is no Excel workbook", _SAVE) from error
-    return table_rows(((number, _plain_row(cells)) for number, cells in enumerate(rows, start=1)), form)
+    number, layout = find_layout(((number, _plain(cells)) for number, cells in enumerate(raw, start=1)), form)
+    return _batches(raw, number, layout, rows)
+
+
+def _batches(raw: Iterator[list[Any]], number: int, layout: Layout, rows: int) -> Iterator[Batch]:
+    """The rows below the header in row `number`. All rows of a sheet are of one width."""
+    while block := list(islice(raw, rows)):
+        numbers = range(number + 1, number + len(block) + 1)
+        number += len(block)
+        columns = [_plain(column) for column in zip(*block, strict=True)]
+        yield layout.of_columns(numbers, columns)
 
 
 _SAVE = Text("mở bằng Excel rồi lưu dưới dạng .xlsx", "open it with Excel and save it as .xlsx")
@@ -51,11 +63,17 @@ def _sheet(names: list[str], wanted: str) -> str:
     )
 
 
-def _plain_row(cells: list[Any]) -> list[Any]:
-    return [cell if cell.__class__ is str else _plain(cell) for cell in cells]
+_AS_THEY_ARE = frozenset((str, bool, type(None)))
 
 
-def _plain(cell: Any) -> Any:
+def _plain(cells: Sequence[Any]) -> list[Any]:
+    """Cells of a row or of a column."""
+    if _AS_THEY_ARE.issuperset(set(map(type, cells))):
+        return list(cells)
+    return [cell if cell.__class__ is str else _plain_cell(cell) for cell in cells]
+
+
+def _plain_cell(cell: Any) -> Any:
     if cell.__class__ is float:
         return int(cell) if cell.is_integer() and abs(cell) < 2**53 else cell
     if isinstance(cell, datetime | date | time):

@@ -13,7 +13,9 @@ from typing import Any
 from connectors.encode import MEMO_CHARACTERS, Encode, field_encoders
 from connectors.errors import MappingError
 from connectors.mapping import EMPTY, Mapper, Step, reading
+from connectors.packing_columns import ColumnPacker
 from connectors.source import Refusal
+from connectors.table import Table
 from schemas.contract import Contract, Field
 from schemas.wire import prefix
 
@@ -58,13 +60,21 @@ class Packer:
     def __init__(self, mapper: Mapper, contract: Contract, schema_id: int) -> None:
         self._mapper = mapper
         self._run = _compile(mapper.steps, contract, schema_id)
+        self._columns: ColumnPacker | None = None
+        if ColumnPacker.fits(mapper.steps):
+            self._columns = ColumnPacker(mapper.steps, contract, prefix(schema_id))
 
     def __call__(self, records: Sequence[Any], ingest_ms: int) -> Packed:
         """As `Mapper` and then `Encoder`; SourceRefusedError where the mapper raises it."""
-        messages: list[tuple[bytes, bytes]] = []
-        times: list[int] = []
         refused: list[Refusal] = []
         kept = self._mapper.kept(records, refused)
+        if self._columns is not None and isinstance(kept, Table):
+            packed = self._columns(kept, ingest_ms, self._mapper.columns(kept))
+            holes = [kept[at] for at in packed.holes]
+            refused += [Refusal(raw, self._mapper.explain(raw)) for raw in holes]
+            return Packed(packed.messages, max(packed.times, default=None), refused)
+        messages: list[tuple[bytes, bytes]] = []
+        times: list[int] = []
 
         def refuse(raw: Any) -> None:
             refused.append(Refusal(raw, self._mapper.explain(raw)))
@@ -75,7 +85,7 @@ class Packer:
 
 def _compile(steps: Sequence[Step], contract: Contract, schema_id: int) -> Run:
     """One Python function: every field's part of the value is one expression."""
-    encoders = field_encoders(contract)
+    encoders, plain = field_encoders(contract), field_encoders(contract, remember=False)
     scope: dict[str, Any] = {"EMPTY": EMPTY, "NOTHING": {}, "MappingError": MappingError, "header": prefix(schema_id)}
     before: list[str] = []
     parts: list[str] = []
@@ -93,7 +103,8 @@ def _compile(steps: Sequence[Step], contract: Contract, schema_id: int) -> Run:
             scope[f"b{number}"] = encode(step.default)
             parts.append(f"b{number}")
         else:
-            parts.append(_part(number, step, field, encode, read, scope))
+            by_itself = field.role in ("key", "event_time")
+            parts.append(_part(number, step, field, encode if by_itself else plain[field.name], read, scope))
     key, event = _names(steps, contract)
     source = "\n".join(
         (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -35,13 +35,14 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Raw records in the source's order, and the position that holds once all of them are acknowledged.
+    """Raw records in the source's order (a list, or a `Table`), and the position that holds once all of them are
+    acknowledged.
 
     `newest_ms`: the newest change time in the page, UTC epoch ms; None if it has none. `refused`: what the source
     itself could not read as a record, such as a broken line; it belongs into the quarantine.
     """
 
-    records: list[Any]
+    records: Sequence[Any]
     cursor_after: Cursor
     newest_ms: int | None
     refused: list[Refusal] = field(default_factory=list)

@@ -10,57 +10,80 @@ from itertools import chain
 from typing import Any
 
 from connectors.errors import MappingError, Text
-from connectors.file_formats import FileRefusedError, Row, Tabular, normal
+from connectors.file_formats import FileRefusedError, Tabular, normal
 from connectors.memo import Memo
+from connectors.table import Batch, Table
 
 Cells = Sequence[Any]
+NumberedCells = tuple[int, Cells | MappingError]
 PLAIN_DIGITS = 18
 """A text of at most so many digits is its number; longer ones are looked at in full."""
 
-_PLAIN = re.compile(r"-?\d+(?:\.\d+)?").fullmatch
 _GROUPED = {
     ",": re.compile(r"-?\d{1,3}(?:[. \u00a0]\d{3})+(?:,\d+)?|-?\d+(?:,\d+)?").fullmatch,
     ".": re.compile(r"-?\d{1,3}(?:[, \u00a0]\d{3})+(?:\.\d+)?|-?\d+(?:\.\d+)?").fullmatch,
 }
 
 
-def table_rows(rows: Iterable[tuple[int, Cells | MappingError]], form: Tabular) -> Iterator[Row]:
-    """Records of a table whose rows come with their numbers. FileRefusedError if there is no header.
+class Layout:
+    """What a header says of the rows below it."""
 
-    A row with more cells than columns is refused; missing cells at its end are null.
-    """
-    header, rest = _find_header(iter(rows), form)
-    return _records(header, rest, form)
+    def __init__(self, header: list[str], form: Tabular) -> None:
+        self.width = len(header)
+        keys, self._places = _keys(header, form)
+        self._keys = keys
+        self._numbers = [index for index, key in enumerate(keys) if key in form.numbers]
+        self._number: Memo[Any] = Memo(lambda text: as_number(text, form.decimal))
+        self._totals = Totals({normal(text) for text in form.total_row})
 
+    def of_rows(self, rows: Iterable[NumberedCells]) -> Batch:
+        """Records of rows that come with their numbers.
 
-def _records(header: list[str], rest: Iterator[tuple[int, Cells | MappingError]], form: Tabular) -> Iterator[Row]:
-    keys, places = _keys(header, form)
-    width = len(header)
-    numbers = [index for index, key in enumerate(keys) if key in form.numbers]
-    number: Memo[Any] = Memo(lambda text: as_number(text, form.decimal))
-    totals = Totals({normal(text) for text in form.total_row})
-    straight = places == list(range(width))
-    for row, cells in rest:
-        if isinstance(cells, MappingError):
-            yield row, cells
-            continue
-        count = len(cells)
-        if count > width and any(cell not in ("", None) for cell in cells[width:]):
-            yield row, _too_wide(count, width)
-            continue
-        if straight:
-            values: list[Any] = cells if count == width and cells.__class__ is list else list(cells[:width])
-        else:
-            values = [cells[place] if place < count else None for place in places]
-        if totals.begin(values):
-            continue
-        for index in numbers:
-            if index < len(values) and (text := values[index]).__class__ is str:
-                plain = text.isdigit() and text.isascii() and len(text) <= PLAIN_DIGITS
-                values[index] = int(text) if plain else number[text]
-        if len(values) < len(keys):
-            values += [None] * (len(keys) - len(values))
-        yield row, dict(zip(keys, values, strict=True))
+        A row with more cells than columns is refused; missing cells at its end are null.
+        """
+        width = self.width
+        numbers: list[int] = []
+        good: list[Cells] = []
+        bad: list[tuple[int, MappingError]] = []
+        for number, cells in rows:
+            if isinstance(cells, MappingError):
+                bad.append((number, cells))
+                continue
+            count = len(cells)
+            if count != width:
+                if count > width and any(cell not in ("", None) for cell in cells[width:]):
+                    bad.append((number, _too_wide(count, width)))
+                    continue
+                cells = [*cells[:width], *[None] * (width - count)]
+            numbers.append(number)
+            good.append(cells)
+        columns = list(zip(*good, strict=True)) if good else [()] * width
+        return self.of_columns(numbers, columns, bad)
+
+    def of_columns(
+        self, numbers: Sequence[int], columns: Sequence[Sequence[Any]], bad: Iterable[tuple[int, MappingError]] = ()
+    ) -> Batch:
+        """The same of rows that all have the header's width, given by column."""
+        chosen = [columns[place] for place in self._places]
+        dropped = set(self._totals.among(chosen))
+        if dropped:
+            kept = [at for at in range(len(numbers)) if at not in dropped]
+            numbers = [numbers[at] for at in kept]
+            chosen = [[column[at] for at in kept] for column in chosen]
+        for index in self._numbers:
+            chosen[index] = self._as_numbers(chosen[index])
+        return Batch(Table(dict(zip(self._keys, chosen, strict=True)), len(numbers)), numbers, list(bad))
+
+    def _as_numbers(self, column: Sequence[Any]) -> list[Any]:
+        number = self._number
+        return [
+            value
+            if value.__class__ is not str
+            else int(value)
+            if value.isdigit() and value.isascii() and len(value) <= PLAIN_DIGITS
+            else number[value]
+            for value in column
+        ]
 
 
 def as_number(text: str, decimal: str) -> Any:
@@ -81,6 +104,18 @@ class Totals:
         forms = [unicodedata.normalize(form, name)[0] for name in names for form in ("NFC", "NFD") if name]
         self._initials = {each for form in forms for each in (form, form.upper())}
 
+    def among(self, columns: Sequence[Sequence[Any]]) -> list[int]:
+        """The places of rows that are none."""
+        if not columns:
+            return []
+        initials = self._initials
+        doubtful = [
+            at
+            for at, value in enumerate(columns[0])
+            if value is None or (value.__class__ is str and (not value or value[0] <= " " or value[0] in initials))
+        ]
+        return [at for at in doubtful if self.begin([column[at] for column in columns])]
+
     def begin(self, values: Cells) -> bool:
         """Whether a row is none."""
         for value in values:
@@ -93,22 +128,23 @@ class Totals:
         return True
 
 
-def _find_header(
-    source: Iterator[tuple[int, Cells | MappingError]], form: Tabular
-) -> tuple[list[str], Iterator[tuple[int, Cells | MappingError]]]:
-    """The header's names, and the rows after it."""
+def find_layout(source: Iterator[NumberedCells], form: Tabular) -> tuple[int, Layout]:
+    """The number of the header's row, and what it says; `source` then stands behind it.
+
+    FileRefusedError if there is no header.
+    """
     wanted = {normal(name): name for name in form.columns}
     best: list[str] = []
     looked: list[Cells | MappingError] = []
-    for _, cells in source:
+    for number, cells in source:
         looked.append(cells)
         if not isinstance(cells, MappingError):
             names = _named(looked, form)
             found = {normal(name) for name in names}
             if wanted and wanted.keys() <= found:
-                return names, source
+                return number, Layout(names, form)
             if not wanted and sum(bool(name) for name in names) >= 2 and _are_texts(cells):
-                return names, source
+                return number, Layout(names, form)
             if len(wanted.keys() & found) >= len(wanted.keys() & {normal(name) for name in best}):
                 best = names if wanted.keys() & found else best
         if len(looked) >= form.header_within:

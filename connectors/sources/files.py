@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from itertools import islice
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 from connectors.clock import epoch_ms
 from connectors.errors import MappingError, Text
 from connectors.file_config import Pickup
-from connectors.file_formats import FileRefusedError, Format, Row, read_rows
+from connectors.file_formats import FileRefusedError, Format, read_batches
 from connectors.file_ledger import Ledger, content_of
 from connectors.file_pickup import Collector
 from connectors.file_places import FileGoneError, Found
@@ -27,6 +26,7 @@ from connectors.source import (
     Step,
     Surroundings,
 )
+from connectors.table import Batch, Table
 
 
 class Config(Pickup):
@@ -69,10 +69,13 @@ class FilesSource:
                     data = await self._collector.place.fetch(found)
                 except FileGoneError:
                     continue
-                for number, value in islice(await self._rows(data), count):
-                    _take(preview.records, preview.refused, found, number, value, 0)
+                for batch in await self._batches(data, count):
+                    preview.records.extend(_told(batch, found, 0))
+                    preview.refused.extend(_refusals(batch, found))
+                    if len(preview.records) + len(preview.refused) >= count:
+                        break
                 break
-        return preview
+        return Preview(preview.records[:count], preview.refused)
 
     async def read(self, cursor: Cursor | None) -> AsyncIterator[Page]:
         """New files, oldest first, page by page; a file that is put away is so after its last page is safe."""
@@ -101,38 +104,50 @@ class FilesSource:
             return
         done = int(skip.get("rows", 0)) if skip.get("content") == content.hex() else 0
         revision = ledger.next_revision(epoch_ms(self._around.now()))
-        rows = await self._rows(data)
-        taken = sum(1 for _ in islice(rows, done))
-        while True:
-            records: list[Any] = []
-            refused: list[Refusal] = []
-            batch = list(islice(rows, self._config.page_size))
-            for number, value in batch:
-                _take(records, refused, found, number, value, revision)
-            taken += len(batch)
-            if len(batch) < self._config.page_size:
-                ledger.done(found, content)
-                yield Page(records, ledger.position(), None, refused)
-                return
-            place = {"path": found.path, "content": content.hex(), "rows": taken}
-            yield Page(records, ledger.position(place), None, refused)
+        batches = await self._batches(data, self._config.page_size)
+        records: Sequence[Any] = []
+        refused: list[Refusal] = []
+        taken = 0
+        batch = next(batches, None)
+        while batch is not None:
+            following = next(batches, None)
+            part = batch.after(done - taken)
+            taken += batch.rows
+            records, refused = _told(part, found, revision), _refusals(part, found)
+            if following is None:
+                break
+            if taken > done:
+                place = {"path": found.path, "content": content.hex(), "rows": taken}
+                yield Page(records, ledger.position(place), None, refused)
+            batch = following
+        ledger.done(found, content)
+        yield Page(records, ledger.position(), None, refused)
 
-    async def _rows(self, data: bytes) -> Iterator[Row]:
+    async def _batches(self, data: bytes, rows: int) -> Iterator[Batch]:
         """The file's rows; of a file that cannot be read one row, its error."""
         try:
-            return await asyncio.to_thread(read_rows, data, self._config.format)
+            return await asyncio.to_thread(read_batches, data, self._config.format, rows)
         except FileRefusedError as error:
-            return iter([(0, error)])
+            return iter([Batch([], (), [(0, error)])])
 
 
-def _take(records: list[Any], refused: list[Refusal], found: Found, number: int, value: Any, revision: int) -> None:
-    if value.__class__ is dict:
-        value[FILE], value[ROW], value[REVISION] = found.path, number, revision
-        records.append(value)
-    elif isinstance(value, FileRefusedError):
-        refused.append(_whole_file(found, value))
-    elif isinstance(value, MappingError):
-        refused.append(Refusal({FILE: found.path, "size": found.size, "at": found.modified, ROW: number}, value))
+def _told(batch: Batch, found: Found, revision: int) -> Sequence[Any]:
+    """The records with file, row and revision."""
+    records, count = batch.records, len(batch.records)
+    if isinstance(records, Table):
+        return records.beside({FILE: [found.path] * count, ROW: batch.numbers, REVISION: [revision] * count})
+    for number, record in zip(batch.numbers, records, strict=True):
+        record[FILE], record[ROW], record[REVISION] = found.path, number, revision
+    return records
+
+
+def _refusals(batch: Batch, found: Found) -> list[Refusal]:
+    return [
+        _whole_file(found, error)
+        if isinstance(error, FileRefusedError)
+        else Refusal({FILE: found.path, "size": found.size, "at": found.modified, ROW: number}, error)
+        for number, error in batch.bad
+    ]
 
 
 def _whole_file(found: Found, error: MappingError) -> Refusal:

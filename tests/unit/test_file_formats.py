@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.errors import MappingError
-from connectors.file_formats import Csv, FileRefusedError, JsonLines, Xlsx, read_rows
+from connectors.file_formats import Csv, FileRefusedError, JsonLines, Xlsx, read_batches, read_rows
 from connectors.table_rows import as_number
 from connectors.tcvn3 import decode_tcvn3, encode_tcvn3
 
@@ -109,6 +109,26 @@ def test_without_declared_columns_the_first_row_of_texts_names_them() -> None:
 
 def test_short_rows_are_filled_with_nothing() -> None:
     assert records("Mã điểm,Doanh thu\nA\n".encode(), csv()) == [{"ma": "A", "doanh_thu": None}]
+
+
+LINES = st.sampled_from(
+    ["A;1;", "B;2;x", "C;1.250,5;", "D", "E;1;2;3", "", ";;", "Tổng cộng;9;", '"F;F";4;', '"G\nG";5;', '"H;6;']
+)
+
+
+@given(st.lists(LINES, max_size=12), st.integers(1, 7), st.sampled_from(["\n", "\r\n"]))
+def test_parts_of_any_size_give_the_same_rows(lines: list[str], size: int, end: str) -> None:
+    data = end.join(["Mã điểm;Doanh thu;Ghi chú", *lines]).encode()
+    form = csv(numbers=["doanh_thu"], decimal=",", delimiter=";")
+    one_by_one, in_parts = ([(n, repr(v)) for n, v in read_rows(data, form, each)] for each in (1, size))
+    assert in_parts == one_by_one
+    batches = list(read_batches(data, form, size))
+    for skipped in range(len(one_by_one) + 1):
+        left, rest = skipped, []
+        for batch in batches:
+            rest += batch.after(left).in_order()
+            left -= batch.rows
+        assert [(number, repr(value)) for number, value in rest] == one_by_one[skipped:]
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from connectors.partition_batch import partitions_of
 from connectors.paths import value_at
 from connectors.personal import paths_of
 from connectors.pseudonym import Pseudonymiser
+from connectors.table import Table
 from schemas.contract import load_contracts
 from tests.portal_server import record
 
@@ -86,6 +87,36 @@ def test_one_step_gives_what_two_give(name: str, data: st.DataObject) -> None:
     assert packed.newest_ms == max((row["event_time"] for row in mapped.rows), default=None)
     assert [(item.raw, item.error.code, item.error.path) for item in packed.refused] == [
         (item.raw, item.error.code, item.error.path) for item in mapped.refused
+    ]
+
+
+@st.composite
+def tables(draw: st.DrawFn, manifest: Manifest) -> Table:
+    """Columns of the paths that a mapping reads and of others, some of them missing."""
+    names = sorted({path.split(".")[0] for rule in manifest.mapping.values() for path in paths_of(rule)})
+    count = draw(st.integers(0, 5))
+    kinds = [VALUES, st.sampled_from(GOOD["codes"]), st.sampled_from(GOOD["times"])]
+    columns = {
+        name: draw(st.lists(draw(st.sampled_from(kinds)), min_size=count, max_size=count))
+        for name in names
+        if draw(st.integers(0, 9))
+    }
+    return Table({**columns, "_row": range(count), "an extra one": ["x"] * count}, count)
+
+
+@pytest.mark.parametrize("name", sorted(FOUND))
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_a_table_gives_what_its_rows_give(name: str, data: st.DataObject) -> None:
+    manifest, mapper = FOUND[name]
+    contract = CONTRACTS[manifest.entity]
+    packer, _ = PACKERS.setdefault(name, (Packer(mapper, contract, 7), Encoder(contract, 7)))
+    table = data.draw(tables(manifest))
+    by_column, by_row = packer(table, 1_661_240_000_000), packer(list(table), 1_661_240_000_000)
+    assert by_column.messages == by_row.messages
+    assert by_column.newest_ms == by_row.newest_ms
+    assert [(repr(item.raw), item.error.code, item.error.path) for item in by_column.refused] == [
+        (repr(item.raw), item.error.code, item.error.path) for item in by_row.refused
     ]
 
 
