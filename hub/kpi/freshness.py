@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
 
+from hub.health.due import expected
 from hub.health.flow import CALM, Flow
 from hub.health.states import ABNORMAL, STATES
 from hub.kpi.feed import Feed, Freshness, Status, Written
@@ -160,12 +161,12 @@ def _kept(
             return Kept.BROKEN
         due = feed.rule.expectation(now, contact).next
         return Kept.BROKEN if now > due.error_at else Kept.SOON if now > due.warn_at else Kept.YES
-    expected = feed.rule.expectation(now, event or now)
-    last = expected.last
+    asked = expected(feed.rule, now)
+    last = asked.last
     owed = last is not None and (begun is None or event is not None or last.due_at > begun)
     if last is not None and owed and now > last.error_at and not _answered(last, event):
         return Kept.BROKEN
-    waits = [due for due in (last if owed else None, expected.next) if due is not None and not _answered(due, event)]
+    waits = [due for due in (last if owed else None, asked.next) if due is not None and not _answered(due, event)]
     return Kept.SOON if any(now > due.warn_at for due in waits) else Kept.YES
 
 
@@ -177,8 +178,8 @@ def deadline(feed: Feed, status: Status | None, now: datetime) -> Due | None:
         contact = _contact(status)
         return feed.rule.expectation(now, contact).next if contact is not None else None
     event = _time(status.last_event_time)
-    expected = feed.rule.expectation(now, event or now)
-    return expected.last if expected.last is not None and not _answered(expected.last, event) else expected.next
+    asked = expected(feed.rule, now)
+    return asked.last if asked.last is not None and not _answered(asked.last, event) else asked.next
 
 
 def _answered(due: Due, event: datetime | None) -> bool:

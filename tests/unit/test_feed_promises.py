@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from hub.health.due import expected
 from hub.kpi.freshness import Feed, freshness
 from schemas.calendar_files import package_calendars
 from schemas.sla import Sla
@@ -98,3 +101,21 @@ def test_a_declared_maintenance_is_a_pause() -> None:
         "to: '2022-08-23T13:00:00+07:00', reason: bảo trì}]}"
     )
     assert state(window, "23 12:00", "23 10:00", "23 10:00", "23 10:00") == "paused"
+
+
+@given(st.integers(0, 40 * 288), st.lists(st.integers(0, 900), min_size=1, max_size=30))
+@settings(max_examples=60, deadline=None)
+@pytest.mark.parametrize("name", ["DAILY", "NIGHTLY", "STOPS"])
+def test_what_is_remembered_of_a_promise_is_what_it_says(name: str, first: int, steps: list[int]) -> None:
+    texts = {
+        "DAILY": DAILY,
+        "NIGHTLY": '{cron: "0 2 * * *", grace_s: 600, clock: working}',
+        "STOPS": '{cut_off: "16:30", grace_s: 60, maintenance: [{from: "2022-08-23T15:00+07:00",'
+        ' to: "2022-08-23T18:00+07:00", reason: r}]}',
+    }
+    rule = Sla(**yaml.safe_load(texts[name])).promise(package_calendars())
+    now = at("2022-08-01T00:00") + timedelta(minutes=5 * first)
+    for step in steps:
+        now += timedelta(minutes=step)
+        asked, whole = expected(rule, now), rule.expectation(now, now)
+        assert (asked.last, asked.next) == (whole.last, whole.next)
