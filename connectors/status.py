@@ -22,8 +22,14 @@ STATUS_TOPIC = "ioc.connect.status"
 DAYS_KEPT = 62
 """Days of which the published records are told apart: for control totals against the topic and the warehouse."""
 
+AHEAD_MS = 120_000
+"""A change stamped further ahead of our clock says nothing of how fresh the data are."""
 STEADY_MS = 120_000
 """A backlog's age falls by more from one delivery to the next."""
+STEADY_SHARE = 0.5
+"""Of the time between: the same old rows given again age by all of it."""
+JITTER_MS = 5_000
+"""Differences of so much tell nothing."""
 
 State = Literal["running", "paused", "stopped", "failed", "waiting"]
 STATES: tuple[State, ...] = ("running", "paused", "stopped", "failed", "waiting")
@@ -91,7 +97,9 @@ class ConnectorStatus:
     last_advance: int | None = None
     """When `last_event_time` last rose."""
     lag_steady_since: int | None = None
-    """Since when each delivery's newest change was as old as now, within `STEADY_MS`."""
+    """Since when each delivery's newest change was as old as now: neither a backlog nor the same rows again."""
+    last_lag_ms: int | None = None
+    """How old the newest change of the last delivery was; negative if its time lies ahead."""
 
     def to_json(self) -> bytes:
         return orjson.dumps(dataclasses.asdict(self))
@@ -125,6 +133,7 @@ class Tally:
         self.last_refused: int | None = None
         self.last_advance: int | None = None
         self.lag_steady_since: int | None = None
+        self.last_lag_ms: int | None = None
         self._steady_lag_ms: int | None = None
         self.last_error: LastError | None = None
         self.source_lag_s: float | None = None
@@ -145,7 +154,7 @@ class Tally:
         self.received, self.published = before.received, before.published
         self.quarantined, self.errors, self.last_error = before.quarantined, before.errors, before.last_error
         self.last_published, self.last_refused = before.last_published, before.last_refused
-        self.last_advance = before.last_advance
+        self.last_advance, self.last_lag_ms = before.last_advance, before.last_lag_ms
         if before.counted_since is not None:
             self.published_by_day, self.counted_since = dict(before.published_by_day), before.counted_since
 
@@ -174,17 +183,20 @@ class Tally:
             self.last_refused = now
         if newest_ms is not None:
             self._aged(newest_ms, now)
-            self.last_event_time = max(newest_ms, self.last_event_time or newest_ms)
             self.source_lag_s = max(0.0, (now - newest_ms) / 1000)
             metrics.SOURCE_LAG.labels(self._label).set(self.source_lag_s)
 
     def _aged(self, newest_ms: int, now: int) -> None:
         """Whether the data advance, and whether they stay as old as they were."""
-        if self.last_event_time is None or newest_ms > self.last_event_time:
-            self.last_advance = now
-        lag = now - newest_ms
-        if self._steady_lag_ms is None or abs(lag - self._steady_lag_ms) > STEADY_MS:
-            self._steady_lag_ms, self.lag_steady_since = lag, now
+        lag = self.last_lag_ms = now - newest_ms
+        if lag >= -AHEAD_MS and (self.last_event_time is None or newest_ms > self.last_event_time):
+            self.last_advance, self.last_event_time = now, newest_ms
+        since, before = self.lag_steady_since, self._steady_lag_ms
+        if since is not None and before is not None:
+            allowed = min(STEADY_MS, max(JITTER_MS, STEADY_SHARE * (now - since)))
+            if abs(lag - before) <= allowed:
+                return
+        self._steady_lag_ms, self.lag_steady_since = lag, now
 
     def _count(self, day: str, published: int) -> None:
         self.published_by_day[day] = self.published_by_day.get(day, 0) + published
@@ -238,6 +250,7 @@ class Tally:
             last_refused=self.last_refused,
             last_advance=self.last_advance,
             lag_steady_since=self.lag_steady_since,
+            last_lag_ms=self.last_lag_ms,
         )
 
     def forget(self) -> None:

@@ -102,16 +102,14 @@ def _rejected(status: Status) -> bool:
 
 def _skewed(feed: Feed, status: Status, now: datetime) -> bool:
     """Event times ahead of our clock, or steadily behind it: a clock set back looks like old data that keep coming."""
-    event, ingest, steady = (
-        _time(millis) for millis in (status.last_event_time, status.last_ingest, status.lag_steady_since)
-    )
-    if event is None or ingest is None:
-        return event is not None and event > now + SKEW_AFTER
-    if event > now + SKEW_AFTER:
+    times = [_time(millis) for millis in (status.last_event_time, status.last_ingest, status.lag_steady_since)]
+    event, ingest, steady = times
+    lag = timedelta(milliseconds=status.last_lag_ms or 0)
+    if lag < -SKEW_AFTER or (event is not None and event > now + SKEW_AFTER):
         return True
-    if _by_period(feed) or steady is None or ingest - steady < BEHIND_FOR:
+    if ingest is None or steady is None or _by_period(feed) or ingest - steady < BEHIND_FOR:
         return False
-    return ingest - event > max(BEHIND_AT_LEAST, _late_after(feed)) and not _too_old(feed, ingest, now)
+    return lag > max(BEHIND_AT_LEAST, _late_after(feed)) and not _too_old(feed, ingest, now)
 
 
 def _stands(feed: Feed, status: Status, now: datetime) -> bool:

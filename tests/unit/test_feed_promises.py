@@ -47,6 +47,7 @@ class Told:
     last_advance: int | None = None
     lag_steady_since: int | None = None
     counted_since: int | None = None
+    last_lag_ms: int | None = None
 
 
 def state(sla: str, now: str, polled: str | None, event: str | None, ingested: str | None, kind: str = "sql") -> str:

@@ -274,8 +274,11 @@ def test_a_dashboard_is_one_statement_with_every_value_bound() -> None:
         ({"last_refused": -1000, "last_published": -5000}, "rejected"),
         ({"last_refused": -5000, "last_published": -1000}, "on_time"),
         ({"last_refused": -1000}, "rejected"),
-        ({"last_event_time": -86_400_000, "lag_steady_since": -40_000}, "clock_skew"),
-        ({"last_event_time": -86_400_000, "lag_steady_since": -3_000}, "on_time"),
+        ({"last_lag": 86_400_000, "lag_steady_since": -40_000}, "clock_skew"),
+        ({"last_lag": 86_400_000, "lag_steady_since": -3_000}, "on_time"),
+        ({"last_lag": 60_000, "lag_steady_since": -40_000}, "on_time"),
+        ({"last_lag": -3_600_000}, "clock_skew"),
+        ({"last_lag": -60_000}, "on_time"),
         ({"last_event_time": -86_400_000, "last_advance": -400_000}, "late"),
         ({"last_event_time": -86_400_000, "last_advance": -40_000}, "on_time"),
         ({"state": "paused"}, "paused"),
@@ -292,6 +295,9 @@ def test_a_connector_shows_the_first_state_that_holds(changes: dict[str, Any], s
     offsets = {"at": -1000, "last_poll_ok": -1000, "last_ingest": -2000, "last_event_time": -3000} | changes
     millis = int(NOW.timestamp() * 1000)
     shifted = {key: value + millis if isinstance(value, int) else value for key, value in offsets.items()}
+    if "last_lag" in changes:
+        shifted["last_lag_ms"] = changes["last_lag"]
+        del shifted["last_lag"]
     if isinstance(shifted.get("last_error"), dict):
         shifted["last_error"] = shifted["last_error"] | {"at": millis + shifted["last_error"]["at"]}
     written = SimpleNamespace(max_ingest_time=NOW, max_event_time=NOW)
@@ -346,6 +352,7 @@ def _status(**values: Any) -> Any:
         "last_advance": None,
         "lag_steady_since": None,
         "counted_since": None,
+        "last_lag_ms": None,
         "at": 0,
     }
     return SimpleNamespace(**(base | values))

@@ -15,7 +15,7 @@ SWAPPED = datetime(2026, 1, 8, 0, 0, tzinfo=ZONE)
 @pytest.mark.parametrize("begin", [TET, SWAPPED], ids=["Tết and a weekend", "a swapped Friday and Saturday"])
 def test_a_week_of_days_off_alarms_nobody(begin: datetime) -> None:
     found, judged = simulate(sources(), begin, 1.3, timedelta(minutes=12))
-    assert judged > 20_000
+    assert judged > 15_000
     assert found == []
 
 

@@ -1,0 +1,127 @@
+"""Each fault is named as what it is within its limit, alarms by a real Prometheus, and is over by itself.
+
+The limits are those in which the state must be told. A real machine that is busy gets its time on top.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.health_world import World, health_world, until
+
+BUSY_S = 15.0
+"""Two cores that everything shares: processes get their turn late."""
+CLEAR_S = 90.0
+
+needs_prometheus = pytest.mark.skipif(
+    shutil.which("prometheus") is None or shutil.which("prometheus-alertmanager") is None,
+    reason="Debian packages prometheus and prometheus-alertmanager",
+)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory, warehouse: str) -> Iterator[World]:
+    with health_world(tmp_path_factory.mktemp("health"), warehouse) as made:
+        yield made
+
+
+def named(world: World, state: str, alert: str | None, within_s: float) -> dict[str, float]:
+    """How long it took until the state was told and its alert was active."""
+    took = {"named": until(lambda: world.state() == state, within_s + BUSY_S)}
+    if alert is not None:
+        took["alerted"] = until(lambda: alert in world.alerts(), 75)
+    print(f"{state}: {took}", flush=True)
+    return took
+
+
+def well_again(world: World, alert: str | None = None) -> None:
+    world.portal.turn("well")
+    until(lambda: world.state() == "on_time", CLEAR_S)
+    if alert is not None:
+        until(lambda: alert not in world.alerts(), CLEAR_S)
+
+
+@needs_prometheus
+def test_a_server_that_answers_500_is_alarmed_in_vietnamese_and_the_alarm_ends_by_itself(world: World) -> None:
+    world.portal.turn("answers_500")
+    named(world, "source_down", "IocDatasetSourceDown", 10)
+    alert = world.alerts()["IocDatasetSourceDown"]
+    assert (alert["labels"]["department"], alert["labels"]["severity"]) == ("H53", "ticket")
+    assert alert["annotations"]["summary"] == "Bộ dữ liệu portal (đơn vị H53): nguồn mất kết nối"
+    assert alert["annotations"]["runbook_url"].endswith("/IocDatasetSourceDown.md")
+    well_again(world, "IocDatasetSourceDown")
+
+
+SOURCES = [
+    ("refuses_login", "credentials", "IocDatasetCredentials", 10),
+    ("other_schema", "rejected", "IocDatasetRejected", 10),
+    ("hour_ahead", "clock_skew", "IocDatasetClockSkew", 10),
+    ("no_rows", "quiet", None, 45),
+    ("yesterday", "late", "IocDatasetLate", 45),
+    ("day_behind", "clock_skew", "IocDatasetClockSkew", 45),
+    ("times_out", "source_down", "IocDatasetSourceDown", 45),
+]
+
+
+@needs_prometheus
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("mode", "state", "alert", "within_s"), SOURCES, ids=[row[0] for row in SOURCES])
+def test_a_fault_of_the_source_is_named(
+    world: World, mode: str, state: str, alert: str | None, within_s: float
+) -> None:
+    world.portal.turn(mode)
+    named(world, state, alert, within_s)
+    well_again(world, alert)
+
+
+@needs_prometheus
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("unit", "state", "alert"),
+    [("connect", "stuck_connector", "IocConnectorStuck"), ("stream", "stuck_stream", "IocStreamStuck")],
+)
+def test_a_process_that_stands_still_is_named_within_half_a_minute(
+    world: World, unit: str, state: str, alert: str
+) -> None:
+    world.signal(unit, signal.SIGSTOP)
+    try:
+        named(world, state, alert, 30)
+    finally:
+        world.signal(unit, signal.SIGCONT)
+    well_again(world, alert)
+
+
+@needs_prometheus
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_a_warehouse_that_is_away_pages_once_for_all(world: World) -> None:
+    world.relay.cut()
+    try:
+        named(world, "stuck_warehouse", "IocWarehouseStuck", 30)
+        assert "IocStreamStuck" not in world.alerts()
+    finally:
+        world.relay.mend()
+    well_again(world, "IocWarehouseStuck")
+
+
+@needs_prometheus
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_a_slow_warehouse_is_named_within_three_minutes(world: World) -> None:
+    def slowly(_: str) -> bool:
+        time.sleep(5)
+        return False
+
+    lose, world.relay.lose = world.relay.lose, slowly
+    try:
+        named(world, "stuck_warehouse", "IocWarehouseStuck", 180)
+    finally:
+        world.relay.lose = lose
+    well_again(world, "IocWarehouseStuck")
