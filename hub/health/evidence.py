@@ -12,6 +12,13 @@ from hub.health.group import PartitionHealth
 from hub.health.states import CHAIN, STAGE_OF
 from hub.kpi.freshness import Feed, Freshness, Status, Written
 
+FACTS = (
+    *("last_poll_ok", "last_event", "error", "error_at", "kind", "state", "reported_at", "received", "published"),
+    *("quarantined", "last_refused", "answers", "partitions", "lag", "lag_seconds", "status", "trouble", "written_at"),
+    "applied",
+)
+"""What stages may tell; a fact that has words in two languages has them under its name and `_vi`, `_en`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
@@ -12,6 +13,7 @@ from starlette.staticfiles import StaticFiles
 
 from hub.api import quarantine
 from hub.api.connector_board import ConnectorBoard
+from hub.api.datasets import Datasets
 from hub.api.gate import wants_page
 from hub.api.live import Render, stream
 from hub.api.live_feed import Topic
@@ -22,18 +24,29 @@ from hub.api.v1 import ConnectorScope, KpiScope, QuarantineScope, connectors_in
 from hub.kpi.answer import SHARES
 from hub.kpi.period import PRESETS, Period, preset, today
 from hub.kpi.service import KpiService
-from hub.web import catalogue_pages, connector_pages, department_pages, formats, signin, upload_pages, views
+from hub.web import (
+    catalogue_pages,
+    connector_pages,
+    department_pages,
+    formats,
+    health_pages,
+    health_views,
+    signin,
+    upload_pages,
+    views,
+)
 from hub.web.rendering import WEB, fragment, page, reader_of
 
 router = APIRouter(dependencies=[Depends(known_parameters)], include_in_schema=False)
 
 DEFAULT_PRESET = "year"
+SHOWN_INCIDENTS = 20
 
 
 def mount(app: FastAPI) -> None:
     """Add the pages and their static files."""
     app.include_router(router)
-    for pages_of in (catalogue_pages, upload_pages, department_pages, connector_pages):
+    for pages_of in (catalogue_pages, upload_pages, department_pages, connector_pages, health_pages):
         app.include_router(pages_of.router)
     app.include_router(signin.router)
     app.mount("/static/vendor", StaticFiles(directory=WEB / "vendor", check_dir=False), name="vendor")
@@ -137,15 +150,21 @@ async def kpi_page(
 
 @router.get("/integration")
 async def integration(request: Request, scope: ConnectorScope) -> HTMLResponse:
-    """The connectors' table."""
+    """The connectors, data sets by department, fourteen days, incidents."""
     board: ConnectorBoard = request.app.state.connectors
+    datasets: Datasets = request.app.state.datasets
     service: KpiService = request.app.state.deps.kpis
     with timed(request, "warehouse"):
         rows = await run_in_threadpool(lambda: board.rows(scope.org))
+        judged = await run_in_threadpool(lambda: datasets.all(scope.org))
     reader = reader_of(request)
+    incidents = datasets.incidents(reader.now - timedelta(days=health_views.DAYS), scope.org)
     return page(
         request,
         "integration.html",
+        departments=health_views.departments(judged, reader),
+        timelines=health_views.timelines(judged, incidents, reader),
+        incidents=health_views.incident_views(incidents[:SHOWN_INCIDENTS], judged, reader),
         connectors=[views.connector_view(row, reader) for row in rows],
         outage=service.outage,
         live="/live?period=today&show=connector",

@@ -218,6 +218,14 @@ def registry(size: Size) -> Figures:
         return measured.measure(bootstrap, Path(folder), size.scale)
 
 
+def monitor(size: Size) -> Figures:
+    """The monitor: cost of a judgement and a scrape at 14 and 500 data sets; false alarms in simulated weeks."""
+    from tests.benchmarks import false_alarms, monitoring
+
+    measured = {str(count): monitoring.measure(count, 3 * size.repeats) for count in (14, 500)}
+    return {"cost": measured, **false_alarms.measure()}
+
+
 COMPARED = ("whole", "peers", "limits", "like")
 """Parts of one comparison, `core`: those asked for run in the same interleaved repeats. `whole`: Kafka to the
 warehouse, and its bare limit."""
@@ -240,6 +248,7 @@ PARTS: dict[str, Callable[[Size], Figures]] = {
     "connect": connect,
     "registry": registry,
     "decoding": decoding,
+    "monitor": monitor,
 }
 
 

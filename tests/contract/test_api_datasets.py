@@ -143,3 +143,27 @@ async def test_an_unknown_data_set_names_the_nearest(world: ApiWorld) -> None:
 async def test_without_the_right_nothing_is_told(world: ApiWorld, path: str, key: str | None, status: int) -> None:
     async with world.client(key) as client:
         assert (await client.get(f"/v1/health/{path}")).status_code == status
+
+
+async def test_pages_show_the_matrix_fourteen_days_and_the_chain(world: ApiWorld) -> None:
+    hour = timedelta(hours=1)
+    now = int(world.now.timestamp() * 1000)
+    error = {"code": "source_down", "message_vi": "trả lời 500", "message_en": "answers 500", "at": now}
+    world.statuses["portal"] = report(world, last_error=error)
+    deps = world.app.state.deps
+    past = Incident("a", "portal", "H53.14", "dossier", "late", world.now - 50 * hour, world.now - 48 * hour)
+    world.app.state.datasets = Datasets(deps.kpis, deps.reader, Book(past), None)  # type: ignore[arg-type]
+    async with world.client() as client:
+        matrix = (await client.get("/integration", headers={"Accept": "text/html"})).text
+        one = (await client.get("/integration/portal", headers={"Accept": "text/html"})).text
+        missing = await client.get("/integration/nobody", headers={"Accept": "text/html"})
+    assert "14 ngày qua" in matrix
+    assert "Trễ, 2 giờ" in matrix
+    assert 'class="bad"' in one
+    assert "trả lời 500" in one
+    assert "nghẽn ở đây" in one
+    assert 'href="/kpi/dossier.received"' in one
+    assert missing.status_code == 404
+    async with world.client("key-of-another") as client:
+        assert (await client.get("/integration/portal", headers={"Accept": "text/html"})).status_code == 404
+        assert "/integration/portal" not in (await client.get("/integration", headers={"Accept": "text/html"})).text

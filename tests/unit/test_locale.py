@@ -14,6 +14,8 @@ from connectors.personal_data import PERSONAL_KINDS
 from connectors.registrar import ACTS
 from hub.api.problems import STATUSES
 from hub.catalogue.downloads import FORMATS
+from hub.health.evidence import FACTS
+from hub.health.states import CHAIN
 from hub.kpi.freshness import STATES
 from hub.kpi.period import PRESETS
 from hub.locale.catalogue import LANGUAGES, catalogue, preferred
@@ -95,6 +97,8 @@ def _computed() -> set[str]:
     plans = load_plans(contracts)
     keys = {f"problem.{slug}.{part}" for slug in STATUSES for part in ("title", "detail")}
     keys |= {f"state.{state}" for state in {*STATES, *ICONS}}
+    keys |= {f"health.stage.{stage}" for stage in CHAIN} | {f"health.mark.{mark}" for mark in ("ok", "bad", "unknown")}
+    keys |= {f"health.fact.{fact}" for fact in FACTS}
     keys |= {f"period.{name}" for name in PRESETS}
     keys |= {f"cause.{code}" for code in ("no_connection", "timed_out", "refused")}
     keys |= {f"value.online.{flag}" for flag in (0, 1)} | {f"value.level.{level}" for level in (2, 3, 4)}

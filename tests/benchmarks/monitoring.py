@@ -1,0 +1,74 @@
+"""What the monitor costs: a judgement and a scrape of many data sets, and 500 connectors' topics beside each other."""
+
+from __future__ import annotations
+
+import statistics
+import time
+import tracemalloc
+from types import SimpleNamespace
+from typing import Any
+
+from prometheus_client import CollectorRegistry, generate_latest
+
+from hub.health.consumer import Shown, Status
+from hub.health.group import ALLOWED, PartitionHealth, Reading, fold
+from hub.health.incident import Ledger
+from hub.health.incident import fold as fold_incidents
+from hub.health.lag import Behind
+from hub.kafka_watch import LagCollector
+from hub.monitor import EVERY_S, judge_all
+from hub.monitor_metrics import FreshnessCollector
+from hub.topics import PartitionLag
+from tests.unit.many_datasets import NOW, Service
+
+PARTITIONS = 14
+"""Of each of the topics, in the figure of many connectors."""
+
+
+def measure(datasets: int, repeats: int) -> dict[str, Any]:
+    """Processor time of one round and one scrape, and the peak of memory that a scrape takes, MiB.
+
+    `core_share`: of a core, at one judgement every `EVERY_S` and one fold of the lag a second; without the sockets.
+    """
+    service = Service(datasets)
+    partitions = [PartitionLag(f"t{n}", p, 90, 0, 100) for n in range(datasets) for p in range(PARTITIONS)]
+    health = {
+        (one.topic, one.partition): PartitionHealth(Behind(10, 2.0), shown=Shown(Status.OK)) for one in partitions
+    }
+    monitor = SimpleNamespace(last=judge_all(service), begun={})  # type: ignore[arg-type]
+    watch = SimpleNamespace(health=lambda: health, members=lambda: 1, cause=lambda: None)
+    registry = CollectorRegistry()
+    registry.register(LagCollector(watch, "ioc-stream"))  # type: ignore[arg-type]
+    registry.register(FreshnessCollector(monitor, watch))  # type: ignore[arg-type]
+    judged = _cpu(lambda: _round(service), repeats)
+    folded = _cpu(lambda: fold({}, Reading(partitions, {}, (), 1), ALLOWED, NOW), repeats)
+    scraped = _cpu(lambda: generate_latest(registry), repeats)
+    tracemalloc.start()
+    text = generate_latest(registry)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return {
+        "datasets": datasets,
+        "partitions": len(partitions),
+        "judgement_cpu_ms": round(judged * 1000, 1),
+        "lag_cpu_ms": round(folded * 1000, 1),
+        "scrape_cpu_ms": round(scraped * 1000, 1),
+        "scrape_bytes": len(text),
+        "scrape_peak_mib": round(peak / 1024 / 1024, 1),
+        "core_share": round(judged / EVERY_S + folded, 4),
+    }
+
+
+def _round(service: Service) -> None:
+    made = judge_all(service)  # type: ignore[arg-type]
+    fold_incidents(Ledger(), [one.judgement(made.at) for one in made.judged], made.at)
+
+
+def _cpu(work: Any, repeats: int) -> float:
+    """Median seconds of processor time."""
+    taken = []
+    for _ in range(repeats):
+        begun = time.process_time()
+        work()
+        taken.append(time.process_time() - begun)
+    return statistics.median(taken)
