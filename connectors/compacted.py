@@ -70,13 +70,24 @@ class CompactedTopic:
     """
 
     def __init__(
-        self, bootstrap: str, topic: str, partition_key: PartitionKey | None = None, *, keep_values: bool = True
+        self,
+        bootstrap: str,
+        topic: str,
+        partition_key: PartitionKey | None = None,
+        *,
+        keep_values: bool = True,
+        longest_fetch_ms: int = POLL_MS,
     ) -> None:
-        """`keep_values` False: callbacks alone see the values, `get` and `items` are empty."""
+        """`keep_values` False: callbacks alone see the values, `get` and `items` are empty.
+
+        `longest_fetch_ms`: how long the broker keeps a fetch that finds nothing. `catch_up` waits behind it, since a
+        broker serves a connection's requests one after the other; each is a request more on an idle topic.
+        """
         self._bootstrap = bootstrap
         self._topic = topic
         self._partition_key = partition_key
         self._keep_values = keep_values
+        self._longest_fetch_ms = longest_fetch_ms
         self._values: dict[str, bytes] = {}
         self._positions: dict[int, int] = {}
         self._callbacks: list[OnChange] = []
@@ -126,6 +137,7 @@ class CompactedTopic:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=MAX_RECORD_BYTES,
+            fetch_max_wait_ms=self._longest_fetch_ms,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
         )
         producer = AIOKafkaProducer(

@@ -12,6 +12,8 @@ from typing import Any
 
 import uvicorn
 
+from hub.short_answers import AnswersAtOnce, protocol_with
+
 GRACE_S = 5
 """Requests in flight may take this long when the process ends; event streams are cut then."""
 
@@ -23,13 +25,17 @@ Work = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """An application and its address; with `certificate` and `key` (PEM files) it is served by HTTPS only."""
+    """An application and its address; with `certificate` and `key` (PEM files) it is served by HTTPS only.
+
+    `at_once` is asked before the application.
+    """
 
     app: Any
     host: str
     port: int
     certificate: Path | None = None
     key: Path | None = None
+    at_once: AnswersAtOnce | None = None
 
 
 class _Server(uvicorn.Server):
@@ -45,6 +51,7 @@ def _server(listener: Listener) -> _Server:
             listener.app,
             host=listener.host,
             port=listener.port,
+            http="auto" if listener.at_once is None else protocol_with(listener.at_once),
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=GRACE_S,

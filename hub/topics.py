@@ -59,7 +59,7 @@ def topic_specs(contracts: Iterable[Contract], partitions: int, replication: int
     """All topics of the hub: one per contract, the quarantine and the compacted ones."""
     own = [
         TopicSpec("ioc.quarantine", 1, QUARANTINE_RETENTION),
-        TopicSpec("_schemas", 1, COMPACTED),
+        TopicSpec("_schemas", 1, {**COMPACTED, "compression.type": "lz4"}),  # a start reads all of it
         TopicSpec("ioc.connect.configs", CONNECT_SHARDS, COMPACTED),
         TopicSpec("ioc.connect.positions", 1, COMPACTED),
         TopicSpec("ioc.connect.status", 1, COMPACTED),

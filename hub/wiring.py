@@ -251,4 +251,5 @@ def registry_listener(settings: Settings) -> Listener:
     from hub.serving import Listener
 
     own = settings.registry
-    return Listener(registry_app(settings), own.host, own.port, own.tls_certificate, own.tls_key)
+    app = registry_app(settings)
+    return Listener(app, own.host, own.port, own.tls_certificate, own.tls_key, app.at_once)

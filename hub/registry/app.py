@@ -14,7 +14,7 @@ import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from starlette.types import Receive, Scope, Send
 
-from hub.registry import by_id, faults
+from hub.registry import faults
 from hub.registry.access import NOBODY_OWNS, Guard, Ownership, PrincipalOf, check_references
 from hub.registry.by_id import ShortWay
 from hub.registry.decisions import Decisions
@@ -34,6 +34,7 @@ from hub.registry.library import Library
 from hub.registry.log import PROBE_TIMEOUT_S, KafkaLog, LogAwayError, SchemaLog
 from hub.registry.metrics import RegistryMetrics, registry_metrics
 from hub.registry.owners import Owners
+from hub.registry.records import UnreadableRecordError
 from hub.registry.registrar import Registrar
 from hub.registry.replica import Replica, Reply, tagged
 from hub.registry.rest import routes
@@ -80,7 +81,8 @@ class RegistryApp:
         decisions = Decisions(self._store, library)
         registrar = Registrar(self._store, decisions, schema_log)
         self.routes = Routes.of(routes(self._store, library, decisions, registrar))
-        self._short_way = ShortWay(self._store)
+        self.at_once = ShortWay(self._store, guard, metrics, lambda: self._waits_for is None)
+        """For the server, which asks it before this application."""
         self._waits_for: str | None = "the log is not read yet"
         self._opening: asyncio.Task[None] | None = None
         metrics.watch(self._store.counts, lambda: schema_log.epoch)
@@ -123,6 +125,7 @@ class RegistryApp:
     async def _open(self) -> None:
         while True:
             try:
+                gc.disable()  # reading makes a million objects that stay
                 await self._log.open(self._store.apply)
             except LogAwayError as error:
                 self._waits_for = str(error)
@@ -131,7 +134,14 @@ class RegistryApp:
             else:
                 self._waits_for = None
                 break
-        await self._index()
+            finally:
+                gc.enable()
+        try:
+            await self._index()
+        except UnreadableRecordError as error:
+            self._waits_for = str(error)
+            log.error("registry_stops", cause=self._waits_for)
+            return
         gc.freeze()
         if self._owners is not None:
             await self._owners.start()
@@ -158,12 +168,6 @@ class RegistryApp:
         begun = time.perf_counter()
         headers = headers_of(scope)
         kind = answer_type(headers.get(b"accept", b""))
-        if path.startswith(by_id.PATH) and scope["method"] == "GET" and self._waits_for is None:
-            quick = self._short_way.reply(path, scope, headers)
-            if quick is not None and self._guard.reads_all(credential_of(headers)):
-                await _send(send, quick)
-                self._metrics.answered(by_id.ROUTE, quick.status, time.perf_counter() - begun)
-                return
         name = "none"
         try:
             route, segments = self.routes.find(scope["method"], path)

@@ -6,18 +6,22 @@ here) takes that.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import orjson
-from starlette.types import Scope
 
+from hub.registry.access import Guard
 from hub.registry.exchange import answer_type
+from hub.registry.metrics import RegistryMetrics
 from hub.registry.reading import content
-from hub.registry.replica import Reply, known_by, tag_of, unchanged, with_tag
+from hub.registry.replica import known_by, tag_of
 from hub.registry.store import Store
+from hub.security.credentials import credential_of
+from hub.short_answers import Headers, ShortAnswer
 
-PATH = "/schemas/ids/"
+PATH = b"/schemas/ids/"
 ROUTE = "schema"
 LONGEST_ID = 9
 """Digits; longer ones are looked at closely elsewhere."""
@@ -25,22 +29,35 @@ LONGEST_ID = 9
 
 @dataclass(frozen=True, slots=True)
 class ShortWay:
-    """Over one store."""
+    """Over one store. `serves` tells whether the log was read."""
 
     store: Store
+    guard: Guard
+    metrics: RegistryMetrics
+    serves: Callable[[], bool]
 
-    def reply(self, path: str, scope: Scope, headers: Mapping[bytes, bytes]) -> Reply | None:
-        """The reply, None if the request has to take the general way."""
-        given = path[len(PATH) :]
-        if scope["query_string"] or len(given) > LONGEST_ID or not (given.isascii() and given.isdigit()):
+    def __call__(self, target: bytes, given: Headers) -> ShortAnswer | None:
+        """The answer, None if the request has to take the general way."""
+        if not target.startswith(PATH) or not self.serves():
             return None
-        held = self.store.schema(int(given))
+        number = target[len(PATH) :]
+        if len(number) > LONGEST_ID or not number.isdigit():
+            return None
+        begun = time.perf_counter()
+        headers = dict(given)
+        held = self.store.schema(int(number))
         kind = answer_type(headers.get(b"accept", b""))
-        if held is None or kind is None:
+        if held is None or kind is None or not self.guard.reads_all(credential_of(headers)):
             return None
-        if held.tag is not None and known_by(held.tag, headers):
-            return unchanged(held.tag)
-        body = orjson.dumps(content(held))
+        body = None
         if held.tag is None:
+            body = orjson.dumps(content(held))
             held.tag = tag_of(body)
-        return with_tag(Reply(200, body, kind), held.tag, headers)
+        head = b"etag: %b\r\n" % held.tag
+        if known_by(held.tag, headers):
+            answer = ShortAnswer(304, head, b"")
+        else:
+            head += b"content-type: %b\r\n" % kind.encode()
+            answer = ShortAnswer(200, head, body or orjson.dumps(content(held)))
+        self.metrics.answered(ROUTE, answer.status, time.perf_counter() - begun)
+        return answer

@@ -21,6 +21,7 @@ from hub.registry.records import (
     SchemaGone,
     SchemaRecord,
     SubjectDeleted,
+    literal_of,
 )
 from hub.registry.store import DEFAULT_LEVEL, DEFAULT_MODE, Store, Version
 from schemas.avro_parser import InvalidSchemaError, load_schema
@@ -84,7 +85,7 @@ class Decisions:
             subject,
             number,
             schema_id or new_id(),
-            wanted.offer.text,
+            literal_of(wanted.offer.text),
             deleted=False,
             references=wanted.offer.references,
         )
@@ -244,7 +245,7 @@ class Decisions:
     def _soft_deleted(self, version: Version) -> SchemaRecord:
         held = self._store.schema(version.id)
         assert held is not None
-        return SchemaRecord(version.subject, version.number, version.id, held.text, True, held.references, held.kind)
+        return SchemaRecord(version.subject, version.number, version.id, held.literal, True, held.references, held.kind)
 
     def _mark(self) -> tuple[Record, ...]:
         """Before ids lose their last record, the log says how far ids were given."""

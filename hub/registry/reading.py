@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
+
 from hub.registry import asked, faults
 from hub.registry.decisions import Decisions
 from hub.registry.exchange import Ask, Route, sees_all
@@ -219,9 +221,10 @@ def content(held: Schema) -> dict[str, Any]:
     """A schema as it is answered."""
     kind = {} if held.kind == AVRO else {"schemaType": held.kind}
     references = {"references": [item.shown() for item in held.references]} if held.references else {}
-    return {**kind, **references, "schema": held.text}
+    return {**kind, **references, "schema": orjson.Fragment(held.literal)}
 
 
 def _raw(held: Schema) -> bytes:
     # Another registry may have written a bare primitive's name, which is no JSON.
-    return held.text.encode() if held.kind != AVRO or held.text[:1] in '{["' else f'"{held.text}"'.encode()
+    text = held.text
+    return text.encode() if held.kind != AVRO or text[:1] in '{["' else f'"{text}"'.encode()

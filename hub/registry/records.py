@@ -6,6 +6,7 @@ key of what counts for all subjects has no subject. Other kinds (contexts, encod
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple
@@ -17,6 +18,9 @@ from schemas.compatibility import Level
 AVRO = "AVRO"
 SCHEMA_MAGIC = 1
 OTHER_MAGIC = 0
+LONGEST_ID = 19
+"""Digits."""
+_BEFORE_LITERAL = b',"schema":"'
 
 
 class Mode(Enum):
@@ -48,13 +52,22 @@ class Reference:
         return {"name": self.name, "subject": self.subject, "version": self.version}
 
 
+def literal_of(text: str) -> bytes:
+    """A text as JSON writes it, quotes included."""
+    return orjson.dumps(text)
+
+
 class SchemaRecord(NamedTuple):
-    """One version of one subject. `kind` is Confluent's schemaType. A start makes one for each version there is."""
+    """One version of one subject. A start makes one for each version there is.
+
+    `literal` is the schema's text as JSON writes it: what the log holds and what is answered, so that it is decoded
+    only where somebody looks into it. `kind` is Confluent's schemaType.
+    """
 
     subject: str
     version: int
     id: int
-    text: str
+    literal: bytes
     deleted: bool
     references: tuple[Reference, ...] = ()
     kind: str = AVRO
@@ -110,8 +123,14 @@ class UnreadableRecordError(Exception):
 
 
 def decode(key: str, value: bytes | None) -> Record | None:
-    """The record, None for kinds that mean nothing here. Raises UnreadableRecordError."""
+    """The record, None for kinds that mean nothing here. Raises UnreadableRecordError.
+
+    Whether a schema's literal is JSON is seen by who decodes it.
+    """
     try:
+        plain = _plain_schema(key, value) if value is not None else None
+        if plain is not None:
+            return plain
         head = orjson.loads(key)
         body = orjson.loads(value) if value is not None else None
         return _decode(head, body)
@@ -136,13 +155,42 @@ def _decode(head: dict[str, Any], body: dict[str, Any] | None) -> Record | None:
     return None
 
 
+_PLAIN_KEY = re.compile(r'\{"keytype":"SCHEMA","subject":"([^"\\]+)","version":(\d+),"magic":1\}')
+_PLAIN_ENDS = {b'","deleted":false}': False, b'","deleted":true}': True}
+
+
+def _plain_schema(key: str, value: bytes) -> SchemaRecord | None:
+    """A version without references as this registry and Confluent's write it, found without decoding; else None.
+
+    A log is mostly such records, and its schemas are most of its bytes.
+    """
+    found = _PLAIN_KEY.fullmatch(key)
+    if found is None:
+        return None
+    subject, version = found.groups()
+    head = f'{{"subject":"{subject}","version":{version},"id":'.encode()
+    middle = value.find(_BEFORE_LITERAL, len(head), len(head) + LONGEST_ID + len(_BEFORE_LITERAL))
+    end = next((end for end in _PLAIN_ENDS if value.endswith(end)), None)
+    schema_id = value[len(head) : middle]
+    if not value.startswith(head) or not schema_id.isdigit() or end is None:
+        return None
+    first, last = middle + len(_BEFORE_LITERAL) - 1, 1 - len(end)
+    # Within a text each quote is escaped; this is where the next member begins.
+    if value.find(b'","', first + 1, last) >= 0:
+        return None
+    return SchemaRecord(subject, int(version), int(schema_id), value[first:last], _PLAIN_ENDS[end])
+
+
 def _schema(subject: str, version: int, body: dict[str, Any] | None) -> SchemaRecord | SchemaGone:
     if body is None:
         return SchemaGone(subject, version)
     given = body.get("references")
     references = tuple(Reference(item["name"], item["subject"], item["version"]) for item in given) if given else ()
     deleted, kind = bool(body.get("deleted", False)), body.get("schemaType") or AVRO
-    return SchemaRecord(subject, version, body["id"], body["schema"], deleted, references, kind)
+    literal = literal_of(body["schema"])
+    if literal[:1] != b'"':
+        raise TypeError("the schema is no text")
+    return SchemaRecord(subject, version, body["id"], literal, deleted, references, kind)
 
 
 def encode(record: Record) -> tuple[str, bytes | None]:
@@ -183,6 +231,6 @@ def _schema_value(record: SchemaRecord) -> dict[str, Any]:
         "id": record.id,
         **kind,
         **references,
-        "schema": record.text,
+        "schema": orjson.Fragment(record.literal),
         "deleted": record.deleted,
     }

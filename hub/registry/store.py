@@ -8,9 +8,11 @@ from __future__ import annotations
 import sys
 from collections import defaultdict, deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import lz4.block
+import orjson
 
 from hub.registry.offer import stored_form
 from hub.registry.records import (
@@ -24,6 +26,7 @@ from hub.registry.records import (
     SchemaGone,
     SchemaRecord,
     SubjectDeleted,
+    UnreadableRecordError,
 )
 from schemas.compatibility import Level
 
@@ -31,8 +34,7 @@ DEFAULT_LEVEL = Level.BACKWARD
 DEFAULT_MODE = Mode.READWRITE
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(NamedTuple):
     """A subject's version; numbers begin at 1, and those ever given have no gaps."""
 
     subject: str
@@ -43,12 +45,12 @@ class Version:
 
 @dataclass(slots=True)
 class Schema:
-    """What an id stands for, and the subjects' versions that have it. `packed` is its text, compressed by LZ4."""
+    """What an id stands for, and the subjects' versions that have it. `packed` is its literal, compressed by LZ4."""
 
     packed: bytes
     references: tuple[Reference, ...] = ()
     kind: str = AVRO
-    uses: set[tuple[str, int]] = field(default_factory=set)
+    uses: tuple[tuple[str, int], ...] = ()
     known_form: bytes | None = None
     tag: bytes | None = None
     """The ETag under which it is answered, once it was: what an id stands for never changes."""
@@ -61,9 +63,18 @@ class Schema:
         return self.known_form
 
     @property
+    def literal(self) -> bytes:
+        """The schema as JSON writes its text."""
+        return bytes(lz4.block.decompress(self.packed))
+
+    @property
     def text(self) -> str:
-        """The schema as it was registered."""
-        return str(lz4.block.decompress(self.packed), "utf-8")
+        """The schema as it was registered. Raises UnreadableRecordError."""
+        literal = self.literal
+        try:
+            return str(orjson.loads(literal))
+        except orjson.JSONDecodeError as error:
+            raise UnreadableRecordError(f"schema {literal[:200]!r}: {error}") from error
 
 
 class Store:
@@ -99,7 +110,7 @@ class Store:
                 self._remove(subject, number)
             case SubjectDeleted(subject, up_to):
                 known = self._versions.get(subject, {})
-                known |= {n: replace(version, deleted=True) for n, version in known.items() if n <= up_to}
+                known |= {n: version._replace(deleted=True) for n, version in known.items() if n <= up_to}
             case LevelSet(about, level):
                 self._levels.pop(about, None)
                 if level is not None:
@@ -113,26 +124,31 @@ class Store:
                 self._last_id = max(self._last_id, up_to)
 
     def _add(self, record: SchemaRecord) -> None:
-        held = self._schemas.get(record.id)
+        name, number, schema_id, literal, deleted, references, kind = record
+        subject = sys.intern(name)  # one text for all its versions
+        held = self._schemas.get(schema_id)
         if held is None:
-            packed = lz4.block.compress(record.text.encode())
-            self._schemas[record.id] = held = Schema(packed, record.references, record.kind)
-            self._not_indexed.append(record.id)
-            for item in record.references:
-                self._referrers[item.subject, item.version].add(record.id)
-        subject = sys.intern(record.subject)  # one text for all its versions
-        known = self._versions.setdefault(subject, {})
-        before = known.get(record.version)
-        held.uses.add((subject, record.version))
-        if before is not None and before.id != record.id:
+            packed = lz4.block.compress(literal)
+            self._schemas[schema_id] = Schema(packed, references, kind, ((subject, number),))
+            self._not_indexed.append(schema_id)
+            for item in references:
+                self._referrers[item.subject, item.version].add(schema_id)
+        elif (subject, number) not in held.uses:
+            held.uses = (*held.uses, (subject, number))
+        known = self._versions.get(subject)
+        if known is None:
+            known = self._versions[subject] = {}
+        before = known.get(number)
+        if before is not None and before.id != schema_id:
             self._release(before)
-        known[record.version] = Version(subject, record.version, record.id, record.deleted)
-        self._last_id = max(self._last_id, record.id)
+        known[number] = Version(subject, number, schema_id, deleted)
+        if schema_id > self._last_id:
+            self._last_id = schema_id
 
     def index(self, most: int | None = None) -> bool:
         """Make schemas findable by their form, `most` of them at a time; whether all are.
 
-        Reading by id needs none of it, so that a large log is served before this is done.
+        Reading by id needs none of it, so that a large log is served before this is done. Raises UnreadableRecordError.
         """
         count = len(self._not_indexed) if most is None else min(most, len(self._not_indexed))
         for _ in range(count):
@@ -152,7 +168,7 @@ class Store:
 
     def _release(self, version: Version) -> None:
         held = self._schemas[version.id]
-        held.uses.discard((version.subject, version.number))
+        held.uses = tuple(use for use in held.uses if use != (version.subject, version.number))
         if held.uses:
             return
         del self._schemas[version.id]

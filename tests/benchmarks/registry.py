@@ -24,7 +24,7 @@ import psutil
 from aiokafka import AIOKafkaProducer
 
 from hub.clock import utc_now
-from hub.registry.records import SchemaRecord, encode
+from hub.registry.records import SchemaRecord, encode, literal_of
 from hub.security.keys import KeyStore
 from hub.topics import ensure_topics
 from schemas.contract import load_contracts
@@ -60,7 +60,7 @@ async def fill(bootstrap: str, subjects: int) -> int:
         subject, version = number % subjects, number // subjects + 1
         text = schema(subject, version)
         size += len(text.encode())
-        key, value = encode(SchemaRecord(name(subject), version, number + 1, text, deleted=False))
+        key, value = encode(SchemaRecord(name(subject), version, number + 1, literal_of(text), deleted=False))
         sent.append(await producer.send("_schemas", value, key.encode()))
         if len(sent) >= 5_000:
             await asyncio.gather(*sent)

@@ -19,6 +19,7 @@ from hub.registry.access import NOBODY_OWNS, Ownership, PrincipalOf
 from hub.registry.app import create_app
 from hub.registry.log import KafkaLog
 from hub.registry.owners import Owners
+from hub.short_answers import protocol_with
 from tests.conftest import free_port
 
 SESSION_TIMEOUT_S = 6.0
@@ -47,7 +48,8 @@ def serve_registry(
     url = f"http://127.0.0.1:{port}"
     log = KafkaLog(bootstrap, topic, url, SESSION_TIMEOUT_S)
     app = create_app(log, principal_of, ownership=ownership, owners=owners)
-    server = _Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, access_log=False))
+    http = protocol_with(app.at_once)
+    server = _Server(uvicorn.Config(app, host="127.0.0.1", port=port, http=http, log_config=None, access_log=False))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()))
     thread.start()
     try:

@@ -9,7 +9,7 @@ import pytest
 from hub.registry.access import Ownership
 from hub.registry.locks import DecisionLocks
 from hub.registry.offer import offer
-from hub.registry.records import SchemaGone, SchemaRecord
+from hub.registry.records import SchemaGone, SchemaRecord, literal_of
 from hub.registry.store import Store
 
 
@@ -81,14 +81,14 @@ def test_schemas_are_found_by_form_though_the_index_is_made_later() -> None:
     store = Store()
     texts = [f'{{"type":"record","name":"R{number}","fields":[]}}' for number in range(10)]
     for number, text in enumerate(texts, 1):
-        store.apply(SchemaRecord("s", number, number, text, deleted=False))
+        store.apply(SchemaRecord("s", number, number, literal_of(text), deleted=False))
     assert not store.index(3)
     store.apply(SchemaGone("s", 2))
     store.apply(SchemaGone("s", 9))
     found = [store.id_of(offer(text).form) for text in texts]
     assert found == [1, None, 3, 4, 5, 6, 7, 8, None, 10]
     assert store.index()
-    store.apply(SchemaRecord("s", 2, 11, texts[1], deleted=False))
+    store.apply(SchemaRecord("s", 2, 11, literal_of(texts[1]), deleted=False))
     assert store.id_of(offer(texts[1]).form) == 11
     held = store.schema(11)
     assert held is not None
