@@ -93,13 +93,14 @@ class MqttWorld(World):
 class KafkaWorld(World):
     kind = "kafka"
 
-    def __init__(self, folder: Path, cluster: SecondCluster) -> None:
+    def __init__(self, folder: Path, cluster: SecondCluster, config: Mapping[str, str] | None = None) -> None:
         super().__init__(folder)
         self.cluster = cluster
         self.topic = f"so.{uuid.uuid4().hex[:12]}"
         self.environ = {"IOC_WORLD_SERVERS": cluster.bootstrap}
         admin = KafkaAdminClient(bootstrap_servers=cluster.bootstrap)
-        admin.create_topics({self.topic: {"num_partitions": 2, "replication_factor": 1}}, wait_for_metadata=True)
+        made = {"num_partitions": 2, "replication_factor": 1, "configs": dict(config or {})}
+        admin.create_topics({self.topic: made}, wait_for_metadata=True)
         admin.close()
 
     def source(self) -> str:
