@@ -24,7 +24,6 @@ log = logging.getLogger(__name__)
 POLL_MS = 500
 """Longest wait of one poll; data that is there comes at once."""
 RETRY_S = 0.5
-"""Pause after Kafka refused a read, so that an outage is not hammered."""
 START_TIMEOUT_S = 60.0
 """Longest wait for the end of the topic at the start."""
 WRITE_TIMEOUT_S = 30.0
@@ -80,11 +79,10 @@ class CompactedTopic:
     ) -> None:
         """`keep_values` False: callbacks alone see the values, `get` and `items` are empty.
 
-        `longest_fetch_ms`: how long the broker keeps a fetch that finds nothing. `catch_up` waits behind it, since a
-        broker serves a connection's requests one after the other; each is a request more on an idle topic.
+        `longest_fetch_ms`: how long a fetch that finds nothing waits; `catch_up` waits behind it.
         """
         self._bootstrap = bootstrap
-        self._topic = topic
+        self.topic = topic
         self._partition_key = partition_key
         self._keep_values = keep_values
         self._longest_fetch_ms = longest_fetch_ms
@@ -96,10 +94,6 @@ class CompactedTopic:
         self._consumer: AIOKafkaConsumer | None = None
         self._producer: AIOKafkaProducer | None = None
         self._follower: asyncio.Task[None] | None = None
-
-    @property
-    def topic(self) -> str:
-        return self._topic
 
     @property
     def failure(self) -> BaseException | None:
@@ -153,8 +147,8 @@ class CompactedTopic:
             await consumer.start()
             await producer.start()
             partitions = await self._partitions(consumer, producer)
-            consumer.assign([TopicPartition(self._topic, partition) for partition in partitions])
-            self._follower = asyncio.create_task(self._follow(consumer), name=f"follow {self._topic}")
+            consumer.assign([TopicPartition(self.topic, partition) for partition in partitions])
+            self._follower = asyncio.create_task(self._follow(consumer), name=f"follow {self.topic}")
             await self.catch_up(START_TIMEOUT_S)
         except (KafkaError, OSError) as error:
             await self.stop()
@@ -192,7 +186,7 @@ class CompactedTopic:
             raise self._uncertain(None)
         try:
             async with asyncio.timeout(WRITE_TIMEOUT_S):
-                sent = [await producer.send(self._topic, value, key.encode()) for key, value in records]
+                sent = [await producer.send(self.topic, value, key.encode()) for key, value in records]
                 acknowledged = await asyncio.gather(*sent)
                 await self._reach({record.partition: record.offset + 1 for record in acknowledged})
         except (KafkaError, OSError, TimeoutError) as error:
@@ -223,16 +217,16 @@ class CompactedTopic:
             raise self._away(error) from error
 
     async def _partitions(self, consumer: AIOKafkaConsumer, producer: AIOKafkaProducer) -> list[int]:
-        if self._topic not in await consumer.topics():
+        if self.topic not in await consumer.topics():
             raise TopicMissingError(
                 Text(
-                    f"Chủ đề {self._topic} chưa có trên Kafka {self._bootstrap}. "
+                    f"Chủ đề {self.topic} chưa có trên Kafka {self._bootstrap}. "
                     "Cách xử lý: tạo các chủ đề (lệnh `ioc up` tự tạo) rồi khởi động lại",
-                    f"Topic {self._topic} does not exist at Kafka {self._bootstrap}. "
+                    f"Topic {self.topic} does not exist at Kafka {self._bootstrap}. "
                     "Cure: create the topics (`ioc up` does), then start again",
                 )
             )
-        return sorted(await producer.partitions_for(self._topic))
+        return sorted(await producer.partitions_for(self.topic))
 
     async def _follow(self, consumer: AIOKafkaConsumer) -> None:
         try:
@@ -240,10 +234,10 @@ class CompactedTopic:
                 try:
                     await self._poll(consumer)
                 except KafkaError as error:
-                    log.warning("reading %s: %s; trying again", self._topic, type(error).__name__)
+                    log.warning("reading %s: %s; trying again", self.topic, type(error).__name__)
                     await asyncio.sleep(RETRY_S)
         except Exception as error:
-            log.exception("%s is no longer followed", self._topic)
+            log.exception("%s is no longer followed", self.topic)
             async with self._advanced:
                 self._failure = error
                 self._advanced.notify_all()
@@ -284,8 +278,8 @@ class CompactedTopic:
         name = type(cause).__name__ if cause is not None else "NotStarted"
         return TopicAwayError(
             Text(
-                f"Chưa đọc được chủ đề {self._topic} từ Kafka {self._bootstrap} ({name})",
-                f"Topic {self._topic} cannot be read from Kafka {self._bootstrap} ({name})",
+                f"Chưa đọc được chủ đề {self.topic} từ Kafka {self._bootstrap} ({name})",
+                f"Topic {self.topic} cannot be read from Kafka {self._bootstrap} ({name})",
             )
         )
 
@@ -293,8 +287,8 @@ class CompactedTopic:
         name = type(cause).__name__ if cause is not None else "NotStarted"
         return WriteUncertainError(
             Text(
-                f"Chưa được xác nhận đã ghi vào chủ đề {self._topic} ({name})",
-                f"A write to topic {self._topic} was not confirmed ({name})",
+                f"Chưa được xác nhận đã ghi vào chủ đề {self.topic} ({name})",
+                f"A write to topic {self.topic} was not confirmed ({name})",
             )
         )
 
