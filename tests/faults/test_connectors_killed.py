@@ -83,8 +83,9 @@ def _named(world: World) -> Path:
     world.manifest()
     text = world.manifest_file.read_text()
     first, _, rest = text.partition("\n")
-    # The directory of uploads has the connector's name.
-    name = first.removeprefix("id: ") if world.kind == "files" else f"killed-{uuid.uuid4().hex[:8]}"
+    # The directory of uploads has the connector's name. Nobody else may: what one has read, another would pass over.
+    uploads = "{type: upload}" in rest
+    name = first.removeprefix("id: ") if uploads else f"killed-{uuid.uuid4().hex[:8]}"
     world.manifest_file.write_text(f"id: {name}\n{rest}")
     return world.manifest_file
 
