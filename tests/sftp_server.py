@@ -21,11 +21,19 @@ class SftpServer:
     port: int = 0
     host_key: str = ""
     homes: dict[str, Path] = field(default_factory=dict)
+    connections: set[asyncssh.SSHServerConnection] = field(default_factory=set)
 
 
 class _Users(asyncssh.SSHServer):
     def __init__(self, server: SftpServer) -> None:
         self._server = server
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._server.connections.add(conn)
+        self._conn = conn
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._server.connections.discard(self._conn)
 
     def begin_auth(self, username: str) -> bool:
         return True
@@ -63,6 +71,9 @@ def sftp_server_thread() -> Iterator[SftpServer]:
 
         async def stop() -> None:
             acceptor.close()
+            for connection in list(server.connections):
+                connection.abort()
+                await connection.wait_closed()
             await acceptor.wait_closed()
 
         with contextlib.suppress(TimeoutError):
