@@ -66,7 +66,10 @@ def column_type(field: Field) -> str:
     base = _TYPES.get(field.base, f"Decimal({field.precision}, {field.scale})")
     if field.few_values:
         base = "LowCardinality(String)"
-    return f"Nullable({base})" if field.nullable else base
+    if not field.nullable:
+        return base
+    # The warehouse knows dictionaries of nullable texts, not nullable dictionaries.
+    return "LowCardinality(Nullable(String))" if base.startswith("LowCardinality") else f"Nullable({base})"
 
 
 def _columns(pairs: Iterable[tuple[str, str]]) -> str:

@@ -255,7 +255,7 @@ PARTS: dict[str, Callable[[Size], Figures]] = {
 def loop_ms() -> float:
     """How quick the machine is at this moment: processor time of a million plain additions, the best of several, ms.
 
-    A shared machine has taken from 50 to 210 for it within a day: figures of two runs compare only by this.
+    A shared machine took from 120 to 220 for it within one hour: figures of two runs compare only by this.
     """
     best = float("inf")
     for _ in range(10):
