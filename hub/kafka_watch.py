@@ -18,6 +18,8 @@ from hub.health.group import ALLOWED, Health, Place, Reading, fold, unseen
 from hub.topics import PartitionLag, TopicsError
 
 INTERVAL_S = 1.0
+WORSE = (Status.IDLE, Status.OK, Status.UNKNOWN, Status.WARN, Status.REWIND, Status.STALL, Status.STOP)
+"""A topic shows the last of these that one of its partitions has."""
 STALE_AFTER_S = 10.0
 """A reading older than this is no longer shown as the present."""
 
@@ -150,19 +152,22 @@ class LagCollector(Collector):
         estimated = _of_partitions("ioc_consumer_lag_estimated", "1 if the age is interpolated between known ends.")
         statuses = GaugeMetricFamily(
             "ioc_consumer_status",
-            "1 for what the group does in the partition, 0 for every other status.",
-            labels=["group", "topic", "partition", "status"],
+            "1 for what the group does in the topic's worst partition, 0 for every other status.",
+            labels=["group", "topic", "status"],
         )
+        worst: dict[str, Status] = {}
         for (topic, partition), health in self._watch.health().items():
             labels = [self._group, topic, str(partition)]
             found = health.behind
-            for status in Status:
-                statuses.add_metric([*labels, status.value], 1.0 if status is health.status else 0.0)
+            worst[topic] = max(worst.get(topic, Status.IDLE), health.status, key=WORSE.index)
             if found.records is not None:
                 records.add_metric(labels, float(found.records))
             if found.seconds is not None:
                 seconds.add_metric(labels, found.seconds)
                 estimated.add_metric(labels, 1.0 if found.estimated else 0.0)
+        for topic, found_worst in worst.items():
+            for status in Status:
+                statuses.add_metric([self._group, topic, status.value], 1.0 if status is found_worst else 0.0)
         members = GaugeMetricFamily("ioc_consumer_members", "Consumers in the group.", labels=["group"])
         if (count := self._watch.members()) is not None and self._watch.cause() is None:
             members.add_metric([self._group], float(count))

@@ -16,6 +16,7 @@ from connectors.status import STATUS_TOPIC
 from hub.config import Settings
 from hub.declarations import load_declarations
 from hub.declared import DeclaredConnectors
+from hub.exposition import text_of
 from hub.kafka_watch import LagCollector
 from hub.monitor import Monitor
 from hub.monitor_metrics import FreshnessCollector
@@ -47,7 +48,9 @@ class MonitorRole:
 
     def listener(self) -> Listener:
         """Where `/livez`, `/readyz` and `/metrics` of the monitor are served."""
-        face = create_face({"kafka": self._kafka, "judgement": self._judging}, registry=self._registry)
+        face = create_face(
+            {"kafka": self._kafka, "judgement": self._judging}, exposition=lambda: text_of(self._registry)
+        )
         return Listener(face, self._settings.monitor.host, self._settings.monitor.port)
 
     async def run(self, stopping: asyncio.Event) -> None:

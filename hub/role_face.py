@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -22,7 +22,7 @@ Lifespan = Callable[[], contextlib.AbstractAsyncContextManager[None]]
 
 
 def create_face(
-    probes: Mapping[str, Probe], lifespan: Lifespan | None = None, registry: CollectorRegistry = REGISTRY
+    probes: Mapping[str, Probe], lifespan: Lifespan | None = None, exposition: Callable[[], bytes] = generate_latest
 ) -> Starlette:
     """The application; `lifespan` is the role's work, entered before the first answer."""
 
@@ -40,7 +40,7 @@ def create_face(
         return JSONResponse(body, 503 if red else 200)
 
     async def metrics(_: Request) -> Response:
-        return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return Response(exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     @contextlib.asynccontextmanager
     async def entered(_: Starlette) -> AsyncIterator[None]:

@@ -8,8 +8,9 @@ import tracemalloc
 from types import SimpleNamespace
 from typing import Any
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
 
+from hub.exposition import text_of
 from hub.health.consumer import Shown, Status
 from hub.health.group import ALLOWED, PartitionHealth, Reading, fold
 from hub.health.incident import Ledger
@@ -42,9 +43,9 @@ def measure(datasets: int, repeats: int) -> dict[str, Any]:
     registry.register(FreshnessCollector(monitor, watch))  # type: ignore[arg-type]
     judged = _cpu(lambda: _round(service), repeats)
     folded = _cpu(lambda: fold({}, Reading(partitions, {}, (), 1), ALLOWED, NOW), repeats)
-    scraped = _cpu(lambda: generate_latest(registry), repeats)
+    scraped = _cpu(lambda: text_of(registry), repeats)
     tracemalloc.start()
-    text = generate_latest(registry)
+    text = text_of(registry)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return {

@@ -13,12 +13,14 @@ from typing import Any
 
 import pytest
 import yaml
-from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client import REGISTRY, CollectorRegistry, Gauge, generate_latest
 from prometheus_client.core import Metric
+from prometheus_client.parser import text_string_to_metric_families
 
 import connectors.metrics  # noqa: F401 - the roles' instruments are what is looked for
 import streams.metrics  # noqa: F401
 from hub.api.metrics import http_metrics
+from hub.exposition import text_of
 from hub.health.consumer import Shown, Status
 from hub.health.group import PartitionHealth
 from hub.health.lag import Behind
@@ -147,6 +149,36 @@ def test_the_exposition_of_every_role_passes_promtool() -> None:
     own = CollectorRegistry()
     for registry in (monitor_registry(), http_metrics(own, "1").registry):
         promtool("check", "metrics", text=generate_latest(registry))
+
+
+@needs_promtool
+def test_the_monitors_own_writer_says_what_the_librarys_says() -> None:
+    registry = monitor_registry()
+    Gauge("ioc_x", "Of a \\ and\nlines.", ["a"], registry=registry).labels('"\\\n').set(1.5)
+    assert read(text_of(registry)) == read(generate_latest(registry))
+    promtool("check", "metrics", text=text_of(monitor_registry()))
+
+
+def read(text: bytes) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text.decode())
+        for sample in family.samples
+    }
+
+
+def test_a_topic_shows_its_worst_partition() -> None:
+    def one(status: Status) -> PartitionHealth:
+        return PartitionHealth(Behind(4, 2.0), shown=Shown(status))
+
+    seen: Any = SimpleNamespace(
+        health=lambda: {("t", 0): one(Status.OK), ("t", 1): one(Status.STOP), ("t", 2): one(Status.IDLE)},
+        members=lambda: 0,
+        cause=lambda: None,
+    )
+    samples = [sample for family in LagCollector(seen, "g").collect() for sample in family.samples]
+    shown = [s.labels["status"] for s in samples if s.name == "ioc_consumer_status" and s.value == 1]
+    assert shown == ["stop"]
 
 
 def test_labels_stay_few_and_hold_no_text_of_people() -> None:
