@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import uvicorn
@@ -131,16 +130,13 @@ def _api(warehouse_url: str, state: str) -> Any:
     from schemas.registry_client import RegistryClient
     from streams.plan import load_plans
     from streams.warehouse.client import Warehouse
+    from tests.unit.many_datasets import status
 
     contracts, codes = load_contracts(), load_code_tables()
 
     def statuses() -> dict[str, Any]:
-        now = int(utc_now().timestamp() * 1000)
-        status = SimpleNamespace(
-            state="running", last_poll_ok=now, last_event_time=now, last_ingest=now, received=7, published=7,
-            quarantined=1, errors=0, last_error=None, at=now,
-        )  # fmt: skip
-        return {"portal": status, "feedback-1022": status}
+        told = status(utc_now(), received=7, published=7, quarantined=1)
+        return {"portal": told, "feedback-1022": told}
 
     names = {"vi": "Cổng dịch vụ công", "en": "Public-service portal"}
     feeds = (
