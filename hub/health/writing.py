@@ -12,7 +12,7 @@ REPORTS_TOPIC = "ioc.stream.status"
 REPORT_EVERY_S = 5.0
 FRESH = timedelta(seconds=30)
 """An older report is of a worker that is gone."""
-SLOW_S = 2.0
+SLOW_S = 3.0
 """A block is written in some 30 ms to some 100; one that takes seconds holds up every topic of the worker."""
 
 

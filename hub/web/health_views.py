@@ -108,8 +108,7 @@ def _day(day: date, incidents: Sequence[Incident], zone: ZoneInfo, reader: Reade
         if one.began < end and until > begin:
             worst = one.state if worst is None else worse(worst, one.state)
             lasted += min(until, end) - max(one.began, begin)
-    text = formats.day_text(day, reader.language)
-    return DayView(text, state_view(worst, reader.t) if worst else None, _length(lasted, reader) if worst else "")
+    return DayView(f"{day:%d/%m}", state_view(worst, reader.t) if worst else None, _length(lasted) if worst else "")
 
 
 def incident_views(incidents: Sequence[Incident], judged: Sequence[Judged], reader: Reader) -> list[IncidentView]:
@@ -122,7 +121,7 @@ def incident_views(incidents: Sequence[Incident], judged: Sequence[Judged], read
             state_view(one.state, reader.t),
             reader.clock(one.began),
             reader.clock(one.ended) if one.ended else None,
-            _length(one.lasted(reader.now), reader),
+            _length(one.lasted(reader.now)),
         )
         for one in incidents
     ]
@@ -160,5 +159,7 @@ def _text(value: Any, reader: Reader) -> str:
     return reader.clock(datetime.fromisoformat(text)) if text[:4].isdigit() and "T" in text else text
 
 
-def _length(length: timedelta, reader: Reader) -> str:
-    return formats.age_text(length.total_seconds(), reader.t)
+def _length(length: timedelta) -> str:
+    """Hours, minutes and seconds, as on a clock: the same in every language."""
+    minutes, seconds = divmod(round(length.total_seconds()), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from hub.api.connector_board import ConnectorRow
-from hub.health.states import ABNORMAL, VOCABULARY
+from hub.health.states import VOCABULARY
 from hub.kpi.answer import SHARES, Figures, KpiAnswer, Row
 from hub.kpi.period import today
 from hub.kpi.rollups import Unserved
@@ -27,6 +27,8 @@ ICONS = (
     | {state.code: state.icon for state in VOCABULARY[-4:]}
 )
 """In the order of precedence, with the states that only KPIs have after those that a connector's fault gives them."""
+ERRORS_SHOWN = frozenset({"credentials", "source_down", "stuck_connector"})
+"""States that a connector's last error explains; beside another one it is an old one, overcome."""
 SEVERITIES = {state.code: state.severity for state in VOCABULARY if state.severity != "alarm"} | {
     "not_computed": "warn",
     "computing": "muted",
@@ -170,7 +172,7 @@ def connector_view(row: ConnectorRow, reader: Reader) -> ConnectorView:
         has_quarantined=bool(row.quarantined),
         received=reader.number(row.received),
         state=state_view(row.freshness.state, t),
-        error=row.error_text(t.language) if row.freshness.state in ABNORMAL else None,
+        error=row.error_text(t.language) if row.freshness.state in ERRORS_SHOWN else None,
     )
 
 

@@ -158,7 +158,7 @@ async def test_pages_show_the_matrix_fourteen_days_and_the_chain(world: ApiWorld
         one = (await client.get("/integration/portal", headers={"Accept": "text/html"})).text
         missing = await client.get("/integration/nobody", headers={"Accept": "text/html"})
     assert "14 ngày qua" in matrix
-    assert "Trễ, 2 giờ" in matrix
+    assert "Trễ, 2:00:00" in matrix
     assert 'class="bad"' in one
     assert "trả lời 500" in one
     assert "nghẽn ở đây" in one
