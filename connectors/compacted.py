@@ -27,8 +27,8 @@ RETRY_S = 0.5
 START_TIMEOUT_S = 60.0
 """Longest wait for the end of the topic at the start."""
 WRITE_TIMEOUT_S = 30.0
-"""Longest wait for a write to be acknowledged and to come back."""
 REQUEST_TIMEOUT_MS = 20_000
+FETCH_BYTES = 1_048_576  # as compressed; a larger record comes all the same
 MAX_RECORD_BYTES = 12_582_912
 """As the broker's `message.max.bytes`."""
 
@@ -130,7 +130,7 @@ class CompactedTopic:
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            max_partition_fetch_bytes=MAX_RECORD_BYTES,
+            max_partition_fetch_bytes=FETCH_BYTES,
             fetch_max_wait_ms=self._longest_fetch_ms,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
         )

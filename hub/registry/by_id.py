@@ -16,8 +16,9 @@ from hub.registry.access import Guard
 from hub.registry.exchange import answer_type
 from hub.registry.metrics import RegistryMetrics
 from hub.registry.reading import content
+from hub.registry.records import AVRO
 from hub.registry.replica import known_by, tag_of
-from hub.registry.store import Store
+from hub.registry.store import Schema, Store
 from hub.security.credentials import credential_of
 from hub.short_answers import Headers, ShortAnswer
 
@@ -25,6 +26,13 @@ PATH = b"/schemas/ids/"
 ROUTE = "schema"
 LONGEST_ID = 9
 """Digits; longer ones are looked at closely elsewhere."""
+
+
+def body_of(held: Schema) -> bytes:
+    """`content` as JSON; of most schemas it is their literal."""
+    if held.kind == AVRO and not held.references:
+        return b'{"schema":%b}' % held.literal
+    return orjson.dumps(content(held))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +57,12 @@ class ShortWay:
         kind = answer_type(headers.get(b"accept", b""))
         if held is None or kind is None or not self.guard.reads_all(credential_of(headers)):
             return None
-        body = None
         if held.tag is None:
-            body = orjson.dumps(content(held))
-            held.tag = tag_of(body)
-        head = b"etag: %b\r\n" % held.tag
-        if known_by(held.tag, headers):
-            answer = ShortAnswer(304, head, b"")
+            held.tag = tag_of(body_of(held))
+        tag = held.tag
+        if b"if-none-match" in headers and known_by(tag, headers):
+            answer = ShortAnswer(304, b"etag: %b\r\n" % tag, b"")
         else:
-            head += b"content-type: %b\r\n" % kind.encode()
-            answer = ShortAnswer(200, head, body or orjson.dumps(content(held)))
+            answer = ShortAnswer(200, b"etag: %b\r\ncontent-type: %b\r\n" % (tag, kind.encode()), body_of(held))
         self.metrics.answered(ROUTE, answer.status, time.perf_counter() - begun)
         return answer
