@@ -47,6 +47,8 @@ def well_again(world: World, alert: str | None = None) -> None:
 
 
 @needs_prometheus
+@pytest.mark.long
+@pytest.mark.timeout(600)
 def test_a_server_that_answers_500_is_alarmed_in_vietnamese_and_the_alarm_ends_by_itself(world: World) -> None:
     world.portal.turn("answers_500")
     named(world, "source_down", "IocDatasetSourceDown", 10)
