@@ -7,14 +7,14 @@ the whole answer at hand it is written from the parser's callback; all else goes
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-Headers = Sequence[tuple[bytes, bytes]]
+Headers = Mapping[bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,5 @@ class _ShortAnswers(HttpToolsProtocol):
             return None
         if self.flow.write_paused or self.pipeline or not (self.cycle is None or self.cycle.response_complete):
             return None
-        if any(name in LONG_WAY for name, _ in self.headers):
-            return None
-        return self.answers(self.url, self.headers)
+        headers = dict(self.headers)
+        return self.answers(self.url, headers) if LONG_WAY.isdisjoint(headers) else None

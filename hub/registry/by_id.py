@@ -44,7 +44,7 @@ class ShortWay:
     metrics: RegistryMetrics
     serves: Callable[[], bool]
 
-    def __call__(self, target: bytes, given: Headers) -> ShortAnswer | None:
+    def __call__(self, target: bytes, headers: Headers) -> ShortAnswer | None:
         """The answer, None if the request has to take the general way."""
         if not target.startswith(PATH) or not self.serves():
             return None
@@ -52,17 +52,17 @@ class ShortWay:
         if len(number) > LONGEST_ID or not number.isdigit():
             return None
         begun = time.perf_counter()
-        headers = dict(given)
         held = self.store.schema(int(number))
         kind = answer_type(headers.get(b"accept", b""))
         if held is None or kind is None or not self.guard.reads_all(credential_of(headers)):
             return None
-        if held.tag is None:
-            held.tag = tag_of(body_of(held))
-        tag = held.tag
+        tag, body = held.tag, None
+        if tag is None:
+            body = body_of(held)
+            tag = held.tag = tag_of(body)
         if b"if-none-match" in headers and known_by(tag, headers):
             answer = ShortAnswer(304, b"etag: %b\r\n" % tag, b"")
         else:
-            answer = ShortAnswer(200, b"etag: %b\r\ncontent-type: %b\r\n" % (tag, kind.encode()), body_of(held))
+            answer = ShortAnswer(200, b"etag: %b\r\ncontent-type: %b\r\n" % (tag, kind.encode()), body or body_of(held))
         self.metrics.answered(ROUTE, answer.status, time.perf_counter() - begun)
         return answer

@@ -28,6 +28,8 @@ APPEND_TIMEOUT_S = 10.0
 """Longest wait for an acknowledgement; then it is not known whether the records were written."""
 CLOSE_TIMEOUT_S = 1.0
 REQUEST_TIMEOUT_MS = 5_000
+LINGER_MS = 5
+"""What is decided within this time goes out, and comes back, as one batch; a write waits longer for the broker."""
 
 _closing: set[asyncio.Task[None]] = set()
 """Writers that still try to send what was given up: they end when the broker answers, which refuses it."""
@@ -57,6 +59,7 @@ class FencedWriter:
             client_id="ioc-registry-writer",
             acks="all",
             transactional_id=name,
+            linger_ms=LINGER_MS,
             max_request_size=MAX_RECORD_BYTES,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
         )
