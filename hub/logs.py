@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Any, cast
 
-import structlog
+_modules = cast(dict[str, Any], sys.modules)
+_modules.setdefault("rich", None)  # structlog would load all of it, for tracebacks that no role draws: 0.2 s of a start
+import structlog  # noqa: E402
+
+if _modules["rich"] is None:
+    del _modules["rich"]
 
 NOISY = (
     "aiokafka",

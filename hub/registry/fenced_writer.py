@@ -28,7 +28,7 @@ APPEND_TIMEOUT_S = 10.0
 """Longest wait for an acknowledgement; then it is not known whether the records were written."""
 CLOSE_TIMEOUT_S = 1.0
 REQUEST_TIMEOUT_MS = 5_000
-LINGER_MS = 5
+LINGER_MS = 10
 """What is decided within this time goes out, and comes back, as one batch; a write waits longer for the broker."""
 
 _closing: set[asyncio.Task[None]] = set()

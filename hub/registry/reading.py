@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
-
 from hub.registry import asked, faults
 from hub.registry.decisions import Decisions
 from hub.registry.exchange import Ask, Route, sees_all
@@ -72,7 +70,7 @@ class Reading:
         return {"version": product_version(), "commitId": ""}
 
     async def schema(self, ask: Ask) -> Any:
-        answer = content(self._seen(ask))
+        answer = self._seen(ask).content()
         if ask.flag("fetchMaxId"):
             answer["maxId"] = self._store.last_id
         return answer
@@ -175,7 +173,7 @@ class Reading:
 
     def _shown(self, version: Version) -> dict[str, Any]:
         head = {"subject": version.subject, "id": version.id, "version": version.number}
-        return {**head, **content(self._schema(version.id))}
+        return {**head, **self._schema(version.id).content()}
 
     def _seen(self, ask: Ask) -> Schema:
         """The schema by id, if any of its versions is one that the caller may see."""
@@ -215,13 +213,6 @@ class Reading:
             if version.number == number:
                 return version
         raise faults.version_not_found(number)
-
-
-def content(held: Schema) -> dict[str, Any]:
-    """A schema as it is answered."""
-    kind = {} if held.kind == AVRO else {"schemaType": held.kind}
-    references = {"references": [item.shown() for item in held.references]} if held.references else {}
-    return {**kind, **references, "schema": orjson.Fragment(held.literal)}
 
 
 def _raw(held: Schema) -> bytes:

@@ -6,7 +6,6 @@ key of what counts for all subjects has no subject. Other kinds (contexts, encod
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple
@@ -155,8 +154,8 @@ def _decode(head: dict[str, Any], body: dict[str, Any] | None) -> Record | None:
     return None
 
 
-_PLAIN_KEY = re.compile(r'\{"keytype":"SCHEMA","subject":"([^"\\]+)","version":(\d+),"magic":1\}')
-_PLAIN_ENDS = {b'","deleted":false}': False, b'","deleted":true}': True}
+_KEY_BEGINS, _KEY_ENDS = '{"keytype":"SCHEMA","subject":"', ',"magic":1}'
+_LIVE_ENDS, _DELETED_ENDS = b'","deleted":false}', b'","deleted":true}'
 
 
 def _plain_schema(key: str, value: bytes) -> SchemaRecord | None:
@@ -164,21 +163,20 @@ def _plain_schema(key: str, value: bytes) -> SchemaRecord | None:
 
     A log is mostly such records, and its schemas are most of its bytes.
     """
-    found = _PLAIN_KEY.fullmatch(key)
-    if found is None:
+    deleted = value.endswith(_DELETED_ENDS)
+    if not (deleted or value.endswith(_LIVE_ENDS)) or not (key.startswith(_KEY_BEGINS) and key.endswith(_KEY_ENDS)):
         return None
-    subject, version = found.groups()
+    subject, _, version = key[len(_KEY_BEGINS) : -len(_KEY_ENDS)].rpartition('","version":')
     head = f'{{"subject":"{subject}","version":{version},"id":'.encode()
     middle = value.find(_BEFORE_LITERAL, len(head), len(head) + LONGEST_ID + len(_BEFORE_LITERAL))
-    end = next((end for end in _PLAIN_ENDS if value.endswith(end)), None)
     schema_id = value[len(head) : middle]
-    if not value.startswith(head) or not schema_id.isdigit() or end is None:
+    if not (value.startswith(head) and version.isdigit() and schema_id.isdigit()) or '"' in subject or "\\" in subject:
         return None
-    first, last = middle + len(_BEFORE_LITERAL) - 1, 1 - len(end)
+    first, last = middle + len(_BEFORE_LITERAL) - 1, 1 - len(_DELETED_ENDS if deleted else _LIVE_ENDS)
     # Within a text each quote is escaped; this is where the next member begins.
     if value.find(b'","', first + 1, last) >= 0:
         return None
-    return SchemaRecord(subject, int(version), int(schema_id), value[first:last], _PLAIN_ENDS[end])
+    return SchemaRecord(subject, int(version), int(schema_id), value[first:last], deleted)
 
 
 def _schema(subject: str, version: int, body: dict[str, Any] | None) -> SchemaRecord | SchemaGone:

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +18,7 @@ import structlog
 from starlette.types import Scope
 
 from hub.registry import faults
+from hub.registry.etags import known_by, tag_of
 from hub.registry.exchange import Ask, Route
 from hub.registry.faults import Fault
 from hub.registry.forwarding import Forwarder, ForwardError, LeaderAwayError, Relayed, is_forwarded
@@ -30,8 +30,6 @@ WRITE_PATIENCE_S = 4.0
 LOOK_AGAIN_S = 0.1
 BARRIER_TIMEOUT_S = 2.5
 APPLY_TIMEOUT_S = 2.5
-
-TAG_BYTES = 16
 
 MISSING = frozenset({40401, 40402, 40403})
 """What is not there may only not have arrived yet."""
@@ -50,17 +48,6 @@ class Reply:
     body: Any
     kind: str | None = None
     extra: tuple[tuple[bytes, bytes], ...] = ()
-
-
-def tag_of(body: bytes) -> bytes:
-    """The ETag of a body."""
-    return b'"' + hashlib.blake2b(body, digest_size=TAG_BYTES).hexdigest().encode() + b'"'
-
-
-def known_by(tag: bytes, headers: Mapping[bytes, bytes]) -> bool:
-    """Whether the client has the body with this ETag."""
-    known = headers.get(b"if-none-match")
-    return known is not None and (known.strip() == b"*" or tag in known)
 
 
 def unchanged(tag: bytes) -> Reply:

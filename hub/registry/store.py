@@ -9,11 +9,12 @@ import sys
 from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import lz4.block
 import orjson
 
+from hub.registry.etags import tag_of
 from hub.registry.offer import stored_form
 from hub.registry.records import (
     AVRO,
@@ -52,8 +53,7 @@ class Schema:
     kind: str = AVRO
     uses: tuple[tuple[str, int], ...] = ()
     known_form: bytes | None = None
-    tag: bytes | None = None
-    """The ETag under which it is answered, once it was: what an id stands for never changes."""
+    known_tag: bytes | None = None
 
     @property
     def form(self) -> bytes:
@@ -61,6 +61,25 @@ class Schema:
         if self.known_form is None:
             self.known_form = stored_form(self.text, self.references)
         return self.known_form
+
+    @property
+    def tag(self) -> bytes:
+        """The ETag of its answer, which never changes; worked out when it is first asked for."""
+        if self.known_tag is None:
+            self.known_tag = tag_of(self.answer())
+        return self.known_tag
+
+    def answer(self) -> bytes:
+        """`content` as JSON; of most schemas it is their literal."""
+        if self.kind == AVRO and not self.references:
+            return b'{"schema":%b}' % self.literal
+        return orjson.dumps(self.content())
+
+    def content(self) -> dict[str, Any]:
+        """A schema as it is answered."""
+        kind = {} if self.kind == AVRO else {"schemaType": self.kind}
+        references = {"references": [item.shown() for item in self.references]} if self.references else {}
+        return {**kind, **references, "schema": orjson.Fragment(self.literal)}
 
     @property
     def literal(self) -> bytes:
@@ -156,6 +175,7 @@ class Store:
             held = self._schemas.get(schema_id)
             if held is not None:
                 self._ids.setdefault(held.form, schema_id)
+                _ = held.tag  # most are asked for sooner or later
         return not self._not_indexed
 
     def _remove(self, subject: str, number: int) -> None:
