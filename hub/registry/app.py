@@ -41,8 +41,8 @@ from hub.registry.rest import routes
 from hub.registry.store import Store
 from hub.security.credentials import credential_of
 
-INDEXED_AT_ONCE = 50
-"""Schemas made findable between two looks at requests, some milliseconds."""
+INDEXED_AT_ONCE = 20
+"""Schemas made findable between two looks at requests, a millisecond or two."""
 BY_FORM = frozenset({"register", "lookup"})
 """What looks for a schema by what it says; who asks so early waits, and holds nobody else up."""
 RETRY_S = 0.5

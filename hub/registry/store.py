@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections import defaultdict, deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import lz4.block
@@ -33,6 +33,7 @@ from schemas.compatibility import Level
 
 DEFAULT_LEVEL = Level.BACKWARD
 DEFAULT_MODE = Mode.READWRITE
+DELETED = 1
 
 
 class Version(NamedTuple):
@@ -46,14 +47,17 @@ class Version(NamedTuple):
 
 @dataclass(slots=True)
 class Schema:
-    """What an id stands for, and the subjects' versions that have it. `packed` is its literal, compressed by LZ4."""
+    """What an id stands for, and the subjects' versions that have it. `packed` is its literal, compressed by LZ4.
+
+    `uses` are in order.
+    """
 
     packed: bytes
     references: tuple[Reference, ...] = ()
     kind: str = AVRO
     uses: tuple[tuple[str, int], ...] = ()
-    known_form: bytes | None = None
-    known_tag: bytes | None = None
+    known_form: bytes | None = field(default=None, compare=False)
+    known_tag: bytes | None = field(default=None, compare=False)
 
     @property
     def form(self) -> bytes:
@@ -100,7 +104,8 @@ class Store:
     """The present state. Asking never blocks; `apply` is called by the log alone."""
 
     def __init__(self) -> None:
-        self._versions: dict[str, dict[int, Version]] = {}
+        self._versions: dict[str, dict[int, int]] = {}
+        """By subject and number, twice the id, and one more if deleted: of all objects these are the most."""
         self._schemas: dict[int, Schema] = {}
         self._ids: dict[bytes, int] = {}
         self._not_indexed: deque[int] = deque()
@@ -129,7 +134,7 @@ class Store:
                 self._remove(subject, number)
             case SubjectDeleted(subject, up_to):
                 known = self._versions.get(subject, {})
-                known |= {n: version._replace(deleted=True) for n, version in known.items() if n <= up_to}
+                known |= {n: held | DELETED for n, held in known.items() if n <= up_to}
             case LevelSet(about, level):
                 self._levels.pop(about, None)
                 if level is not None:
@@ -153,14 +158,14 @@ class Store:
             for item in references:
                 self._referrers[item.subject, item.version].add(schema_id)
         elif (subject, number) not in held.uses:
-            held.uses = (*held.uses, (subject, number))
+            held.uses = tuple(sorted((*held.uses, (subject, number))))
         known = self._versions.get(subject)
         if known is None:
             known = self._versions[subject] = {}
         before = known.get(number)
-        if before is not None and before.id != schema_id:
-            self._release(before)
-        known[number] = Version(subject, number, schema_id, deleted)
+        if before is not None and before >> 1 != schema_id:
+            self._release(subject, number, before >> 1)
+        known[number] = schema_id << 1 | deleted
         if schema_id > self._last_id:
             self._last_id = schema_id
 
@@ -179,23 +184,23 @@ class Store:
         return not self._not_indexed
 
     def _remove(self, subject: str, number: int) -> None:
-        version = self._versions.get(subject, {}).pop(number, None)
-        if version is None:
+        held = self._versions.get(subject, {}).pop(number, None)
+        if held is None:
             return
         if not self._versions[subject]:
             del self._versions[subject]
-        self._release(version)
+        self._release(subject, number, held >> 1)
 
-    def _release(self, version: Version) -> None:
-        held = self._schemas[version.id]
-        held.uses = tuple(use for use in held.uses if use != (version.subject, version.number))
+    def _release(self, subject: str, number: int, schema_id: int) -> None:
+        held = self._schemas[schema_id]
+        held.uses = tuple(use for use in held.uses if use != (subject, number))
         if held.uses:
             return
-        del self._schemas[version.id]
-        if self._ids.get(held.form) == version.id:
+        del self._schemas[schema_id]
+        if self._ids.get(held.form) == schema_id:
             del self._ids[held.form]
         for item in held.references:
-            self._forget_referrer(item, version.id)
+            self._forget_referrer(item, schema_id)
 
     def _forget_referrer(self, item: Reference, schema_id: int) -> None:
         referrers = self._referrers[item.subject, item.version]
@@ -208,17 +213,20 @@ class Store:
         return sorted(
             subject
             for subject, known in self._versions.items()
-            if deleted or not all(version.deleted for version in known.values())
+            if deleted or not all(held & DELETED for held in known.values())
         )
 
     def versions(self, subject: str, *, deleted: bool = False) -> list[Version]:
         """Live versions, or all, the oldest first; empty if there is no such subject."""
         known = self._versions.get(subject, {})
-        return [known[number] for number in sorted(known) if deleted or not known[number].deleted]
+        return [
+            _shown(subject, number, held) for number, held in sorted(known.items()) if deleted or not held & DELETED
+        ]
 
     def version(self, subject: str, number: int) -> Version | None:
         """One version, live or soft-deleted."""
-        return self._versions.get(subject, {}).get(number)
+        held = self._versions.get(subject, {}).get(number)
+        return None if held is None else _shown(subject, number, held)
 
     def next_number(self, subject: str) -> int:
         """The number of the subject's next version; soft-deleted ones count."""
@@ -236,7 +244,8 @@ class Store:
     def uses(self, schema_id: int, *, deleted: bool = False) -> list[Version]:
         """The versions that have this id, by subject and number."""
         held = self._schemas.get(schema_id)
-        found = [self._versions[subject][number] for subject, number in sorted(held.uses)] if held else []
+        pairs = held.uses if held else ()
+        found = [_shown(subject, number, self._versions[subject][number]) for subject, number in pairs]
         return [version for version in found if deleted or not version.deleted]
 
     def referrers(self, subject: str, number: int, *, deleted: bool = False) -> list[Version]:
@@ -270,3 +279,7 @@ class Store:
     def counts(self) -> tuple[int, int, int]:
         """Subjects, versions and schemas held."""
         return len(self._versions), sum(len(known) for known in self._versions.values()), len(self._schemas)
+
+
+def _shown(subject: str, number: int, held: int) -> Version:
+    return Version(subject, number, held >> 1, bool(held & DELETED))
