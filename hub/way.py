@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
-from hub.health.consumer import Status
 from hub.health.flow import Flow, stuck
 from hub.health.group import Health, PartitionHealth
 from hub.health.writing import WriteReport, slow
@@ -64,9 +63,6 @@ class Way:
         """The stream group's health on the entity's topic, by partition."""
         topic = self._topics().get(entity)
         return {partition: one for (name, partition), one in self._watch.health().items() if name == topic}
-
-    def worst(self, entity: str) -> Status | None:
-        return stuck(self.partitions(entity).values())
 
     def _written(self) -> Literal["away", "slow"] | None:
         now, outage = self._clock(), self._warehouse.outage

@@ -75,3 +75,17 @@ def _make_reader(admin: str) -> None:
             time.sleep(0.05)
     with connection:
         connection.execute(f"CREATE USER {READER} PASSWORD '{READER_PASSWORD}'")
+
+
+def make_questions_view(connection: psycopg.Connection[Any]) -> None:
+    """The table and view of a department's questions and answers, anew and empty, readable by `READER`."""
+    connection.execute("DROP SCHEMA IF EXISTS ioc CASCADE")
+    connection.execute("CREATE SCHEMA ioc")
+    connection.execute(
+        "CREATE TABLE ioc.cau_hoi (ma_su_kien text PRIMARY KEY, ma text, phien_ban int, hanh_dong text, "
+        "cap_nhat_luc timestamptz, don_vi text, ma_xa text, linh_vuc text, kenh text, trang_thai text, "
+        "hoi_luc timestamp, han_tra_loi timestamp, tra_loi_luc timestamp, danh_gia int, dien_thoai text)"
+    )
+    connection.execute("CREATE VIEW ioc.hoi_dap AS SELECT * FROM ioc.cau_hoi")
+    connection.execute(f"GRANT USAGE ON SCHEMA ioc TO {READER}")
+    connection.execute(f"GRANT SELECT ON ioc.hoi_dap TO {READER}")

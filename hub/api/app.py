@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -72,38 +73,39 @@ def end_streams(app: FastAPI) -> None:
         feed.close()
 
 
+def _unknown(slug: str, name: str, nearest: Sequence[str]) -> Problem:
+    return Problem(slug, extra={"nearest": list(nearest)}, values={"id": name[:80], "nearest": ", ".join(nearest)})
+
+
+def _unknown_dimension(error: UnknownDimensionError) -> Problem:
+    values = {"name": error.by[:80], "allowed": ", ".join(error.allowed)}
+    wrong = ParameterError("by", "problem.unknown-dimension.detail", values)
+    return Problem("unknown-dimension", [wrong], extra={"allowed": list(error.allowed)}, values=values)
+
+
+UNKNOWN: Mapping[type[Exception], Callable[[Any], Problem]] = {
+    UnknownKpiError: lambda error: _unknown("unknown-kpi", error.kpi_id, error.nearest),
+    UnknownEntityError: lambda error: _unknown("unknown-entity", error.entity, error.nearest),
+    UnknownDatasetError: lambda error: _unknown("unknown-entity", error.dataset, error.nearest),
+    UnknownDimensionError: _unknown_dimension,
+}
+"""Names that there are none of, and what is answered."""
+
+
+def _answered_by(problem_of: Callable[[Any], Problem]) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def answer(request: Request, error: Exception) -> Response:
+        return pages.error_response(request, problem_of(error))
+
+    return answer
+
+
 def _handle_errors(app: FastAPI) -> None:
     @app.exception_handler(Problem)
     async def on_problem(request: Request, error: Problem) -> Response:
         return pages.error_response(request, error)
 
-    @app.exception_handler(UnknownKpiError)
-    async def on_unknown_kpi(request: Request, error: UnknownKpiError) -> Response:
-        nearest = list(error.nearest)
-        values = {"id": error.kpi_id[:80], "nearest": ", ".join(nearest)}
-        problem = Problem("unknown-kpi", extra={"nearest": nearest}, values=values)
-        return pages.error_response(request, problem)
-
-    @app.exception_handler(UnknownEntityError)
-    async def on_unknown_entity(request: Request, error: UnknownEntityError) -> Response:
-        nearest = list(error.nearest)
-        values = {"id": error.entity[:80], "nearest": ", ".join(nearest)}
-        problem = Problem("unknown-entity", extra={"nearest": nearest}, values=values)
-        return pages.error_response(request, problem)
-
-    @app.exception_handler(UnknownDatasetError)
-    async def on_unknown_dataset(request: Request, error: UnknownDatasetError) -> Response:
-        nearest = list(error.nearest)
-        values = {"id": error.dataset[:80], "nearest": ", ".join(nearest)}
-        problem = Problem("unknown-entity", extra={"nearest": nearest}, values=values)
-        return pages.error_response(request, problem)
-
-    @app.exception_handler(UnknownDimensionError)
-    async def on_unknown_dimension(request: Request, error: UnknownDimensionError) -> Response:
-        values = {"name": error.by[:80], "allowed": ", ".join(error.allowed)}
-        wrong = ParameterError("by", "problem.unknown-dimension.detail", values)
-        problem = Problem("unknown-dimension", [wrong], extra={"allowed": list(error.allowed)}, values=values)
-        return pages.error_response(request, problem)
+    for kind, problem_of in UNKNOWN.items():
+        app.add_exception_handler(kind, _answered_by(problem_of))
 
     @app.exception_handler(WarehouseAwayError)
     async def on_warehouse_away(request: Request, error: WarehouseAwayError) -> Response:

@@ -20,6 +20,10 @@ FACTS = (
 """What stages may tell; a fact that has words in two languages has them under its name and `_vi`, `_en`."""
 
 
+TIMES = frozenset({"last_poll_ok", "last_event", "error_at", "reported_at", "last_refused", "written_at"})
+"""Facts that are times, in ISO 8601."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """One stage of the chain: `ok` None: nothing is known of it. `facts`: what it rests on, by key."""

@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from hub.api.datasets import Why
-from hub.health.evidence import Stage
+from hub.health.evidence import TIMES, Stage
 from hub.health.incident import Incident
 from hub.health.states import worse
 from hub.monitor import Judged
@@ -142,21 +142,20 @@ def stage_views(why: Why, reader: Reader) -> list[StageView]:
 def _facts(stage: Stage, reader: Reader) -> list[tuple[str, str]]:
     other = "error_en" if reader.language == "vi" else "error_vi"
     return [
-        (reader.t(f"health.fact.{name.removesuffix('_vi').removesuffix('_en')}"), _text(value, reader))
+        (reader.t(f"health.fact.{name.removesuffix('_vi').removesuffix('_en')}"), _text(name, value, reader))
         for name, value in stage.facts.items()
         if name != other and value not in (None, "", {})
     ]
 
 
-def _text(value: Any, reader: Reader) -> str:
+def _text(name: str, value: Any, reader: Reader) -> str:
     if isinstance(value, bool):
         return reader.t("health.yes" if value else "health.no")
     if isinstance(value, Mapping):
         return ", ".join(f"{key}: {item}" for key, item in value.items())
     if isinstance(value, int | float):
         return reader.number(round(value, 1))
-    text = str(value)
-    return reader.clock(datetime.fromisoformat(text)) if text[:4].isdigit() and "T" in text else text
+    return reader.clock(datetime.fromisoformat(value)) if name in TIMES else str(value)
 
 
 def _length(length: timedelta) -> str:

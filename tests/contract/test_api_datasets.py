@@ -167,3 +167,13 @@ async def test_pages_show_the_matrix_fourteen_days_and_the_chain(world: ApiWorld
     async with world.client("key-of-another") as client:
         assert (await client.get("/integration/portal", headers={"Accept": "text/html"})).status_code == 404
         assert "/integration/portal" not in (await client.get("/integration", headers={"Accept": "text/html"})).text
+
+
+async def test_an_error_that_begins_like_a_time_is_shown_as_it_is(world: ApiWorld) -> None:
+    now = int(world.now.timestamp() * 1000)
+    text = "5432 TCP: kết nối bị từ chối"
+    error = {"code": "source_down", "message_vi": text, "message_en": text, "at": now}
+    world.statuses["portal"] = report(world, last_error=error)
+    async with world.client() as client:
+        shown = await client.get("/integration/portal", headers={"Accept": "text/html"})
+    assert (shown.status_code, text in shown.text) == (200, True)

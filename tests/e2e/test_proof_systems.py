@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from tests.deadline import eventually
-from tests.postgres import READER, READER_PASSWORD, Postgres
+from tests.postgres import READER, READER_PASSWORD, Postgres, make_questions_view
 from tests.sftp_server import PASSWORD, SftpServer
 from tests.stack import ROOT, RunningStack, ioc, start_stack
 
@@ -93,16 +93,7 @@ async def test_a_view_applied_while_all_runs_becomes_rows_with_its_changes_and_n
     running: RunningStack, postgres: Postgres, tmp_path: Path
 ) -> None:
     with psycopg.connect(postgres.admin) as connection:
-        connection.execute("DROP SCHEMA IF EXISTS ioc CASCADE")
-        connection.execute("CREATE SCHEMA ioc")
-        connection.execute(
-            "CREATE TABLE ioc.cau_hoi (ma_su_kien text PRIMARY KEY, ma text, phien_ban int, hanh_dong text, "
-            "cap_nhat_luc timestamptz, don_vi text, ma_xa text, linh_vuc text, kenh text, trang_thai text, "
-            "hoi_luc timestamp, han_tra_loi timestamp, tra_loi_luc timestamp, danh_gia int, dien_thoai text)"
-        )
-        connection.execute("CREATE VIEW ioc.hoi_dap AS SELECT * FROM ioc.cau_hoi")
-        connection.execute(f"GRANT USAGE ON SCHEMA ioc TO {READER}")
-        connection.execute(f"GRANT SELECT ON ioc.hoi_dap TO {READER}")
+        make_questions_view(connection)
         asked = "timestamptz '2022-09-14 08:00+07' + n * interval '1 second', 'H53.09', '25459', 'Đất đai', 'web'"
         rest = f"'2022-09-14 07:30', '2022-09-21 17:00', NULL, NULL, '{PHONE}'"
         connection.execute(
