@@ -89,7 +89,7 @@ lint: setup ## ruff, mypy, import directions
 	@$(BIN)/lint-imports --no-logo >/dev/null || $(BIN)/lint-imports
 
 lock: $(STAMPS)/uv-$(UV_VERSION) ## Compile requirements.lock anew from pyproject.toml
-	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --extra embedded --extra dev pyproject.toml \
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --extra embedded --extra traces --extra dev pyproject.toml \
 		-o requirements.lock --no-emit-index-url --no-emit-find-links
 
 clean: ## Remove what set-up, tests and demo made

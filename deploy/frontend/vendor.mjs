@@ -13,11 +13,13 @@ const faces = ["vietnamese", "latin-ext", "latin"].flatMap((subset) =>
 );
 const files = [
   ["htmx.org/dist/htmx.min.js", "htmx.min.js"],
+  ["uplot/dist/uPlot.iife.min.js", "uplot/uPlot.iife.min.js"],
+  ["uplot/dist/uPlot.min.css", "uplot/uPlot.min.css"],
   ["swagger-ui-dist/swagger-ui-bundle.js", "swagger/swagger-ui-bundle.js"],
   ["swagger-ui-dist/swagger-ui.css", "swagger/swagger-ui.css"],
   ...faces.map((face) => [`${font}/files/${face}`, `fonts/${face}`]),
 ];
-const packages = ["htmx.org", "swagger-ui-dist", font];
+const packages = ["htmx.org", "swagger-ui-dist", "uplot", font];
 
 rmSync(vendor, { recursive: true, force: true });
 for (const [from, to] of files) {
