@@ -1,12 +1,13 @@
 """Writes the code tables of the province: `python -m deploy.demo.make_codes OUT [DATASET.db]`. Deterministic.
 
-`DATASET.db` is `vietnamadminunits/data/dataset.db` of the package vietnamadminunits 1.0.4 (MIT); without
-it the table of administrative units is left as it is. See schemas/codes/SOURCES.md.
+`DATASET.db` is `vietnamadminunits/data/dataset.db` of the package vietnamadminunits 1.0.4 (MIT), and beside it lies
+`converter_2025.json`; without it the tables of administrative units are left as they are. See schemas/codes/SOURCES.md.
 """
 
 from __future__ import annotations
 
 import csv
+import json
 import random
 import sqlite3
 import sys
@@ -19,6 +20,8 @@ ONLINE_PROCEDURES = 1213
 OFFLINE_PROCEDURES = 600
 PROCEDURES_FROM = "2021-01-01"
 MERGER = "2025-07-01"
+WRONG_SUCCESSORS = frozenset((("25462", "27694"),))
+"""Of the data set: a part of ward 4 of Tây Ninh city would lie in Long An, 90 km away; it mixes up two wards 4."""
 BEFORE_MERGER = "2025-06-30"
 
 DEPARTMENTS = {
@@ -137,11 +140,44 @@ def admin_units(dataset: Path) -> list[tuple[str, str, str, str, str, float, flo
     return rows
 
 
+def successors(dataset: Path) -> list[tuple[str, str, str, str, int, str, str]]:
+    """(old ward, old district, new ward, code set of the new one, whether it is the one to take, validity).
+
+    A ward that was divided has several successors; the converter's default is the one to take where nothing more of an
+    address is known.
+    """
+    converter = json.loads((dataset.parent / "converter_2025.json").read_text(encoding="utf-8"))
+    connection = sqlite3.connect(f"file:{dataset}?mode=ro", uri=True)
+    old = connection.execute(
+        "SELECT DISTINCT provinceKey || '_' || districtKey || '_' || wardKey, wardCode, districtCode"
+        " FROM admin_units_legacy WHERE provinceCode = '72' AND wardCode IS NOT NULL ORDER BY wardCode"
+    ).fetchall()
+    new = dict(connection.execute("SELECT DISTINCT wardKey, wardCode FROM admin_units WHERE provinceCode = '80'"))
+    connection.close()
+    province = next(key for key, olds in converter["DICT_PROVINCE"].items() if "tinhtayninh" in olds)
+    whole = {each: key for key, olds in converter["DICT_PROVINCE_WARD_NO_DIVIDED"][province].items() for each in olds}
+    divided = converter["DICT_PROVINCE_WARD_DIVIDED"].get(province, {})
+    rows = []
+    for key, code, district in old:
+        found = [(whole[key], 1)] if key in whole else []
+        found += [(each["newWardKey"], int(each["isDefaultNewWard"])) for each in divided.get(key, [])]
+        if not found:
+            raise ValueError(f"no successor of {key} ({code})")
+        rows += [
+            (code, district, new[ward], "2025", main, MERGER, "")
+            for ward, main in found
+            if (code, new[ward]) not in WRONG_SUCCESSORS
+        ]
+    return rows
+
+
 def main(out: Path, dataset: Path | None) -> None:
     units_path = out / "admin_unit.csv"
     units_header = "code,name_vi,kind,parent,codeset,latitude,longitude,valid_from,valid_to"
     if dataset is not None:
         _write(units_path, units_header, admin_units(dataset))
+        header = "code,district,successor,codeset,main,valid_from,valid_to"
+        _write(out / "admin_unit_successor.csv", header, successors(dataset))
     with units_path.open(encoding="utf-8", newline="") as handle:
         wards = [
             (row["code"], row["name_vi"])
