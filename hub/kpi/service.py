@@ -100,6 +100,11 @@ class KpiService:
     def kpis(self) -> tuple[Kpi, ...]:
         return tuple(self._kpis.values())
 
+    def _listed(self, served: Served | None) -> tuple[Kpi, ...]:
+        """Those that have something to show: a connector feeds their entity, or the warehouse has tables of it."""
+        known = {entry.entity for entry in (served.entries if served else ())} | {f.entity for f in self._around.feeds}
+        return tuple(kpi for kpi in self._kpis.values() if kpi.entity in known)
+
     @property
     def around(self) -> Surroundings:
         return self._around
@@ -130,7 +135,7 @@ class KpiService:
 
     def answers(self, period: Period, org: str | None = None) -> tuple[KpiAnswer, ...]:
         """All KPIs over `period` in one query; WarehouseAwayError."""
-        return self._answered(self.kpis, period, org)
+        return self._answered(self._listed(self.served()), period, org)
 
     def rows(self, kpi_id: str, period: Period, by: str, org: str | None = None) -> tuple[Row, ...]:
         """The KPI by a dimension, largest part first; UnknownKpiError, UnknownDimensionError, WarehouseAwayError."""
@@ -219,7 +224,8 @@ class KpiService:
         now = Period(this_day, this_day)
         within = self._within(org)
         served = self.served()
-        asked, tables = [kpi for kpi in self.kpis if served.unserved(kpi) is None], served.tables
+        listed = self._listed(served)
+        asked, tables = [kpi for kpi in listed if served.unserved(kpi) is None], served.tables
         whole = query.totals(asked, period, within, tables=tables)
         line = query.trends(asked, period, trend, within, tables=tables)
         parts = [whole, line]
@@ -229,7 +235,7 @@ class KpiService:
         sums = buckets.get(query.TOTAL, {})
         cumulative = trend.window.start >= period.start
         tiles = []
-        for kpi in self.kpis:
+        for kpi in listed:
             answer = self._one(kpi, period, whole[1], sums, bases[kpi.entity], served)
             if answer.figures.unserved is not None:
                 tiles.append(Tile(answer))
@@ -249,7 +255,7 @@ class KpiService:
                 period,
                 tuple(
                     Tile(KpiAnswer(kpi, period, Figures(None), target_of(kpi, period), bases[kpi.entity]))
-                    for kpi in self.kpis
+                    for kpi in self._listed(None)
                 ),
             )
         tiles = tuple(
