@@ -30,6 +30,7 @@ from streams.block import arrow_stream
 from streams.errors import WarehouseError, WarehouseUnavailableError
 from streams.heal_changes import ChangesHealing, Lost
 from streams.heal_log import HealLog
+from streams.kpi import DUE_MINUTE
 from streams.warehouse.client import Warehouse
 
 log = structlog.get_logger()
@@ -120,7 +121,9 @@ class Healer:
     def _rollup_rows(self, rollup: LiveRollup, differences: Mapping[Key, Vector]) -> pl.DataFrame:
         fields = self._contract.by_name
         schema: dict[str, pl.DataType] = {"day": pl.Date()}
-        schema |= {name: dtype(fields[name]) for name in rollup.dimensions}
+        schema |= {
+            name: pl.Datetime("ms", "UTC") if name == DUE_MINUTE else dtype(fields[name]) for name in rollup.dimensions
+        }
         schema |= dict.fromkeys(rollup.measures, pl.Int64())
         rows = [(*key, *(-value for value in vector)) for key, vector in differences.items()]
         return pl.DataFrame(rows, schema=schema, orient="row").sort(pl.all())

@@ -9,8 +9,21 @@ What only the warehouse can tell (types, overflow of decimals) is found by the d
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+
+from streams.measure_types import (
+    TRUTH,
+    UNKNOWN,
+    MeasureTypeError,
+    Typed,
+    added,
+    compared,
+    of_call,
+    of_text,
+    summed,
+    truth,
+)
 
 FUNCTIONS = frozenset(
     (
@@ -75,20 +88,25 @@ def _tokens(sql: str) -> list[_Token]:
 
 
 class _Parser:
-    """Recursive descent; nothing is built: it ends without an error or it names the piece."""
+    """Recursive descent; it gives the type of the expression, or an error that names the piece."""
 
     def __init__(self, sql: str, fields: Collection[str], times: Collection[str]) -> None:
         self._tokens = _tokens(sql)
         self._at = 0
         self._fields = fields
+        self._types: Mapping[str, Typed] = fields if isinstance(fields, Mapping) else {}
         self._times = times
 
     def whole(self) -> None:
         if not self._tokens:
             raise MeasureError("the expression is empty")
-        self._either()
+        found = self._either()
         if self._at < len(self._tokens):
             raise self._refusal(self._tokens[self._at])
+        try:
+            summed(found)
+        except MeasureTypeError as error:
+            raise MeasureError(str(error)) from error
 
     def _peek(self) -> str:
         return self._tokens[self._at].word if self._at < len(self._tokens) else ""
@@ -105,6 +123,12 @@ class _Parser:
             return True
         return False
 
+    def _joined(self, rule: Callable[..., Typed], *pieces: Typed, mark: str) -> Typed:
+        try:
+            return rule(*pieces)
+        except MeasureTypeError as error:
+            raise MeasureError(f"at {mark!r}: {error}") from error
+
     def _expect(self, word: str) -> None:
         token = self._next()
         if token.word != word or token.kind == "text":
@@ -117,42 +141,52 @@ class _Parser:
     def _refusal(self, token: _Token) -> MeasureError:
         return MeasureError(f"at {token.text!r}: {self._cure(token) or 'this is not understood in a measure'}")
 
-    def _either(self) -> None:
-        self._both()
+    def _either(self) -> Typed:
+        found = self._both()
         while self._take("OR"):
-            self._both()
+            found = self._joined(truth, found, mark="OR")
+            found = self._joined(truth, self._both(), mark="OR")
+        return found
 
-    def _both(self) -> None:
-        self._negated()
+    def _both(self) -> Typed:
+        found = self._negated()
         while self._take("AND"):
-            self._negated()
+            found = self._joined(truth, found, mark="AND")
+            found = self._joined(truth, self._negated(), mark="AND")
+        return found
 
-    def _negated(self) -> None:
+    def _negated(self) -> Typed:
+        if not self._take("NOT"):
+            return self._compared()
         while self._take("NOT"):
             pass
-        self._compared()
+        return self._joined(truth, self._compared(), mark="NOT")
 
-    def _compared(self) -> None:
-        self._sum()
+    def _compared(self) -> Typed:
+        found = self._sum()
         while True:
+            mark = self._peek()
             if self._take(*_COMPARISONS):
-                self._sum()
+                found = self._joined(compared, found, self._sum(), mark=mark)
             elif self._take("IS"):
                 self._take("NOT")
                 self._expect("NULL")
-            elif self._peek() in ("NOT", "IN", "BETWEEN"):
-                self._take("NOT")
-                if self._take("BETWEEN"):
-                    self._sum()
-                    self._expect("AND")
-                    self._sum()
-                else:
-                    self._expect("IN")
-                    self._list()
+                found = TRUTH
+            elif mark in ("NOT", "IN", "BETWEEN"):
+                found = self._ranged(found)
             else:
-                return
+                return found
 
-    def _list(self) -> None:
+    def _ranged(self, left: Typed) -> Typed:
+        self._take("NOT")
+        if self._take("BETWEEN"):
+            self._joined(compared, left, self._sum(), mark="BETWEEN")
+            self._expect("AND")
+            return self._joined(compared, left, self._sum(), mark="BETWEEN")
+        self._expect("IN")
+        return self._list(left)
+
+    def _list(self, left: Typed) -> Typed:
         self._expect("(")
         while True:
             self._take("-")
@@ -160,62 +194,77 @@ class _Parser:
             if token.kind not in ("number", "text"):
                 cure = self._cure(token) or "IN takes a list of constants"
                 raise MeasureError(f"at {token.text!r}: {cure}")
+            self._joined(compared, left, self._constant(token), mark="IN")
             if not self._take(","):
                 break
         self._expect(")")
+        return TRUTH
 
-    def _sum(self) -> None:
-        self._product()
-        while self._take("+", "-"):
-            self._product()
+    def _sum(self) -> Typed:
+        found = self._product()
+        while (mark := self._peek()) and self._take("+", "-"):
+            found = self._joined(added, found, self._product(), mark=mark)
+        return found
 
-    def _product(self) -> None:
-        self._value()
+    def _product(self) -> Typed:
+        found = self._value()
         while self._take("*"):
-            self._value()
+            found = self._joined(added, found, self._value(), mark="*")
+        return found
 
-    def _value(self) -> None:
+    def _constant(self, token: _Token) -> Typed:
+        if token.kind == "text":
+            return of_text(token.text)
+        return Typed("number", token.text) if token.kind == "number" else UNKNOWN
+
+    def _value(self) -> Typed:
         while self._take("-"):
             pass
         token = self._next()
         if token.kind in ("number", "text") or token.word in ("NULL", "TRUE", "FALSE"):
-            return
+            return self._constant(token)
         if token.text == "(":
-            self._either()
+            found = self._either()
             self._expect(")")
-        elif token.kind == "day":
-            self._day()
-        elif token.word == "CASE":
-            self._case()
-        elif token.kind == "name" and self._peek() == "(":
-            self._call(token)
-        elif token.kind == "name" and not self._cure(token):
-            self._field(token.text, self._fields)
-        else:
-            raise self._refusal(token)
+            return found
+        if token.kind == "day":
+            return self._day()
+        if token.word == "CASE":
+            return self._case()
+        if token.kind == "name" and self._peek() == "(":
+            return self._call(token)
+        if token.kind == "name" and not self._cure(token):
+            return self._field(token.text, self._fields)
+        raise self._refusal(token)
 
-    def _field(self, name: str, among: Collection[str]) -> None:
+    def _field(self, name: str, among: Collection[str]) -> Typed:
         if name not in among:
             kind = "field" if among is self._fields else "timestamp"
             raise MeasureError(f"at {name!r}: no such {kind}; there are {', '.join(sorted(among))}")
+        return self._types.get(name, UNKNOWN)
 
-    def _day(self) -> None:
+    def _day(self) -> Typed:
         self._expect("(")
-        self._field(self._next().text, self._times)
+        name = self._next().text
+        self._field(name, self._times)
         self._expect(")")
+        return Typed("day", f"$day({name})")
 
-    def _case(self) -> None:
-        if self._peek() != "WHEN":
-            self._either()
+    def _case(self) -> Typed:
+        on = self._either() if self._peek() != "WHEN" else None
+        found = UNKNOWN
         while self._take("WHEN"):
-            self._either()
+            asked = self._either()
+            if on is not None:
+                self._joined(compared, on, asked, mark="WHEN")
             self._expect("THEN")
-            self._either()
+            found = self._either()
         if self._take("ELSE"):
             self._either()
         self._expect("END")
+        return Typed(found.kind)
 
-    def _call(self, token: _Token) -> None:
+    def _call(self, token: _Token) -> Typed:
         if token.text not in FUNCTIONS:
             number = re.fullmatch(r"to(U?Int\d+|Float\d+|Decimal\d+|DateTime\w*)", token.text)
             cure = self._cure(token) or (
@@ -226,14 +275,16 @@ class _Parser:
                 + ("" if cure else ", ".join(sorted(FUNCTIONS)))
             )
         self._expect("(")
-        if self._take(")"):
-            return
-        self._either()
-        while self._take(","):
-            self._either()
-        self._expect(")")
+        given: list[Typed] = []
+        if not self._take(")"):
+            given.append(self._either())
+            while self._take(","):
+                given.append(self._either())
+            self._expect(")")
+        return of_call(token.text, given)
 
 
 def check_measure(sql: str, fields: Collection[str], times: Collection[str]) -> None:
-    """Raise `MeasureError` unless `sql` is an expression over `fields` that cannot throw; `times`: the timestamps."""
+    """Raise `MeasureError` unless `sql` is an expression over `fields` that cannot throw; `times`: the timestamps. With
+    a mapping from names to `Typed` its types are checked too."""
     _Parser(sql, fields, times).whole()

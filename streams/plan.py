@@ -7,7 +7,8 @@ states of the entity, so a state that is taken back takes its share with it (des
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -17,52 +18,12 @@ import yaml
 from schemas.contract import Contract
 from streams import arrivals
 from streams.errors import PlanError
+from streams.kpi import DUE_MINUTE, KINDS, Kpi, Measure, Term
+from streams.kpi_file import dimensions_by, read_kpi
+from streams.measure_types import TIME, Typed, of_field
 from streams.measures import MeasureError, check_measure
 
-KINDS = ("flow", "ratio", "stock", "members")
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """`sql` is an expression over one state row, with `$day(x)` as written in the file."""
-
-    name: str
-    sql: str
-    name_vi: str
-    name_en: str
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """A measure summed by the day of `time`."""
-
-    measure: str
-    time: str
-
-
-@dataclass(frozen=True, slots=True)
-class Kpi:
-    """One KPI. `terms` by kind: flow: value · ratio: numerator, denominator · stock: value, less · members: value.
-
-    Values of ratios and members are percentages (77.08), `target` likewise. `dimensions`: what it may be divided by.
-    `tile`: among the tiles of the dashboard; every KPI is listed.
-    """
-
-    id: str
-    entity: str
-    kind: str
-    name: dict[str, str]
-    explanation: dict[str, str]
-    unit: dict[str, str]
-    direction: str
-    owner: str
-    terms: dict[str, Term]
-    target: dict[str, float] = field(default_factory=dict)
-    member: str | None = None
-    codes: str | None = None
-    codes_where: str | None = None
-    dimensions: tuple[str, ...] = ()
-    tile: bool = True
+__all__ = ["KINDS", "EntityPlan", "Kpi", "Measure", "Rollup", "Term", "load_plans", "plan_entity", "rollup_table"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,86 +57,6 @@ def expand(sql: str, timezone: str) -> str:
     return re.sub(r"\$day\((\w+)\)", rf"toDate32(\1, '{timezone}')", sql)
 
 
-def _term(raw: Any, where: str, time: str | None = None) -> Term:
-    if not isinstance(raw, dict) or "measure" not in raw or not (raw.get("time") or time):
-        raise PlanError(f"{where}: write {{measure: NAME, time: FIELD}}, found {raw!r}")
-    return Term(raw["measure"], raw.get("time") or str(time))
-
-
-def _terms(raw: dict[str, Any], where: str) -> dict[str, Term]:
-    kind = raw["kind"]
-    try:
-        if kind == "ratio":
-            denominator = _term(raw["denominator"], f"{where}.denominator")
-            numerator = _term(raw["numerator"], f"{where}.numerator", denominator.time)
-            return {"numerator": numerator, "denominator": denominator}
-        terms = {"value": _term(raw["value"], f"{where}.value")}
-        if kind == "stock" and "less" in raw:
-            terms["less"] = _term(raw["less"], f"{where}.less")
-        return terms
-    except KeyError as error:
-        raise PlanError(f"{where}: {error.args[0]!r} is missing; a {kind} needs it") from error
-
-
-_KPI_KEYS = frozenset(
-    [
-        "id",
-        "name",
-        "explanation",
-        "kind",
-        "unit",
-        "direction",
-        "owner",
-        "target",
-        "value",
-        "numerator",
-        "denominator",
-        "less",
-        "member",
-        "over",
-        "tile",
-    ]
-)
-
-
-def dimensions_by(time: str, dimensions: tuple[str, ...]) -> tuple[str, ...]:
-    """Dimensions of the rollup by `time` of an entity with `dimensions`."""
-    return arrivals.DIMENSIONS if time == arrivals.TIME else dimensions
-
-
-def _kpi(raw: dict[str, Any], entity: str, dimensions: tuple[str, ...], where: str) -> Kpi:
-    unknown = set(raw) - _KPI_KEYS
-    if unknown:
-        raise PlanError(f"{where}: unknown key {sorted(unknown)[0]!r}; known: {', '.join(sorted(_KPI_KEYS))}")
-    for required in ("id", "name", "explanation", "kind", "unit", "direction", "owner"):
-        if required not in raw:
-            raise PlanError(f"{where}: {required!r} is missing")
-    if raw["kind"] not in KINDS:
-        raise PlanError(f"{where}.kind: {raw['kind']!r} is not one of {', '.join(KINDS)}")
-    if raw["kind"] == "members" and not ("member" in raw and "over" in raw):
-        raise PlanError(f"{where}: a members KPI needs 'member' and 'over'")
-    over = raw.get("over") or {}
-    terms = _terms(raw, where)
-    rolled_by = [dimensions_by(term.time, dimensions) for term in terms.values()]
-    return Kpi(
-        id=raw["id"],
-        entity=entity,
-        kind=raw["kind"],
-        name=raw["name"],
-        explanation=raw["explanation"],
-        unit=raw["unit"],
-        direction=raw["direction"],
-        owner=raw["owner"],
-        terms=terms,
-        target={str(key): float(value) for key, value in (raw.get("target") or {}).items()},
-        member=raw.get("member"),
-        codes=over.get("codes"),
-        codes_where=over.get("where"),
-        dimensions=tuple(name for name in rolled_by[0] if all(name in others for others in rolled_by)),
-        tile=bool(raw.get("tile", True)),
-    )
-
-
 def _check_time(term: Term, contract: Contract, where: str) -> None:
     if (term.time == arrivals.TIME) != (term.measure in arrivals.MEASURES):
         raise PlanError(f"{where}: {' and '.join(arrivals.MEASURES)}, and they alone, have the time {arrivals.TIME!r}")
@@ -192,7 +73,8 @@ def _check_measure(measure: Measure, contract: Contract, where: str) -> None:
     """A measure that could throw would stop its entity; PlanError says which piece, and what to write instead."""
     times = [field.name for field in contract.fields if field.base == "timestamp"]
     try:
-        check_measure(measure.sql, [*contract.by_name, "kafka_time"], times)
+        types = {field.name: of_field(field) for field in contract.fields}
+        check_measure(measure.sql, {**types, "kafka_time": Typed(TIME, "kafka_time")}, times)
     except MeasureError as error:
         raise PlanError(f"{where}: measures.{measure.name}.sql: {measure.sql!r}: {error}") from error
     fraction = next((name for name in contract.by_name if _has_fraction(contract, name, measure.sql)), None)
@@ -209,6 +91,8 @@ def _has_fraction(contract: Contract, name: str, sql: str) -> bool:
 
 def plan_entity(raw: dict[str, Any], contracts: dict[str, Contract], where: str) -> EntityPlan:
     """Check one KPI file against its contract and lay out the rollups it needs."""
+    if not isinstance(raw, dict):
+        raise PlanError(f"{where}: a KPI file begins with entity: NAME, found {type(raw).__name__}")
     entity = raw.get("entity")
     if entity not in contracts:
         raise PlanError(f"{where}.entity: {entity!r} has no contract; known: {', '.join(sorted(contracts))}")
@@ -218,36 +102,90 @@ def plan_entity(raw: dict[str, Any], contracts: dict[str, Contract], where: str)
     for name in dimensions:
         if name not in contract.by_name:
             raise PlanError(f"{where}.dimensions: {entity} has no field {name!r}")
-    measures = {
-        name: Measure(name, body["sql"], body["name"]["vi"], body["name"]["en"])
-        for name, body in (raw.get("measures") or {}).items()
-    }
+    measures = {name: _measure(name, body, where) for name, body in (raw.get("measures") or {}).items()}
     kpis = tuple(
-        _kpi(item, entity, dimensions, f"{where}.kpis[{number}]") for number, item in enumerate(raw.get("kpis", ()))
+        read_kpi(item, entity, dimensions, f"{where}.kpis[{number}]") for number, item in enumerate(raw.get("kpis", ()))
     )
     needed: dict[str, dict[str, Measure]] = {}
+    by_minute: set[str] = set()
     for kpi in kpis:
-        for role, term in kpi.terms.items():
-            if term.measure not in measures:
-                raise PlanError(f"{where}: {kpi.id}.{role}.measure: no measure {term.measure!r}")
-            _check_time(term, contract, f"{where}: {kpi.id}.{role}.time")
-            _check_measure(measures[term.measure], contract, f"{where}: {kpi.id}.{role}")
-            needed.setdefault(term.time, {})[term.measure] = measures[term.measure]
+        for version in kpi.versions:
+            _check_terms(version, measures, contract, where)
+            for term in version.terms.values():
+                needed.setdefault(term.time, {})[term.measure] = measures[term.measure]
+                by_minute |= {term.time} if version.kind == "due" else set()
         if kpi.member is not None and kpi.member not in dimensions:
             raise PlanError(f"{where}: {kpi.id}.member: {kpi.member!r} is not a dimension")
     rollups = tuple(
-        Rollup(rollup_table(entity, time), entity, time, dimensions_by(time, dimensions), tuple(needed[time].values()))
+        Rollup(
+            rollup_table(entity, time),
+            entity,
+            time,
+            (*dimensions_by(time, dimensions), *((DUE_MINUTE,) if time in by_minute else ())),
+            tuple(needed[time].values()),
+        )
         for time in sorted(needed)
     )
     return EntityPlan(entity, dimensions, measures, kpis, rollups)
 
 
-def load_plans(contracts: dict[str, Contract], root: Path | None = None) -> dict[str, EntityPlan]:
-    """All plans by entity, from `root` or the package's own `kpis/`; entities without KPIs get an empty plan."""
-    base = root or Path(str(files("streams"))) / "kpis"
+def _measure(name: Any, body: Any, where: str) -> Measure:
+    try:
+        return Measure(name, body["sql"], body["name"]["vi"], body["name"]["en"])
+    except (KeyError, TypeError) as error:
+        raise PlanError(
+            f'{where}.measures.{name}: write {{sql: "EXPRESSION", name: {{vi: …, en: …}}}}, found {body!r}'
+        ) from error
+
+
+def _check_terms(kpi: Kpi, measures: Mapping[str, Measure], contract: Contract, where: str) -> None:
+    for role, term in kpi.terms.items():
+        if term.measure not in measures:
+            raise PlanError(f"{where}: {kpi.id}.{role}.measure: no measure {term.measure!r}")
+        _check_time(term, contract, f"{where}: {kpi.id}.{role}.time")
+        _check_measure(measures[term.measure], contract, f"{where}: {kpi.id}.{role}")
+
+
+def load_plans(contracts: dict[str, Contract], *roots: Path) -> dict[str, EntityPlan]:
+    """All plans by entity, from `roots` or the package's own `kpis/`; entities without KPIs get an empty plan. A file
+    of a later directory replaces that of the same name."""
+    paths = {path.name: path for root in roots or (package_root(),) for path in sorted(root.glob("*.yaml"))}
     plans = {name: EntityPlan(name, (), {}, (), ()) for name in contracts}
-    for path in sorted(base.glob("*.yaml")):
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-        plan = plan_entity(raw, contracts, path.name)
+    for name, path in sorted(paths.items()):
+        plan = plan_entity(_read(path), contracts, name)
+        if plans[plan.entity].kpis:
+            raise PlanError(f"{name}.entity: another file declares the KPIs of {plan.entity!r}; put them into one")
         plans[plan.entity] = plan
+    _check_across(plans)
     return plans
+
+
+def package_root() -> Path:
+    """Where the package's own KPI files are."""
+    return Path(str(files("streams"))) / "kpis"
+
+
+def _read(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise PlanError(f"{path.name}: no YAML: {error}") from error
+
+
+def _check_across(plans: Mapping[str, EntityPlan]) -> None:
+    """What only all files together tell: ids that appear twice, parts of scores that are no shares of 100."""
+    known: dict[str, Kpi] = {}
+    for kpi in _all(plans):
+        if kpi.id in known:
+            raise PlanError(f"{kpi.entity}.yaml: {kpi.id}: {known[kpi.id].entity}.yaml has a KPI of that id too")
+        known[kpi.id] = kpi
+    for kpi in _all(plans):
+        for part in (part for version in kpi.versions for part in version.parts):
+            other = known.get(part.kpi)
+            if other is None or other.kind not in ("ratio", "members") or other.scale != 100:
+                why = "there is no such KPI" if other is None else f"it is a {other.kind}, no share of 100"
+                raise PlanError(f"{kpi.entity}.yaml: {kpi.id}.parts: {part.kpi!r}: {why}")
+
+
+def _all(plans: Mapping[str, EntityPlan]) -> Iterator[Kpi]:
+    return (kpi for plan in plans.values() for kpi in plan.kpis)

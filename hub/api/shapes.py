@@ -8,7 +8,11 @@ from typing import Any
 
 from hub.api.connector_board import ConnectorRow
 from hub.kpi.answer import Basis, Figures, KpiAnswer, Row
+from hub.kpi.badges import badges_of
 from hub.kpi.rollups import Unserved
+from hub.locale.catalogue import Catalogue, catalogue
+from hub.web import formats
+from streams.kpi import name_of
 
 
 def time_text(time: datetime | None) -> str | None:
@@ -23,6 +27,43 @@ def figures_json(figures: Figures) -> dict[str, Any]:
         "denominator": figures.denominator,
         "status": figures.status,
     }
+
+
+def parts_json(figures: Figures, language: str) -> list[dict[str, Any]]:
+    """The parts of a score with the points each gives."""
+    return [
+        {
+            "kpi": item.part.kpi,
+            "name": name_of(item.part.name, language, item.part.kpi),
+            "weight": number(item.part.weight),
+            "points": number(item.points),
+            **figures_json(item.figures),
+        }
+        for item in figures.parts
+    ]
+
+
+def badges_json(answer: KpiAnswer, t: Catalogue) -> list[dict[str, Any]]:
+    """đúng, đủ, sạch, sống: each with its state and the reason in words."""
+    shown = []
+    for badge in badges_of(answer):
+        values = {
+            key: t(f"state.{value}")
+            if key == "state"
+            else formats.number_text(value, t.language)
+            if isinstance(value, int)
+            else value
+            for key, value in badge.values.items()
+        }
+        shown.append(
+            {
+                "badge": badge.name,
+                "name": t(f"badge.{badge.name}"),
+                "state": badge.state,
+                "reason": t(f"badge.{badge.reason}", **values),
+            }
+        )
+    return shown
 
 
 def unserved_json(unserved: Unserved | None) -> dict[str, Any] | None:
@@ -48,11 +89,19 @@ def kpi_json(answer: KpiAnswer, language: str) -> dict[str, Any]:
         "to": answer.period.end.isoformat(),
         **figures_json(answer.figures),
         "unserved": unserved_json(answer.figures.unserved),
+        "parts": parts_json(answer.figures, language),
         "unit": kpi.unit[language],
-        "target": answer.target,
-        "gap": answer.gap,
+        "target": number(answer.target),
+        "gap": number(answer.gap),
+        "missed": answer.missed,
+        "thresholds": {"warn": number(kpi.thresholds.warn), "alarm": number(kpi.thresholds.alarm)},
+        "level": answer.level,
         "direction": kpi.direction,
         "owner": kpi.owner,
+        "legal": kpi.legal[language] if kpi.legal else None,
+        "version": kpi.version,
+        "valid_from": kpi.valid_from.isoformat() if kpi.valid_from else None,
+        "badges": badges_json(answer, catalogue(language)),
         **basis_json(answer.basis),
     }
 
@@ -76,13 +125,17 @@ def basis_json(basis: Basis) -> dict[str, Any]:
             "in_topic": basis.completeness.in_topic,
             "in_warehouse": basis.completeness.in_warehouse,
             "missing": basis.completeness.missing,
+            "refused": basis.completeness.refused,
         },
     }
 
 
-def rows_json(by: str, rows: Sequence[Row], name_of: Callable[[str], str | None]) -> dict[str, Any]:
+def rows_json(by: str, rows: Sequence[Row], named: Callable[[str], str | None]) -> dict[str, Any]:
     """A breakdown; `name` is null where no code table names the value."""
-    items = [{"key": row.key, "name": name_of(row.key), **figures_json(row.figures)} for row in rows]
+    items = [
+        {"key": row.key, "name": named(row.key), **figures_json(row.figures), "target": number(row.target)}
+        for row in rows
+    ]
     return {"by": by, "rows": items}
 
 

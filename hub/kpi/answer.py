@@ -10,7 +10,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from hub.kpi.freshness import ABNORMAL, Freshness
 from hub.kpi.period import Period
 from hub.kpi.rollups import Unserved
-from streams.plan import Kpi
+from streams.kpi import Kpi, Part
 
 DECIMALS = Decimal("0.01")
 SHARES = ("ratio", "members")
@@ -19,10 +19,12 @@ SHARES = ("ratio", "members")
 
 @dataclass(frozen=True, slots=True)
 class Completeness:
-    """Control totals: records in the topic and records accounted for in the warehouse; None: not known."""
+    """Control totals: records in the topic and records accounted for in the warehouse; None: not known. `refused`:
+    those of the records that are in the quarantine."""
 
     in_topic: int | None
     in_warehouse: int | None
+    refused: int | None = None
 
     @property
     def missing(self) -> int | None:
@@ -53,23 +55,39 @@ class Basis:
 
 
 @dataclass(frozen=True, slots=True)
+class PartFigures:
+    """One part of a score: its own figures and the points they give, None without a value."""
+
+    part: Part
+    figures: Figures
+
+    @property
+    def points(self) -> float | None:
+        value = self.figures.value
+        return None if value is None else round(self.part.weight * min(max(value, 0.0), 100.0) / 100, 2)
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """A value with its parts; `unserved`: why there are none.
 
-    Shares are percentages of two decimals; a zero denominator has no value.
+    Shares have two decimals; a zero denominator has no value. `parts`: of a score.
     """
 
     value: float | None
     numerator: int | None = None
     denominator: int | None = None
     unserved: Unserved | None = None
+    parts: tuple[PartFigures, ...] = ()
 
     @property
     def status(self) -> str:
-        """`ok`, `no_data`, or why nothing was computed."""
+        """`ok`, `no_data`, `partial` (a score some of whose parts have no data), or why nothing was computed."""
         if self.unserved is not None:
             return self.unserved.state
-        return "ok" if self.value is not None else "no_data"
+        if self.value is None:
+            return "no_data"
+        return "partial" if any(part.points is None for part in self.parts) else "ok"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +108,11 @@ class KpiAnswer:
         return round(self.figures.value - self.target, 2)
 
     @property
+    def level(self) -> str | None:
+        """`ok`, `warn` or `alarm` by the KPI's thresholds; None if it has none, or no value."""
+        return self.kpi.thresholds.level(self.figures.value, self.kpi.direction)
+
+    @property
     def missed(self) -> bool:
         """Whether the target is missed in the direction that matters."""
         gap = self.gap
@@ -100,10 +123,11 @@ class KpiAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of a breakdown."""
+    """One line of a breakdown. `target`: of the unit, where units have targets of their own."""
 
     key: str
     figures: Figures
+    target: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,26 +138,56 @@ class Point:
     figures: Figures
 
 
-def share(numerator: int, denominator: int) -> float | None:
-    """100 × numerator / denominator, half up to two decimals; None without a denominator: never 0%."""
+def share(numerator: int, denominator: int, scale: int = 100) -> float | None:
+    """`scale` × numerator / denominator, half up to two decimals; None without a denominator: never 0%."""
     if denominator <= 0:
         return None
-    return float((Decimal(100 * numerator) / Decimal(denominator)).quantize(DECIMALS, ROUND_HALF_UP))
+    return float((Decimal(scale * numerator) / Decimal(denominator)).quantize(DECIMALS, ROUND_HALF_UP))
 
 
 def figures_of(kpi: Kpi, parts: Mapping[str, int], ever_fed: bool = True) -> Figures:
     """The figures of `kpi` from its summed parts; a count of an entity that never had data is no data."""
     if kpi.kind in SHARES:
         numerator, denominator = parts["numerator"], parts["denominator"]
-        return Figures(share(numerator, denominator), numerator, denominator)
+        return Figures(share(numerator, denominator, kpi.scale), numerator, denominator)
     if not ever_fed:
         return Figures(None)
     return Figures(float(parts["value"] - parts.get("less", 0)))
 
 
-def target_of(kpi: Kpi, period: Period) -> float | None:
-    """The target of the year in which `period` ends, else the KPI's default."""
-    return kpi.target.get(str(period.end.year), kpi.target.get("default"))
+def score(parts: Sequence[PartFigures]) -> Figures:
+    """The points of those parts that have a value; no value if none has."""
+    points = [part.points for part in parts]
+    known = [point for point in points if point is not None]
+    return Figures(round(sum(known), 2) if known else None, parts=tuple(parts))
+
+
+def merged(bases: Sequence[Basis]) -> Basis:
+    """What a figure rests on that is made of several entities': as old as the oldest of them."""
+    if len(bases) == 1:
+        return bases[0]
+    written = [basis.as_of for basis in bases]
+    totals = [basis.completeness for basis in bases]
+    return Basis(
+        as_of=None if None in written else min(time for time in written if time is not None),
+        read_at=bases[0].read_at,
+        freshness=tuple(item for basis in bases for item in basis.freshness),
+        completeness=Completeness(
+            _sum([total.in_topic for total in totals]),
+            _sum([total.in_warehouse for total in totals]),
+            _sum([total.refused for total in totals]),
+        ),
+        away_since=next((basis.away_since for basis in bases if basis.away_since is not None), None),
+    )
+
+
+def _sum(numbers: Sequence[int | None]) -> int | None:
+    return None if None in numbers else sum(number for number in numbers if number is not None)
+
+
+def target_of(kpi: Kpi, period: Period, org: str | None = None) -> float | None:
+    """The target of the narrowest declared period that holds `period`, of `org` or the unit above it."""
+    return kpi.target_on(period.start, period.end, org)
 
 
 def points(

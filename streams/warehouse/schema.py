@@ -6,19 +6,18 @@ derives the rest from it by materialised views, so one SQL definition serves liv
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable
-
-import pyarrow as pa
 
 from schemas.codes_table import CodeTable
 from schemas.contract import Contract, Field
 from streams import arrivals
 from streams.change import TOOK_BACK
 from streams.generations import Definition, definition_of
+from streams.kpi import DUE_MINUTE
 from streams.losses import TOPIC_TABLES
 from streams.plan import EntityPlan, Rollup, expand
 from streams.warehouse.client import Warehouse
+from streams.warehouse.code_tables import load_codes
 from streams.warehouse.dry_run import edge_source
 from streams.warehouse.placing import Target, place
 
@@ -140,6 +139,11 @@ def _day(time: str, timezone: str) -> str:
     return f"toDate(least(greatest({day}, toDate32('1970-01-01')), toDate32('2149-06-06')))"
 
 
+def _minute(time: str) -> str:
+    """The minute of a time, over all of 1900–2299: the warehouse's own rounding ends with 2106."""
+    return f"fromUnixTimestamp64Milli(intDivOrZero(toUnixTimestamp64Milli({time}), 60000) * 60000, 'UTC')"
+
+
 def rollup_select(rollup: Rollup, timezone: str, source: str = "") -> str:
     """The one definition of a rollup's rows, over `<entity>_changes` or `source`, a sub-query of some of its rows."""
     source = source or f"{rollup.entity}_changes"
@@ -151,15 +155,19 @@ def rollup_select(rollup: Rollup, timezone: str, source: str = "") -> str:
         for measure in rollup.measures
     ]
     keys = ["day", *(f"`{name}`" for name in rollup.dimensions)]
+    due = f"{_minute(f'assumeNotNull(`{rollup.time}`)')} AS `{DUE_MINUTE}`"
+    columns = [due if name == f"`{DUE_MINUTE}`" else name for name in keys]
     return (
-        f"SELECT {_day(f'assumeNotNull(`{rollup.time}`)', timezone)} AS {', '.join([*keys, *measures])} "
+        f"SELECT {_day(f'assumeNotNull(`{rollup.time}`)', timezone)} AS {', '.join([*columns, *measures])} "
         f"FROM {source} WHERE sign != 0 AND `{rollup.time}` IS NOT NULL GROUP BY {', '.join(keys)}"
     )
 
 
 def rollup_target(rollup: Rollup, contract: Contract, timezone: str) -> Target:
     """A rollup as a derived table."""
-    dimensions = [(name, column_type(contract.by_name[name])) for name in rollup.dimensions]
+    dimensions = [
+        (name, UTC_MILLIS if name == DUE_MINUTE else column_type(contract.by_name[name])) for name in rollup.dimensions
+    ]
     measures = [(measure.name, "Int64") for measure in rollup.measures]
     order = ", ".join(("day", *(f"`{name}`" for name in rollup.dimensions)))
 
@@ -246,39 +254,6 @@ def targets(contracts: dict[str, Contract], plans: dict[str, EntityPlan], timezo
         for entity, contract in contracts.items()
         for rollup in plans[entity].rollups
     ]
-
-
-def _code_type(column: str) -> str:
-    return {"valid_from": "Date", "valid_to": "Nullable(Date)", "online": "UInt8"}.get(column, "String")
-
-
-def _code_select(table: CodeTable) -> str:
-    casts = {
-        "valid_from": "toDate(`valid_from`)",
-        "valid_to": "toDateOrNull(`valid_to`)",
-        "online": "toUInt8(`online`)",
-    }
-    return ", ".join(f"{casts.get(column, f'`{column}`')} AS `{column}`" for column in table.columns)
-
-
-def load_codes(warehouse: Warehouse, table: CodeTable) -> None:
-    """Replace `code_<name>` by the table's rows in one step: readers see the old rows or the new. Idempotent."""
-    name = f"code_{table.name}"
-    columns = _columns((column, _code_type(column)) for column in table.columns)
-    raw = pa.table({column: [row[i] for row in table.rows] for i, column in enumerate(table.columns)})
-    sink = io.BytesIO()
-    with pa.ipc.new_stream(sink, raw.schema) as writer:
-        writer.write_table(raw)
-    engine = "ENGINE = MergeTree ORDER BY code"
-    warehouse.command(f"CREATE TABLE IF NOT EXISTS {name} ({columns}) {engine}")
-    texts = _columns((column, "String") for column in table.columns)
-    warehouse.command(f"CREATE OR REPLACE TABLE {name}_text ({texts}) {engine}")
-    warehouse.insert(f"{name}_text", table.columns, sink.getvalue(), None)
-    warehouse.command(f"CREATE OR REPLACE TABLE {name}_next ({columns}) {engine}")
-    warehouse.command(f"INSERT INTO {name}_next SELECT {_code_select(table)} FROM {name}_text")
-    warehouse.command(f"EXCHANGE TABLES {name} AND {name}_next")
-    warehouse.command(f"DROP TABLE {name}_next")
-    warehouse.command(f"DROP TABLE {name}_text")
 
 
 def migrate(

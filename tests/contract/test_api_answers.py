@@ -44,7 +44,14 @@ async def test_a_kpi_answers_with_what_it_was_computed_from_and_rests_on(world: 
             "state": "unknown",
         }
     ]
-    assert body["completeness"] == {"in_topic": 12, "in_warehouse": 10, "missing": 2}
+    assert body["completeness"] == {"in_topic": 12, "in_warehouse": 10, "missing": 2, "refused": 0}
+    assert [(badge["name"], badge["state"]) for badge in body["badges"]] == [
+        ("Đúng", "good"),
+        ("Đủ", "watch"),
+        ("Sạch", "good"),
+        ("Sống", "unknown"),
+    ]
+    assert body["badges"][1]["reason"] == "còn 2 bản ghi đang trên đường vào kho"
     assert [(row["key"], row["name"]) for row in body["rows"]] == [("H53.20", "UBND thành phố Tây Ninh")]
     assert "warehouse;dur=" in answer.headers["server-timing"]
 

@@ -13,8 +13,14 @@ import clickhouse_connect
 from hub.kpi.rollups import definitions
 from schemas.contract import load_contracts
 from streams.generations import Entry, State
+from streams.kpi import DUE_MINUTE
 from streams.plan import EntityPlan, load_plans
 from streams.warehouse.catalogue import CREATE, TABLE, Catalogue
+
+TYPES = {"level": "Int32", DUE_MINUTE: "DateTime64(3, 'UTC')"}
+"""Of dimensions that are no texts."""
+
+EMPTY = {"level": 0, DUE_MINUTE: "1970-01-01 00:00:00.000"}
 
 LEDGER_COUNTS = ("applied", "superseded", "repeats", "deleted", "quarantined")
 
@@ -56,7 +62,7 @@ def create_tables(command: Any, plans: dict[str, EntityPlan]) -> None:
     """Rollups of `plans`, the ledger, the quarantine and the procedures, all empty; `command` runs one statement."""
     for plan in plans.values():
         for rollup in plan.rollups:
-            dimensions = ", ".join(f"{name} {'Int32' if name == 'level' else 'String'}" for name in rollup.dimensions)
+            dimensions = ", ".join(f"{name} {TYPES.get(name, 'String')}" for name in rollup.dimensions)
             measures = ", ".join(f"{measure.name} Int64" for measure in rollup.measures)
             command(f"DROP TABLE IF EXISTS {rollup.table}")
             command(
@@ -89,7 +95,7 @@ def create_tables(command: Any, plans: dict[str, EntityPlan]) -> None:
 def add_row(command: Any, plans: dict[str, EntityPlan], table: str, day: str, **values: Any) -> None:
     """One row of a rollup; what is not given is empty or 0."""
     rollup = next(item for plan in plans.values() for item in plan.rollups if item.table == table)
-    cells = {name: values.get(name, 0 if name == "level" else "") for name in rollup.dimensions}
+    cells = {name: values.get(name, EMPTY.get(name, "")) for name in rollup.dimensions}
     cells |= {measure.name: values.get(measure.name, 0) for measure in rollup.measures}
     unknown = set(values) - set(cells)
     assert not unknown, f"{table} has no {unknown}"

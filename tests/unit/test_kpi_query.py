@@ -422,3 +422,41 @@ def test_no_state_of_a_rollup_makes_a_board_fail(world: World, changes: Any, exp
     found = {tile.answer.figures.unserved for tile in board.tiles}
     assert {(item.state, item.reason, item.percent) for item in found if item} == {expected}
     assert None not in found
+
+
+def test_what_is_due_is_compared_with_the_clock_and_not_with_the_period(world: World) -> None:
+    world.ledger("dossier", "portal")
+    for minute, count in (
+        ("2026-11-20 02:59", 2),
+        ("2026-11-20 03:00", 5),
+        ("2026-11-21 02:59", 7),
+        ("2026-11-21 03:00", 9),
+    ):
+        world.add("dossier_by_due_at", "2026-11-20", due_minute=f"{minute}:00.000", org_code="H53.14", open=count)
+    assert world.value("dossier.overdue", "2022-01-01", "2022-09-30").value == 2
+    assert world.value("dossier.due_in_24h").value == 12
+    rows = world.service.rows("dossier.overdue", REFERENCE_2022, "org_code")
+    assert [(row.key, row.figures.value) for row in rows] == [("H53.14", 2)]
+    assert "due_minute" not in world.service.dimensions(world.service.kpi("dossier.overdue"))
+
+
+def test_a_score_adds_the_points_of_its_parts_and_names_those_without_data(world: World) -> None:
+    world.ledger("dossier", "portal")
+    world.add("dossier_by_received_at", "2022-02-01", org_code="H53.14", received=4, with_due_date=2, base_of_766=2)
+    world.add(
+        "dossier_by_ended_at", "2022-02-03", org_code="H53.14", finished=4, finished_on_time=3, ended=4, digitised=4
+    )
+    figures = world.value("dossier.score_766")
+    points = {part.part.kpi: part.points for part in figures.parts}
+    assert points == {
+        "dossier.transparent_share": 9.0,
+        "dossier.on_time_share": 15.0,
+        "dossier.online_766_share": 0.0,
+        "dossier.online_payment_share": None,
+        "dossier.satisfaction_share": None,
+        "dossier.digitised_share": 22.0,
+    }
+    assert (figures.value, figures.status) == (46.0, "partial")
+    assert sum(part.part.weight for part in figures.parts) == 100
+    rows = world.service.rows("dossier.score_766", REFERENCE_2022, "org_code")
+    assert [(row.key, row.figures.value) for row in rows] == [("H53.14", 46.0)]

@@ -16,6 +16,7 @@ from hub.api.problems import STATUSES
 from hub.catalogue.downloads import FORMATS
 from hub.health.evidence import FACTS
 from hub.health.states import CHAIN
+from hub.kpi.badges import BADGES, REASONS
 from hub.kpi.freshness import STATES
 from hub.kpi.period import PRESETS
 from hub.locale.catalogue import LANGUAGES, catalogue, preferred
@@ -100,6 +101,7 @@ def _computed() -> set[str]:
     keys |= {f"health.stage.{stage}" for stage in CHAIN} | {f"health.mark.{mark}" for mark in ("ok", "bad", "unknown")}
     keys |= {f"health.fact.{fact}" for fact in FACTS}
     keys |= {f"period.{name}" for name in PRESETS}
+    keys |= {f"badge.{name}" for name in (*BADGES, *REASONS)}
     keys |= {f"cause.{code}" for code in ("no_connection", "timed_out", "refused")}
     keys |= {f"value.online.{flag}" for flag in (0, 1)} | {f"value.level.{level}" for level in (2, 3, 4)}
     keys |= {f"catalogue.form.{form}" for form in FORMATS} | {f"catalogue.kind.{kind}" for kind in KINDS}
@@ -111,8 +113,9 @@ def _computed() -> set[str]:
     keys |= {f"connector.personal.{kind}" for kind in PERSONAL_KINDS}
     keys |= {f"department.kind.{kind}" for kind in PRIMARY if kind != "quarantined"}
     own = {"code", "valid_from", "valid_to", "name_vi"}
-    keys |= {f"entity.{name}" for name in contracts}
     for plan in plans.values():
+        if plan.kpis:
+            keys.add(f"entity.{plan.entity}")
         keys |= {f"dimension.{name}" for name in plan.dimensions}
         for name in plan.dimensions:
             keys |= {f"value.{name}.{symbol}" for symbol in contracts[plan.entity].by_name[name].symbols}

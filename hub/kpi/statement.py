@@ -1,0 +1,88 @@
+"""Statements under construction: SQL with parameters, and where each figure stands in the answer. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+
+from hub.kpi.conditions import EVERYTHING, Slice
+from hub.kpi.period import Trend, bucket_sql
+from streams.kpi import Kpi, Term
+from streams.plan import rollup_table
+
+TOTAL = ""
+"""The bucket of a total; in a trend, of what lies before the trend's window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL with `{name:Type}` parameters, for the warehouse to bind."""
+
+    sql: str
+    parameters: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Where one figure of a KPI stands in the answer."""
+
+    source: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """`cells` by (KPI id, role); roles are numerator and denominator, or value and less."""
+
+    cells: Mapping[tuple[str, str], Cell]
+
+    def figures(self, kpi: Kpi, sums: Mapping[str, Iterable[int]]) -> dict[str, int]:
+        """The figures of `kpi` by role from the sums by source of one bucket; what is missing is 0."""
+        found: dict[str, int] = {}
+        for (kpi_id, role), cell in self.cells.items():
+            if kpi_id == kpi.id:
+                values = tuple(sums.get(cell.source, ()))
+                found[role] = int(values[cell.index]) if values else 0
+        return found
+
+
+@dataclass(slots=True)
+class Builder:
+    """Collects the parts of one statement; parts over the same rows share one SELECT. `now`: for what is due; None
+    leaves it to the warehouse's clock."""
+
+    prefix: str
+    slice: Slice = EVERYTHING
+    tables: Mapping[str, str] = field(default_factory=dict)
+    now: datetime | None = None
+    selects: list[str] = field(default_factory=list)
+    parameters: dict[str, str] = field(default_factory=dict)
+    cells: dict[tuple[str, str], Cell] = field(default_factory=dict)
+
+    def parameter(self, name: str, value: date) -> str:
+        self.parameters[f"{self.prefix}_{name}"] = value.isoformat()
+        return f"{{{self.prefix}_{name}:Date}}"
+
+    def clock(self) -> str:
+        """SQL of the moment with which due times are compared."""
+        if self.now is None:
+            return "now64(3, 'UTC')"
+        self.parameters[f"{self.prefix}_now"] = self.now.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.000")
+        return f"{{{self.prefix}_now:DateTime64(3, 'UTC')}}"
+
+    def table(self, kpi: Kpi, term: Term) -> str:
+        """The physical table of the rollup that holds `term`."""
+        rollup = rollup_table(kpi.entity, term.time)
+        return self.tables.get(rollup, rollup)
+
+    def rows_of(self, kpi: Kpi) -> str:
+        """The conditions on rows of a KPI's rollups."""
+        return self.slice.conditions(self.prefix, self.parameters, kpi.dimensions)
+
+
+def trend_bucket(trend: Trend | None, day: str, start: str) -> str:
+    """SQL of the bucket of a row's day."""
+    if trend is None:
+        return f"'{TOTAL}'"
+    return f"if({day} < {start}, '{TOTAL}', toString({bucket_sql(trend.grain, day)}))"
