@@ -68,6 +68,8 @@ def declared_fields(manifest: Manifest) -> frozenset[str]:
     for rule in manifest.mapping.values():
         if rule.expr is not None:
             paths += [path[0] for path in compile_expression(rule.expr, rule.source).paths]
+    for lookup in manifest.lookups:
+        paths += [*lookup.by.values(), *lookup.give, *([lookup.at.source] if lookup.at else [])]
     return OURS | {path.split(".")[0] for path in paths}
 
 

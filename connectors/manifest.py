@@ -20,6 +20,7 @@ from pydantic import BaseModel, Field, field_validator
 
 from connectors.declaration import BilingualText, Section, parse, read_yaml, unknown_key
 from connectors.errors import ManifestError, Text
+from connectors.lookup_config import Lookup
 from connectors.rules import FieldRule
 from connectors.schedule import Schedule, Timetable
 from schemas.calendar import WorkingCalendar
@@ -64,6 +65,7 @@ class Head(Section):
     not_personal: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     drift: Drift = "evolve"
+    lookups: tuple[Lookup, ...] = ()
     mapping: dict[str, FieldRule]
 
     @field_validator("timezone")
@@ -97,6 +99,7 @@ class Manifest:
     not_personal: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     drift: Drift = "evolve"
+    lookups: tuple[Lookup, ...] = ()
     timetable: Timetable | None = None
     file: str = ""
     lines: Mapping[str, int] = dataclass_field(default_factory=dict, repr=False)
@@ -158,6 +161,7 @@ def load_manifest(path: Path, calendars: Mapping[str, WorkingCalendar] | None = 
         not_personal=head.not_personal,
         ignore=head.ignore,
         drift=head.drift,
+        lookups=head.lookups,
         timetable=_timetable(head.schedule, calendars, path.name, tree),
         file=path.name,
         lines=lines_of(tree),

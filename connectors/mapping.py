@@ -16,6 +16,7 @@ from connectors.declaration import unknown_key
 from connectors.drift import DriftGuard, guard_of
 from connectors.errors import ManifestError, MappingError, Text
 from connectors.expression import Expression, compile_expression
+from connectors.lookups import Lookups, lookups_of
 from connectors.manifest import Manifest
 from connectors.personal import check_personal
 from connectors.pseudonym import Pseudonymiser
@@ -54,9 +55,12 @@ BatchFunction = Callable[[Sequence[Any], int, list[dict[str, Any]], Callable[[An
 class Mapper:
     """A compiled mapping. Calling it is pure and about 10 µs per record."""
 
-    def __init__(self, steps: tuple[Step, ...], drift: DriftGuard | None = None) -> None:
+    def __init__(
+        self, steps: tuple[Step, ...], drift: DriftGuard | None = None, lookups: Lookups | None = None
+    ) -> None:
         self.steps = steps
         self._drift = drift
+        self._lookups = lookups
         self._run = _compile(steps)
         self._expressions = tuple(step.expression for step in steps if step.expression is not None)
 
@@ -75,8 +79,10 @@ class Mapper:
         return mapped
 
     def kept(self, records: Sequence[Any], refused: list[Refusal]) -> Sequence[Any]:
-        """The records that the drift policy lets pass; SourceRefusedError where it is to freeze."""
-        return records if self._drift is None else self._drift.kept(records, refused)
+        """The records that the drift policy lets pass, with what code tables give them; SourceRefusedError where it
+        is to freeze."""
+        kept = records if self._drift is None else self._drift.kept(records, refused)
+        return kept if self._lookups is None else self._lookups.kept(kept, refused)
 
     def columns(self, records: Sequence[Any]) -> list[list[Any]]:
         """The results of the expressions, a column each."""
@@ -181,7 +187,8 @@ def compile_mapping(
 
     `tables`: the hub's code tables that rules may name; the package's, if None.
     """
-    chosen = Converters(manifest, pseudonymiser, package_tables() if tables is None else tables)
+    known = package_tables() if tables is None else tables
+    chosen = Converters(manifest, pseudonymiser, known)
     faults = [
         chosen.fault(name, Text(*unknown_key(name, contract.by_name, "trường", "field")))
         for name in manifest.mapping
@@ -195,7 +202,7 @@ def compile_mapping(
             faults.append(error)
     if faults:
         raise ManifestError.joined(faults)
-    return Mapper(tuple(steps), guard_of(manifest))
+    return Mapper(tuple(steps), guard_of(manifest), lookups_of(manifest, known))
 
 
 def _step(manifest: Manifest, field: Field, chosen: Converters) -> Step:

@@ -117,7 +117,9 @@ class StationSource:
         self, found: Found, data: bytes, ledger: Ledger, revision: int, records: list[Any], refused: list[Refusal]
     ) -> bool:
         """Add a file's readings; False if it is not whole yet."""
-        named, content = station_and_time(found.name), content_of(data)
+        named = station_and_time(found.name)
+        # Two stations may say the same in the same minute, such as an error without a value.
+        content = content_of(f"{named[0] if named else found.path}\0".encode("utf-8", "surrogateescape") + data)
         if named is None or self._collector.is_too_large(found):
             problem = self._collector.too_large() if named else _no_name()
             refused.append(_whole_file(found, "bad_file", problem))
