@@ -18,8 +18,8 @@ from streams.plan import EntityPlan, load_plans
 class Declarations:
     """By entity, by name, by connector id.
 
-    `in_use`: the contracts that a connector or a KPI leans on. Only these have a topic, tables and a place in the
-    stream worker: each costs the embedded warehouse memory and a start time, and the others have no data to show.
+    `in_use`: the contracts that a connector leans on. Only these have a topic, tables and a place in the stream worker:
+    each costs the embedded warehouse memory and a start time, and the others have no data to show.
     """
 
     contracts: Mapping[str, Contract]
@@ -43,7 +43,7 @@ def load_declarations(settings: Settings) -> Declarations:
     plans = load_plans(contracts)
     calendars = load_calendars(*filter(None, [settings.calendars_dir]))
     seeds = load_seeds(*filter(None, [settings.connectors_dir]), calendars=calendars.calendars)
-    return Declarations(contracts, in_use(contracts, plans, seeds), plans, codes, calendars, seeds)
+    return Declarations(contracts, in_use(contracts, seeds), plans, codes, calendars, seeds)
 
 
 def with_topics(declared: Declarations, missing: Collection[str]) -> Declarations:
@@ -56,9 +56,7 @@ def with_topics(declared: Declarations, missing: Collection[str]) -> Declaration
     return replace(declared, in_use=used)
 
 
-def in_use(
-    contracts: Mapping[str, Contract], plans: Mapping[str, EntityPlan], seeds: Mapping[str, Seed]
-) -> dict[str, Contract]:
-    """The contracts that a KPI or a connector of the tree leans on. Pure."""
-    asked = {plan.entity for plan in plans.values() if plan.kpis} | {seed.manifest.entity for seed in seeds.values()}
+def in_use(contracts: Mapping[str, Contract], seeds: Mapping[str, Seed]) -> dict[str, Contract]:
+    """The contracts that a connector of the tree leans on. Pure."""
+    asked = {seed.manifest.entity for seed in seeds.values()}
     return {entity: contract for entity, contract in contracts.items() if entity in asked}

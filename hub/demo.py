@@ -1,4 +1,4 @@
-"""The demonstration: the stack of `ioc up` and two simulated department systems beside it.
+"""The demonstration: the stack of `ioc up` and the province's simulated systems beside it.
 
 The simulators are programs of the clone (`deploy/demo`), started by path as processes of their own; they meet the
 product at its public interfaces only.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,11 +26,16 @@ from hub.supervisor import Unit
 
 PORTAL = "portal"
 FEEDBACK = "feedback-1022"
-SIMULATORS = (PORTAL, FEEDBACK)
+PROVINCE = "province-systems"
+"""The unit of all small systems together."""
+SIMULATORS = (PORTAL, FEEDBACK, PROVINCE)
 
 SCALE = "IOC_DEMO_SCALE"
 LIVE_RATE = "IOC_DEMO_LIVE_RATE"
 PORTAL_PORT = "IOC_DEMO_PORTAL_PORT"
+PROVINCE_WANTED = "IOC_DEMO_PROVINCE"
+"""Set: the small systems run too."""
+PREPARE_TIMEOUT_S = 60
 PUSHES = {"IOC_DEMO_EACH": "--each", "IOC_DEMO_SHUFFLE_MINUTES": "--shuffle-minutes"}
 """How often the 1022 system sends each event, and how far out of order; unset: its own defaults."""
 
@@ -48,7 +54,7 @@ class DemoOptions:
     scale: float
     live_rate: float
 
-    def environment(self, settings: Settings) -> dict[str, str]:
+    def environment(self, settings: Settings, province: Province) -> dict[str, str]:
         """What the supervisor and the roles need to know: addresses, and secrets made for this state."""
         secrets = local_secrets(settings.state_dir)
         port = free_port()
@@ -56,12 +62,44 @@ class DemoOptions:
             SCALE: f"{self.scale:g}",
             LIVE_RATE: f"{self.live_rate:g}",
             PORTAL_PORT: str(port),
+            PROVINCE_WANTED: "1",
+            **province.environment,
+            "IOC_CONNECTORS_DIR": str(settings.connectors_dir or demo_root() / "deploy" / "departments"),
+            "IOC_CONNECT__FOLDERS": ",".join(map(str, (*settings.connect.folders, *province.folders))),
             "IOC_CONNECT__ALLOWED_HOSTS": ",".join((*settings.connect.allowed_hosts, "127.0.0.1")),
             "IOC_PORTAL_URL": f"http://127.0.0.1:{port}",
             "IOC_SECRET_PORTAL_CLIENT_ID": "ioc-hub",
             "IOC_SECRET_PORTAL_CLIENT_SECRET": secrets.ensure("demo-portal.key"),
             "IOC_SECRET_1022_KEY": secrets.ensure("demo-1022.key"),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Province:
+    """What the small systems say of themselves before they run.
+
+    `environment`: variables of their manifests · `folders`: directories that connectors may read · `absent`: those
+    that cannot run on this machine, and why.
+    """
+
+    environment: Mapping[str, str]
+    folders: tuple[str, ...]
+    absent: Mapping[str, str]
+
+
+def prepare_province(settings: Settings) -> Province:
+    """Ask the small systems, a process of its own; blocks for a second or two. Raises `DemoError`."""
+    command = [sys.executable, "-m", "deploy.demo.province_systems", "--prepare"]
+    command += ["--state", str(demo_state(settings)), "--target", settings.api_url]
+    try:
+        done = subprocess.run(
+            command, cwd=demo_root(), capture_output=True, text=True, timeout=PREPARE_TIMEOUT_S, check=True
+        )
+        answer = json.loads(done.stdout)
+        return Province(answer["environment"], tuple(answer["folders"]), answer["absent"])
+    except (subprocess.SubprocessError, ValueError, KeyError) as error:
+        said = str(getattr(error, "stderr", None) or error).strip()
+        raise DemoError(t("Không chuẩn bị được hệ thống mô phỏng:", "No simulated systems:") + f" {said}") from error
 
 
 def demo_root() -> Path:
@@ -134,13 +172,18 @@ def demo_units(settings: Settings, stack: Stack, environ: Mapping[str, str] = os
 
     target = f"{settings.api_url}/v1/ingest/{FEEDBACK}"
     pushes = [part for name, flag in PUSHES.items() if name in environ for part in (flag, environ[name])]
-    return [
+    units = [
         program(PORTAL, "deploy.demo.portal", ["--port", str(port)]),
         program(FEEDBACK, "deploy.demo.feedback1022", ["--target", target, *pushes]),
     ]
+    if PROVINCE_WANTED in environ:
+        units.append(program(PROVINCE, "deploy.demo.province_systems", ["--target", settings.api_url]))
+    return units
 
 
 def _ready(name: str, state: Path, port: int) -> Callable[[], bool]:
     if name == PORTAL:
         return lambda: accepts(port)
+    if name == PROVINCE:
+        return (state / "province-ready.json").exists
     return (state / FEEDBACK / "progress.json").exists

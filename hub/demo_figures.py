@@ -21,6 +21,9 @@ HALF_A_HUNDREDTH = 0.005 + 1e-9
 
 ORACLE_TIMEOUT_S = 180
 
+OF_ARRIVAL = ".late_corrections"
+"""End of the id of the KPI that every entity has by itself."""
+
 
 class OracleError(Exception):
     """The ledgers could not be read."""
@@ -28,12 +31,14 @@ class OracleError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """The oracle's answer for one period. `events` and `bad` count all that was emitted so far, by system."""
+    """The oracle's answer for one period. The rest counts all that was emitted so far: `events` by system, `records`
+    by entity, `bad` (to be refused) by connector."""
 
     start: date
     end: date
     kpis: Mapping[str, Mapping[str, Any]]
     events: Mapping[str, int]
+    records: Mapping[str, int]
     bad: Mapping[str, int]
 
 
@@ -44,7 +49,7 @@ def expected(root: Path, state: Path, start: date, end: date) -> Expected:
     try:
         done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=ORACLE_TIMEOUT_S, check=True)
         answer = json.loads(done.stdout)
-        return Expected(start, end, answer["kpis"], answer["events"], answer["bad"])
+        return Expected(start, end, answer["kpis"], answer["events"], answer["records"], answer["bad"])
     except subprocess.CalledProcessError as error:
         raise OracleError(error.stderr.strip()) from error
     except (subprocess.TimeoutExpired, ValueError, KeyError) as error:
@@ -57,14 +62,18 @@ def shown(client: Client, start: date, end: date) -> dict[str, dict[str, Any]]:
     return {item["id"]: item for item in answer["items"]}
 
 
-def arrived(kpis: Mapping[str, Mapping[str, Any]]) -> int:
-    """Records of all entities in the warehouse, by the completeness that the KPIs carry."""
-    by_entity = {
-        name.split(".")[0]: (item.get("completeness") or {}).get("in_warehouse") or 0
+def arrived(kpis: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
+    """Records in the warehouse by entity, by the completeness that each entity's own KPI of arrival carries."""
+    return {
+        name.removesuffix(OF_ARRIVAL): (item.get("completeness") or {}).get("in_warehouse") or 0
         for name, item in kpis.items()
-        if name.split(".")[0] in ("dossier", "feedback")
+        if name.endswith(OF_ARRIVAL)
     }
-    return sum(by_entity.values())
+
+
+def all_arrived(found: Mapping[str, int], wanted: Mapping[str, int]) -> bool:
+    """Whether of every entity at least as many records are there as were emitted."""
+    return all(found.get(entity, 0) >= count for entity, count in wanted.items())
 
 
 def differences(expected_kpis: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping[str, Any]]) -> list[str]:

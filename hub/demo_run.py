@@ -15,8 +15,17 @@ from zoneinfo import ZoneInfo
 
 from hub.client import Client, ClientError, client
 from hub.config import Settings
-from hub.demo import SIMULATORS, DemoOptions, demo_root, demo_state
-from hub.demo_figures import REFERENCE, Expected, OracleError, arrived, differences, expected, shown
+from hub.demo import SIMULATORS, DemoError, DemoOptions, demo_root, demo_state, prepare_province
+from hub.demo_figures import (
+    REFERENCE,
+    Expected,
+    OracleError,
+    all_arrived,
+    arrived,
+    differences,
+    expected,
+    shown,
+)
 from hub.language import t
 from hub.launch import LaunchError, Say, start_in_background, state_of, wait_until_ready
 from hub.processes import rss_bytes
@@ -41,7 +50,13 @@ def running(settings: Settings, options: DemoOptions, flags: Mapping[str, str], 
 
     `launch.prepare` must have passed. Raises `LaunchError`.
     """
-    environment = options.environment(settings)
+    try:
+        province = prepare_province(settings)
+    except DemoError as error:
+        raise LaunchError(str(error)) from error
+    for system, reason in province.absent.items():
+        say(t(f"  {system}: không mô phỏng được: {reason}", f"  {system}: not simulated: {reason}"))
+    environment = options.environment(settings, province)
     with _interrupted_by_sigterm():
         supervisor = start_in_background(settings, flags, environment, outlive=False)
         try:
@@ -155,7 +170,7 @@ def look(api: Client, wanted: Mapping[str, Expected]) -> Figures:
         for system, count in reference.bad.items()
         if quarantined.get(system) != count
     ]
-    return Figures(found, quarantined, arrived(found["reference"]), wrong)
+    return Figures(found, quarantined, sum(arrived(found["reference"]).values()), wrong)
 
 
 def load(
@@ -173,10 +188,11 @@ def load(
         if oracle.error is not None:
             raise LaunchError(t("Không đọc được sổ của nguồn:", "The ledgers cannot be read:") + f" {oracle.error}")
         with contextlib.suppress(ClientError):
-            total = _total(oracle.periods)
-            done = arrived(shown(api, *REFERENCE))
+            there, wanted = arrived(shown(api, *REFERENCE)), _records(oracle.periods)
+            total = None if wanted is None else sum(wanted.values())
+            done = sum(there.values())
             progress(done if total is None else min(done, total), total)
-            complete_since = _since(complete_since, total is not None and done >= total)
+            complete_since = _since(complete_since, wanted is not None and all_arrived(there, wanted))
             # The whole comparison costs as much as some thousand records: not while they still come.
             if oracle.periods is not None and complete_since is not None:
                 figures = look(api, oracle.periods)
@@ -188,8 +204,8 @@ def load(
     return figures, False
 
 
-def _total(wanted: Mapping[str, Expected] | None) -> int | None:
-    return None if wanted is None else sum(next(iter(wanted.values())).events.values())
+def _records(wanted: Mapping[str, Expected] | None) -> Mapping[str, int] | None:
+    return None if wanted is None else next(iter(wanted.values())).records
 
 
 def _since(before: float | None, holds: bool) -> float | None:

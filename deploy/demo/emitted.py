@@ -16,6 +16,7 @@ import polars as pl
 from deploy.demo import bad
 from deploy.demo.feed import records
 from deploy.demo.ledger import FEEDBACK, PORTAL, Raw, read_histories, read_live, read_reports
+from deploy.demo.systems import SYSTEMS
 from deploy.demo.worktime import LOCAL
 
 OPS = {"capnhat": "UPSERT", "dinhchinh": "CORRECT", "xoa": "DELETE"}
@@ -217,4 +218,4 @@ def personal_values(state: Path) -> set[str]:
         values.update(raw["nguoi_phan_anh"].values())
     for record in (*bad.portal_records(), *bad.feedback_records()):
         values.update(record.personal)
-    return values
+    return values.union(*(system.personal(state) for system in SYSTEMS))

@@ -2,6 +2,7 @@
 
     <state>/portal/         origin.json · <tag>-dossiers.arrow · <tag>-events.arrow · live.jsonl
     <state>/feedback-1022/  origin.json · history.jsonl · live.jsonl · progress.json
+    <state>/<small system>/ the same
 
 The history is written once, at the first start; live events are appended before anybody can see them. A line
 torn by a crash is cut off at the next start: it was never emitted.
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -59,7 +60,7 @@ class LiveEvent:
     raw: Raw
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes) -> None:
     """Write a file whole or not at all."""
     draft = path.with_suffix(path.suffix + ".tmp")
     draft.write_bytes(content)
@@ -76,7 +77,7 @@ def open_origin(state: Path, system: str, seed: int, scale: float, now: int) -> 
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "origin.json"
     if not path.exists():
-        _replace(path, orjson.dumps(asdict(Origin(seed, scale, max(now, REFERENCE_START)))))
+        replace_file(path, orjson.dumps(asdict(Origin(seed, scale, max(now, REFERENCE_START)))))
     origin = read_origin(state, system)
     if (origin.seed, origin.scale) != (seed, scale):
         raise DemoError(
@@ -129,20 +130,38 @@ def read_histories(state: Path) -> dict[str, History]:
 
 def open_reports(state: Path, origin: Origin) -> list[Raw]:
     """The 1022 system's reference and stock in the order of time, written at the first call."""
-    path = directory(state, FEEDBACK) / "history.jsonl"
-    if not path.exists():
+
+    def write() -> list[Raw]:
         events = reference_reports(origin.seed, origin.scale)
-        events += stock_reports(origin.seed, origin.scale, origin.year_start, origin.anchor)
-        _replace(path, b"".join(orjson.dumps(event) + b"\n" for event in events))
-    return read_reports(state)
+        return events + stock_reports(origin.seed, origin.scale, origin.year_start, origin.anchor)
+
+    return open_history(state, FEEDBACK, write)
 
 
 def read_reports(state: Path) -> list[Raw]:
     """The 1022 system's reference and stock; nothing where it never started."""
-    path = directory(state, FEEDBACK) / "history.jsonl"
+    return read_history(state, FEEDBACK)
+
+
+def open_history(state: Path, system: str, write: Callable[[], Iterable[Raw]]) -> list[Raw]:
+    """A system's history in the order in which it was written: by `write`, at the first call."""
+    path = directory(state, system) / "history.jsonl"
+    if not path.exists():
+        replace_file(path, b"".join(orjson.dumps(event) + b"\n" for event in write()))
+    return read_history(state, system)
+
+
+def read_history(state: Path, system: str) -> list[Raw]:
+    """A system's history; nothing where it never started."""
+    path = directory(state, system) / "history.jsonl"
     if not path.exists():
         return []
     return [orjson.loads(line) for line in path.read_bytes().splitlines()]
+
+
+def read_emitted(state: Path, system: str) -> list[Raw]:
+    """History and live events of a system, all that was ever emitted."""
+    return [*read_history(state, system), *(event.raw for event in read_live(state, system))]
 
 
 class LiveLog:
@@ -182,7 +201,7 @@ def read_live(state: Path, system: str) -> Iterator[LiveEvent]:
 
 
 def write_progress(state: Path, system: str, progress: dict[str, Any]) -> None:
-    _replace(directory(state, system) / "progress.json", json.dumps(progress).encode())
+    replace_file(directory(state, system) / "progress.json", json.dumps(progress).encode())
 
 
 def read_progress(state: Path, system: str) -> dict[str, Any]:

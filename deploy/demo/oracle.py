@@ -1,4 +1,4 @@
-"""The ten KPIs out of the ledgers, the slow and plain way: final state of each key, then count.
+"""Every KPI out of the ledgers, the slow and plain way: final state of each key, then count.
 
 `python -m deploy.demo.oracle --state DIR [--from 2022-01-01 --to 2022-09-30] --json`. Shares nothing with the
 product but the code table of procedures. The default period is this year to today.
@@ -17,14 +17,15 @@ from typing import Any
 import polars as pl
 
 from deploy.demo import emitted
-from deploy.demo.ledger import FEEDBACK, PORTAL, DemoError, require_ledger
+from deploy.demo.ledger import FEEDBACK, PORTAL, DemoError, directory, require_ledger
+from deploy.demo.simulation import Answer, Totals
+from deploy.demo.systems import SYSTEMS
+from deploy.demo.tally import count, share
 from deploy.demo.worktime import LOCAL
 
 ZONE = "Asia/Ho_Chi_Minh"
 RANK = {"UPSERT": 0, "CORRECT": 1, "DELETE": 2}
 CODES = Path(__file__).parents[2] / "schemas" / "codes" / "procedure.csv"
-
-Answer = dict[str, Any]
 
 
 def final_states(events: pl.DataFrame) -> pl.DataFrame:
@@ -45,16 +46,6 @@ def _within(column: str, start: date | None, end: date) -> pl.Expr:
 
 def _day(column: str) -> pl.Expr:
     return pl.col(column).dt.convert_time_zone(ZONE).dt.date()
-
-
-def _share(numerator: int, denominator: int) -> Answer:
-    """A percentage of two decimals, half up, in whole numbers: nothing to be rounded twice."""
-    value = (20_000 * numerator + denominator) // (2 * denominator) / 100 if denominator else None
-    return {"value": value, "numerator": numerator, "denominator": denominator}
-
-
-def _count(value: int) -> Answer:
-    return {"value": value, "numerator": None, "denominator": None}
 
 
 def online_procedures(at: date, table: Path = CODES) -> set[str]:
@@ -78,11 +69,11 @@ def dossier_kpis(events: pl.DataFrame, online: set[str], start: date, end: date)
     on_time = finished.filter(pl.col("due_at").is_null() | (_day("ended_at") <= _day("due_at")))
     used = set(received_online["procedure_code"]) & online
     return {
-        "dossier.received": _count(received.height),
-        "dossier.on_time_share": _share(on_time.height, finished.height),
-        "dossier.online_share": _share(received_online.height, received.height),
-        "dossier.result_electronic_share": _share(int(finished["result_electronic"].sum()), finished.height),
-        "procedure.online_with_dossier_share": _share(len(used), len(online)),
+        "dossier.received": count(received.height),
+        "dossier.on_time_share": share(on_time.height, finished.height),
+        "dossier.online_share": share(received_online.height, received.height),
+        "dossier.result_electronic_share": share(int(finished["result_electronic"].sum()), finished.height),
+        "procedure.online_with_dossier_share": share(len(used), len(online)),
     }
 
 
@@ -98,11 +89,11 @@ def feedback_kpis(events: pl.DataFrame, start: date, end: date) -> dict[str, Ans
     ever_received = states.filter(counts & _within("received_at", None, end)).height
     ever_processed = states.filter(processed & _within("resolved_at", None, end)).height
     return {
-        "feedback.received": _count(received.height),
-        "feedback.open": _count(ever_received - ever_processed),
-        "feedback.processed_share": _share(done.height, received.height),
-        "feedback.on_time_of_processed": _share(on_time, done.height),
-        "feedback.on_time_of_received": _share(on_time, received.height),
+        "feedback.received": count(received.height),
+        "feedback.open": count(ever_received - ever_processed),
+        "feedback.processed_share": share(done.height, received.height),
+        "feedback.on_time_of_processed": share(on_time, done.height),
+        "feedback.on_time_of_received": share(on_time, received.height),
     }
 
 
@@ -116,14 +107,26 @@ def evaluate(state: Path, start: date, end: date) -> dict[str, Any]:
     """KPIs of a period, and the totals of everything emitted so far."""
     require_ledger(state)
     dossiers, feedback = emitted.dossiers(state), emitted.feedback(state)
-    return {
+    answer: dict[str, Any] = {
         "from": start.isoformat(),
         "to": end.isoformat(),
         "kpis": dossier_kpis(dossiers, online_procedures(end), start, end) | feedback_kpis(feedback, start, end),
         "events": {PORTAL: dossiers.height, FEEDBACK: feedback.height},
+        "records": {"dossier": dossiers.height, "feedback": feedback.height},
         "bad": {system: len(emitted.refused(system)) for system in (PORTAL, FEEDBACK)},
         "entities": {"dossier": _entities(dossiers), "feedback": _entities(feedback)},
     }
+    for system in SYSTEMS:
+        if (directory(state, system.id) / "origin.json").exists():
+            _add(answer, system.id, system.expected(state, start, end))
+    return answer
+
+
+def _add(answer: dict[str, Any], system: str, totals: Totals) -> None:
+    answer["kpis"] |= totals.kpis
+    answer["events"][system] = sum(totals.records.values())
+    answer["records"] |= totals.records
+    answer["bad"] |= totals.bad
 
 
 def kpis(ledger_dir: Path, from_: date, to: date) -> dict[str, Answer]:

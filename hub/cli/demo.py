@@ -1,4 +1,4 @@
-"""`ioc demo`: the stack, two simulated department systems, and what is going on."""
+"""`ioc demo`: the stack, the simulated department systems, and what is going on."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def register(app: typer.Typer) -> None:
     app.command(
         "demo",
         help=t(
-            "Trình diễn: hệ thống và hai nguồn dữ liệu mô phỏng.\n\n"
+            "Trình diễn: hệ thống và các hệ thống mô phỏng của tỉnh.\n\n"
             "Ví dụ:  ioc demo  ·  ioc demo --scale 0.1  ·  ioc demo --reset  ·  ioc demo --once > figures.json",
-            "Demonstration: the stack and two simulated sources.\n\n"
+            "Demonstration: the stack and the province's simulated systems.\n\n"
             "Examples:  ioc demo  ·  ioc demo --scale 0.1  ·  ioc demo --reset  ·  ioc demo --once > figures.json",
         ),
     )(demo)

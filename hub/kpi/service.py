@@ -56,6 +56,11 @@ class KpiService:
     def kpis(self) -> tuple[Kpi, ...]:
         return tuple(self._kpis.values())
 
+    def _listed(self, served: Served | None) -> tuple[Kpi, ...]:
+        """Those that have something to show: a connector feeds their entity, or the warehouse has tables of it."""
+        known = {entry.entity for entry in (served.entries if served else ())} | {f.entity for f in self._around.feeds}
+        return tuple(kpi for kpi in self._kpis.values() if kpi.entity in known)
+
     @property
     def around(self) -> Surroundings:
         return self._around
@@ -93,7 +98,7 @@ class KpiService:
 
     def answers(self, period: Period, org: str | None = None) -> tuple[KpiAnswer, ...]:
         """All KPIs over `period` in one query; WarehouseAwayError."""
-        return self._answered(self.kpis, period, org)
+        return self._answered(self._listed(self.served()), period, org)
 
     def rows(self, kpi_id: str, period: Period, by: str, org: str | None = None) -> tuple[Row, ...]:
         """The KPI by a dimension, largest part first; UnknownKpiError, UnknownDimensionError, WarehouseAwayError."""
@@ -238,7 +243,8 @@ class KpiService:
         trend = trend_of(period)
         this_day = today(self._around.clock(), self._around.timezone)
         chosen, served = self.slice_of(org), self.served()
-        asked = [kpi for kpi in self.with_parts(self.kpis, period) if served.unserved(kpi) is None]
+        listed = self._listed(served)
+        asked = [kpi for kpi in self.with_parts(listed, period) if served.unserved(kpi) is None]
         now = self._around.clock()
         whole = query.totals(asked, period, chosen, tables=served.tables, now=now)
         line = query.trends(asked, period, trend, chosen, tables=served.tables)
@@ -249,7 +255,7 @@ class KpiService:
         sums = buckets.get(query.TOTAL, {})
         cumulative = trend.window.start >= period.start
         tiles = []
-        for kpi in (kpi.at(period.end) for kpi in self.kpis):
+        for kpi in (kpi.at(period.end) for kpi in listed):
             answer = self._one(kpi, period, whole[1], sums, self.basis_of(kpi, bases), served, org)
             if answer.figures.unserved is not None or kpi.kind in ("due", "score"):
                 tiles.append(Tile(answer))
@@ -269,7 +275,7 @@ class KpiService:
                 KpiAnswer(
                     kpi.at(period.end), period, Figures(None), target_of(kpi, period, org), self.basis_of(kpi, bases)
                 )
-                for kpi in self.kpis
+                for kpi in self._listed(None)
             ]
             last = Board(period, tuple(Tile(answer) for answer in answers))
         return marked_away(last, outage)

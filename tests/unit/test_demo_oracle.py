@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from deploy.demo import emitted, oracle
+from deploy.demo import emitted, oracle, tally
 
 START, END = date(2022, 1, 1), date(2022, 9, 30)
 ONLINE = {"1.000001", "1.000002", "1.000003", "1.000004"}
@@ -133,8 +133,8 @@ def test_the_order_of_arrival_and_repeats_change_nothing() -> None:
 
 
 def test_shares_are_rounded_half_up_to_two_decimals() -> None:
-    assert oracle._share(1, 32)["value"] == 3.13
-    assert oracle._share(275, 380)["value"] == 72.37
+    assert tally.share(1, 32)["value"] == 3.13
+    assert tally.share(275, 380)["value"] == 72.37
 
 
 def test_codes_out_of_force_are_no_online_procedures(tmp_path: Any) -> None:

@@ -1,4 +1,4 @@
-"""Which contracts have a topic, tables and a place in the worker: those that a connector or a KPI leans on."""
+"""Which contracts have a topic, tables and a place in the worker: those that a connector leans on."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from hub.declarations import load_declarations, with_topics
 from hub.topics import topic_specs
 
 
-def test_only_contracts_that_a_connector_or_a_kpi_leans_on_are_in_use() -> None:
+def test_only_contracts_that_a_connector_leans_on_are_in_use() -> None:
     declared = load_declarations(Settings())
     leaned_on = {manifest.entity for manifest in declared.manifests.values()}
-    leaned_on |= {plan.entity for plan in declared.plans.values() if plan.kpis}
     assert set(declared.in_use) == leaned_on
     topics = {spec.name for spec in topic_specs(declared.in_use.values(), 1)}
     assert all((contract.topic in topics) is (entity in leaned_on) for entity, contract in declared.contracts.items())

@@ -113,9 +113,8 @@ def _computed() -> set[str]:
     keys |= {f"connector.personal.{kind}" for kind in PERSONAL_KINDS}
     keys |= {f"department.kind.{kind}" for kind in PRIMARY if kind != "quarantined"}
     own = {"code", "valid_from", "valid_to", "name_vi"}
+    keys |= {f"entity.{name}" for name in contracts}
     for plan in plans.values():
-        if plan.kpis:
-            keys.add(f"entity.{plan.entity}")
         keys |= {f"dimension.{name}" for name in plan.dimensions}
         for name in plan.dimensions:
             keys |= {f"value.{name}.{symbol}" for symbol in contracts[plan.entity].by_name[name].symbols}

@@ -1,0 +1,73 @@
+"""Counting by hand: final states of a ledger's rows, and shares in whole numbers. Shares nothing with the product."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+from deploy.demo.simulation import Answer
+from deploy.demo.worktime import LOCAL
+
+RANK = {"UPSERT": 0, "CORRECT": 1, "DELETE": 2}
+
+Row = Mapping[str, Any]
+"""A canonical row: `entity_key, revision, op`, times as aware datetimes, and the entity's own fields."""
+
+
+def final_states(rows: Iterable[Row]) -> list[Row]:
+    """The state of each key after its highest assertion by (revision, op); deleted ones are left out.
+
+    ValueError where two assertions of one place differ: a simulator must not do that.
+    """
+    highest: dict[str, Row] = {}
+    for row in rows:
+        known = highest.get(row["entity_key"])
+        if known is None or _place(row) > _place(known):
+            highest[row["entity_key"]] = row
+        elif _place(row) == _place(known) and row != known:
+            raise ValueError(f"two contents of {row['entity_key']} at revision {row['revision']} {row['op']}")
+    return [row for row in highest.values() if row["op"] != "DELETE"]
+
+
+def _place(row: Row) -> tuple[int, int]:
+    return row["revision"], RANK[row["op"]]
+
+
+def local_day(moment: datetime) -> date:
+    """The day of a moment where the province is."""
+    return moment.astimezone(LOCAL).date()
+
+
+def within(moment: datetime | None, start: date | None, end: date) -> bool:
+    """Whether a moment's local day lies in the period (no start: any day up to the end)."""
+    return moment is not None and (start is None or local_day(moment) >= start) and local_day(moment) <= end
+
+
+def of_period(rows: Iterable[Row], time: str, start: date | None, end: date) -> list[Row]:
+    """The rows whose time `time` lies in the period."""
+    return [row for row in rows if within(row[time], start, end)]
+
+
+def total(rows: Iterable[Row], when: Callable[[Row], bool]) -> int:
+    """How many rows a rule holds for."""
+    return sum(1 for row in rows if when(row))
+
+
+def share(numerator: int, denominator: int) -> Answer:
+    """A percentage of two decimals, half up, in whole numbers: nothing to be rounded twice. None: no data."""
+    value = (20_000 * numerator + denominator) // (2 * denominator) / 100 if denominator else None
+    return {"value": value, "numerator": numerator, "denominator": denominator}
+
+
+def count(value: int) -> Answer:
+    """A count."""
+    return {"value": value, "numerator": None, "denominator": None}
+
+
+def utc(text: str | None) -> datetime | None:
+    """A moment written with its offset, or in local time without one."""
+    if text is None:
+        return None
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=LOCAL)).astimezone(UTC)

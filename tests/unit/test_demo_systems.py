@@ -1,0 +1,90 @@
+"""The simulated systems of the province: each fits its manifest, and starts again where it ended."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from connectors.manifest import load_manifests
+from connectors.mapping import Mapper, compile_mapping
+from connectors.pseudonym import Pseudonymiser
+from connectors.secrets import references_in
+from deploy.demo.ledger import Origin, open_history
+from deploy.demo.simulation import Site, System
+from deploy.demo.systems import SYSTEMS
+from deploy.demo.worktime import local_midnight
+from schemas.contract import load_contracts
+from streams.plan import load_plans
+
+DEPARTMENTS = Path(__file__).parents[2] / "deploy" / "departments"
+MANIFESTS = load_manifests(DEPARTMENTS)
+CONTRACTS = load_contracts()
+ORIGIN = Origin(2022, 0.05, local_midnight(date(2026, 3, 1)))
+NOW_MS = ORIGIN.anchor * 1000
+CONNECTORS = [(system, connector) for system in SYSTEMS for connector in system.connectors]
+
+each_system = pytest.mark.parametrize("system", SYSTEMS, ids=lambda system: system.id)
+each_connector = pytest.mark.parametrize(
+    ("system", "connector"), CONNECTORS, ids=[connector for _, connector in CONNECTORS]
+)
+
+
+def mapper(connector: str) -> Mapper:
+    manifest = MANIFESTS[connector]
+    return compile_mapping(manifest, CONTRACTS[manifest.entity], Pseudonymiser(b"k" * 32))
+
+
+def test_every_system_has_a_name_of_its_own() -> None:
+    assert len({system.id for system in SYSTEMS}) == len(SYSTEMS)
+    assert len(dict.fromkeys(connector for _, connector in CONNECTORS)) == len(CONNECTORS)
+
+
+@each_connector
+def test_a_connector_is_declared_with_its_entity_and_an_english_name(system: System, connector: str) -> None:
+    assert MANIFESTS[connector].entity == system.connectors[connector]
+    assert MANIFESTS[connector].name.en
+
+
+@each_system
+def test_the_system_names_every_variable_that_its_manifests_ask_for(system: System, tmp_path: Path) -> None:
+    ports = dict.fromkeys(("http", *system.ports), 1)
+    given = set(system.environment(Site(tmp_path, system.id, ports, "http://hub")))
+    for connector in system.connectors:
+        text = (DEPARTMENTS / f"{connector}.yaml").read_text(encoding="utf-8")
+        assert {name for kind, name in references_in(text) if kind == "env"} <= given
+
+
+@each_connector
+def test_good_records_are_mapped_and_bad_ones_refused(system: System, connector: str) -> None:
+    sample = system.samples(ORIGIN).get(connector)
+    if sample is None:
+        pytest.skip("hands out files, not records")
+    run = mapper(connector)
+    good = run([dict(raw) for raw in sample.good], NOW_MS)
+    assert [(refusal.error.field, refusal.error.reason.en) for refusal in good.refused] == []
+    assert len(good.rows) == len(sample.good) > 0
+    bad = run([dict(raw) for raw in sample.bad], NOW_MS)
+    assert len(bad.refused) == len(sample.bad) >= 3
+    assert bad.rows == []
+
+
+@each_system
+def test_every_kpi_of_its_entities_is_counted_from_the_ledger(system: System, tmp_path: Path) -> None:
+    """By no KPI that comes by itself, and by no other: what `ioc demo --once` compares is everything there is."""
+    sample = system.samples(ORIGIN)
+    for connector in sample:
+        (tmp_path / system.id).mkdir(exist_ok=True)
+        open_history(tmp_path, system.id, lambda name=connector: sample[name].good)
+    counted = set(system.expected(tmp_path, date(2022, 1, 1), date(2022, 9, 30)).kpis)
+    plans = load_plans(CONTRACTS)
+    entities = set(system.connectors.values())
+    declared = {kpi.id for entity in entities for kpi in plans[entity].kpis if not _by_arrival(kpi.id)}
+    assert counted == declared
+    assert json.dumps(sorted(counted))
+
+
+def _by_arrival(kpi: str) -> bool:
+    return kpi.endswith((".late_corrections", ".clock_skew"))
