@@ -35,6 +35,8 @@ from hub.security.keys import KeyStore
 from hub.serving import Listener
 from hub.sight import Sight
 from hub.version import version
+from hub.web.places import TABLE, unit_sets
+from hub.web.theme import load_themes
 from hub.wiring import (
     access,
     connector_intakes,
@@ -82,6 +84,8 @@ class ApiParts:
                 way=self.sight.way,
                 version=version(),
                 desk=self._desk(declared),
+                themes=load_themes(*filter(None, [settings.themes_dir])),
+                unit_sets=unit_sets(declared.codes.get(TABLE)),
             )
         )
 

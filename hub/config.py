@@ -154,6 +154,7 @@ class Settings(_Section):
     codes_dir: Path | None = None
     contracts_dir: Path | None = None
     connectors_dir: Path | None = None
+    themes_dir: Path | None = None
     api: ApiSettings = ApiSettings()
     registry: RegistrySettings = RegistrySettings()
     connect: ConnectSettings = ConnectSettings()

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from connectors.errors import ConnectorError
 from hub.api import catalogue, health, integration, live, v1
+from hub.api.breakdowns import Breakdowns
 from hub.api.connector_board import ConnectorBoard
 from hub.api.datasets import Datasets, UnknownDatasetError
 from hub.api.deps import ApiDeps
@@ -44,6 +45,9 @@ def create_api(deps: ApiDeps) -> FastAPI:
     app.state.language = deps.language
     app.state.metrics = http_metrics(deps.metrics, deps.version)
     app.state.connectors = ConnectorBoard(deps.kpis)
+    app.state.breakdowns = Breakdowns(deps.kpis)
+    app.state.themes = deps.themes
+    app.state.unit_sets = deps.unit_sets
     app.state.datasets = Datasets(deps.kpis, deps.reader, deps.incidents, deps.way)
     app.router.routes.extend(deps.extra_routes)
     for router in (v1.router, integration.router, catalogue.router, live.router, health.router):

@@ -15,6 +15,9 @@ from hub.incident_book import IncidentBook
 from hub.kpi.reader import Reader
 from hub.kpi.service import KpiService
 from hub.way import Way
+from hub.web.places import TABLE, UnitSet, unit_sets
+from hub.web.theme import Theme, load_themes
+from schemas.codes_table import package_tables
 
 Probe = Callable[[], Awaitable[str | None]]
 """Asks one thing the hub leans on; None if it is well, else the cause in a few words. Must be bounded in time."""
@@ -38,3 +41,5 @@ class ApiDeps:
     desk: Desk | None = None
     incidents: IncidentBook | None = None
     way: Way | None = None
+    themes: Mapping[str, Theme] = field(default_factory=load_themes)
+    unit_sets: tuple[UnitSet, ...] = field(default_factory=lambda: unit_sets(package_tables().get(TABLE)))

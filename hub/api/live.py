@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Hashable
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
@@ -36,20 +37,23 @@ async def live(request: Request, period: AskedPeriod, scope: KpiScope) -> Stream
             return "connector", json.dumps(connector_json(item, language), ensure_ascii=False)
         return "outage", json.dumps(outage_json(item))
 
-    return stream(request, Topic(period, scope.org), render)
+    return stream(request, Topic(period, scope.org), render, ("v1", language))
 
 
 def outage_json(outage: Outage | None) -> dict[str, Any] | None:
     return {"since": time_text(outage.since), "cause": outage.cause} if outage else None
 
 
-def stream(request: Request, topic: Topic, render: Render) -> StreamingResponse:
-    """A stream of `topic`, from the number in Last-Event-ID on."""
+def stream(request: Request, topic: Topic, render: Render, variant: Hashable) -> StreamingResponse:
+    """A stream of `topic`, from the number in Last-Event-ID on.
+
+    `variant`: all that `render` leans on beside the item, so that streams of one variant render a change once.
+    """
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_events(request, topic, render), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(_events(request, topic, render, variant), media_type="text/event-stream", headers=headers)
 
 
-async def _events(request: Request, topic: Topic, render: Render) -> AsyncIterator[str]:
+async def _events(request: Request, topic: Topic, render: Render, variant: Hashable) -> AsyncIterator[str]:
     feed: LiveFeed = request.app.state.live
     streams = request.app.state.metrics.streams
     cursor = _cursor(request.headers.get("last-event-id", ""))
@@ -60,7 +64,7 @@ async def _events(request: Request, topic: Topic, render: Render) -> AsyncIterat
         while not feed.closing:
             changes = await feed.changes(topic, cursor)
             for number, key, item in changes:
-                rendered = render(key, item)
+                rendered = feed.rendered(number, variant, partial(render, key, item))
                 if rendered is not None:
                     yield event_text(*rendered, number)
                 cursor = number

@@ -7,7 +7,8 @@ cursor. Numbers begin at the start time in milliseconds, so a cursor of an earli
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -27,6 +28,9 @@ HEARTBEAT = timedelta(seconds=5)
 
 QUIET_REFRESH = 10
 """Ticks after which ages are told anew though no figure changed."""
+
+KEPT_TEXTS = 4096
+"""Rendered changes kept: those of some tens of seconds, for streams that lag behind the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ class LiveFeed:
         self._ticks = 0
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
+        self._texts: OrderedDict[Hashable, tuple[str, str] | None] = OrderedDict()
         self.closing = False
 
     def start(self) -> None:
@@ -100,6 +105,18 @@ class LiveFeed:
                     await state.changed.wait()
         found = [(number, key, item) for key, (number, item) in state.items.items() if number > cursor]
         return sorted(found, key=lambda change: change[0])
+
+    def rendered(
+        self, number: int, variant: Hashable, render: Callable[[], tuple[str, str] | None]
+    ) -> tuple[str, str] | None:
+        """What `render` makes of the change `number`, made once for all streams of a variant: it is most of their
+        cost."""
+        key = (number, variant)
+        if key not in self._texts:
+            self._texts[key] = render()
+            while len(self._texts) > KEPT_TEXTS:
+                self._texts.popitem(last=False)
+        return self._texts[key]
 
     async def _run(self) -> None:
         while True:

@@ -28,6 +28,7 @@ STATUSES: dict[str, int] = {
     "not-found": 404,
     "unknown-kpi": 404,
     "unknown-entity": 404,
+    "unknown-screen": 404,
     "method-not-allowed": 405,
     "body-too-large": 413,
     "internal": 500,

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from hub.api import quarantine
 from hub.api.connector_board import ConnectorBoard
 from hub.api.datasets import Datasets
 from hub.api.gate import wants_page
-from hub.api.live import Render, stream
-from hub.api.live_feed import Topic
-from hub.api.problems import ParameterError, Problem, problem_response
-from hub.api.questions import AskedPeriod, Service, known_parameters
+from hub.api.problems import Problem, problem_response
+from hub.api.questions import Service, known_parameters
 from hub.api.timing import timed
 from hub.api.v1 import ConnectorScope, KpiScope, QuarantineScope, connectors_in
 from hub.kpi.answer import SHARES
-from hub.kpi.period import PRESETS, Period, preset, today
+from hub.kpi.period import PRESETS
 from hub.kpi.service import KpiService
 from hub.web import (
     catalogue_pages,
@@ -31,22 +29,32 @@ from hub.web import (
     formats,
     health_pages,
     health_views,
+    live_pages,
     signin,
+    theme_pages,
     upload_pages,
     views,
 )
-from hub.web.rendering import WEB, fragment, page, reader_of
+from hub.web.periods import Chosen, period_query, period_text
+from hub.web.rendering import WEB, page, reader_of
 
 router = APIRouter(dependencies=[Depends(known_parameters)], include_in_schema=False)
 
-DEFAULT_PRESET = "year"
 SHOWN_INCIDENTS = 20
 
 
 def mount(app: FastAPI) -> None:
     """Add the pages and their static files."""
     app.include_router(router)
-    for pages_of in (catalogue_pages, upload_pages, department_pages, connector_pages, health_pages):
+    for pages_of in (
+        theme_pages,
+        catalogue_pages,
+        upload_pages,
+        department_pages,
+        connector_pages,
+        health_pages,
+        live_pages,
+    ):
         app.include_router(pages_of.router)
     app.include_router(signin.router)
     app.mount("/static/vendor", StaticFiles(directory=WEB / "vendor", check_dir=False), name="vendor")
@@ -58,34 +66,20 @@ def error_response(request: Request, problem: Problem) -> Response:
     if not wants_page(request):
         return problem_response(request, problem)
     request.state.problem = problem.slug
-    response = page(request, "error.html", problem.status, slug=problem.slug, values=problem.values, live=None)
+    told = {"slug": problem.slug, "values": problem.values, "errors": problem.errors}
+    response = page(request, "error.html", problem.status, **told, live=None)
     response.headers.update(problem.headers)
     return response
 
 
-Preset = Annotated[str | None, Query(alias="period")]
 View = Annotated[str, Query(pattern="^(tiles|table)$")]
 
 
-def chosen_period(service: Service, asked: AskedPeriod, request: Request, name: Preset = None) -> tuple[str, Period]:
-    """A preset by name, or the days asked for; the default is this year."""
-    if "from" in request.query_params or "to" in request.query_params:
-        return "custom", asked
-    if name is not None and name not in PRESETS:
-        wrong = ParameterError("period", "problem.parameter.bound", {"bound": ", ".join(PRESETS)})
-        raise Problem("invalid-parameter", [wrong], values={"name": "period"})
-    chosen = name or DEFAULT_PRESET
-    return chosen, preset(chosen, today(service.around.clock(), service.around.timezone))
-
-
-Chosen = Annotated[tuple[str, Period], Depends(chosen_period)]
-
-
-@router.get("/")
-async def dashboard(
+@router.get("/kpis")
+async def all_kpis(
     request: Request, service: Service, chosen: Chosen, scope: KpiScope, view: View = "tiles"
 ) -> HTMLResponse:
-    """All KPIs over a period."""
+    """Every KPI over a period, by entity."""
     name, period = chosen
     with timed(request, "warehouse"):
         board = await run_in_threadpool(lambda: service.board(period, scope.org))
@@ -99,10 +93,10 @@ async def dashboard(
         chosen=name,
         period=period,
         presets=PRESETS,
-        period_text=_period_text(period, reader.language),
+        period_text=period_text(period, reader.language),
         view=view,
-        period_query=_period_query(name, period),
-        live=f"/live?{_period_query(name, period)}&show={'kpi' if view == 'tiles' else 'row'}",
+        period_query=period_query(name, period),
+        live=f"/live?{period_query(name, period)}&show={'kpi' if view == 'tiles' else 'row'}",
     )
 
 
@@ -142,9 +136,9 @@ async def kpi_page(
             for point in tile.trend
         ],
         period=period,
-        period_text=_period_text(period, reader.language),
-        period_query=_period_query(name, period),
-        live=f"/live?{_period_query(name, period)}&show=kpi",
+        period_text=period_text(period, reader.language),
+        period_query=period_query(name, period),
+        live=f"/live?{period_query(name, period)}&show=kpi",
     )
 
 
@@ -203,45 +197,6 @@ async def quarantine_entry(request: Request, entry_id: str, scope: QuarantineSco
 async def docs(request: Request) -> HTMLResponse:
     """The API's description, from files of the hub itself."""
     return page(request, "docs.html", live=None)
-
-
-@router.get("/live")
-async def live(
-    request: Request,
-    chosen: Chosen,
-    scope: KpiScope,
-    show: Annotated[str, Query(pattern="^(kpi|row|connector)$")] = "kpi",
-) -> StreamingResponse:
-    """Parts of pages as they change; each event is `{"id": element, "html": text}`."""
-    name, period = chosen
-    return stream(request, Topic(period, scope.org), _renderer(request, show, _period_query(name, period)))
-
-
-def _renderer(request: Request, show: str, period_query: str) -> Render:
-    def render(key: str, item: Any) -> tuple[str, str] | None:
-        kind, _, name = key.partition(":")
-        reader = reader_of(request)
-        if kind == "outage":
-            return "part", json.dumps({"id": "outage", "html": fragment("_outage.html", reader, outage=item)})
-        if kind != ("kpi" if show == "row" else show):
-            return None
-        if kind == "kpi":
-            template = "_row.html" if show == "row" else "_tile.html"
-            html = fragment(template, reader, tile=views.tile_view(item, reader), period_query=period_query)
-            return "part", json.dumps({"id": f"kpi-{name}", "html": html})
-        html = fragment("_connector.html", reader, row=views.connector_view(item, reader))
-        return "part", json.dumps({"id": f"connector-{name}", "html": html})
-
-    return render
-
-
-def _period_query(name: str, period: Period) -> str:
-    return f"from={period.start}&to={period.end}" if name == "custom" else f"period={name}"
-
-
-def _period_text(period: Period, language: str) -> str:
-    first, last = (formats.day_text(day, language) for day in (period.start, period.end))
-    return first if period.start == period.end else f"{first} – {last}"
 
 
 def _pretty(payload: str) -> str:

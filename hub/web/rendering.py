@@ -17,6 +17,8 @@ from hub.locale.catalogue import LANGUAGES
 from hub.web.views import Reader
 
 WEB = Path(str(files("hub.web")))
+DEFAULTS: dict[str, Any] = {"wall": None, "period_query": None}
+"""What the layout asks for and most pages do not set."""
 LANGUAGE_COOKIE_S = 365 * 24 * 3600
 
 
@@ -60,7 +62,9 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> H
         query=request.url.query,
         language_links=_language_links(request),
         caller=getattr(request.state, "caller", None),
-        **values,
+        themes=tuple(getattr(request.app.state, "themes", {}).values()),
+        on_screen=request.url.path == "/" or request.url.path.startswith("/screen/"),
+        **(DEFAULTS | values),
     )
     response = HTMLResponse(text, status, {"Content-Language": reader.language, "Vary": "Accept-Language, Cookie"})
     wish = request.query_params.get("lang")

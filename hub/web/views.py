@@ -129,7 +129,7 @@ def tile_view(tile: Tile, reader: Reader) -> TileView:
         name=kpi.name[t.language],
         explanation=kpi.explanation[t.language],
         entity=kpi.entity,
-        value=_value(figures, percent, reader),
+        value=figures_text(figures, percent, reader),
         unit=kpi.unit[t.language],
         no_data=figures.value is None,
         parts=_parts(figures, reader),
@@ -182,9 +182,9 @@ def breakdown_view(
     """Lines of a breakdown's table: the value's name, and its code if it has both."""
     return [
         {
-            "name": name_of(row.key) or _value_name(by, row.key, reader),
+            "name": name_of(row.key) or value_name(by, row.key, reader),
             "code": row.key if name_of(row.key) else None,
-            "value": _value(row.figures, percent, reader),
+            "value": figures_text(row.figures, percent, reader),
             "numerator": reader.number(row.figures.numerator),
             "denominator": reader.number(row.figures.denominator),
         }
@@ -192,11 +192,13 @@ def breakdown_view(
     ]
 
 
-def _value_name(by: str, key: str, reader: Reader) -> str:
+def value_name(by: str, key: str, reader: Reader) -> str:
+    """The words for a dimension's value that no code table names."""
     return reader.t.texts.get(f"value.{by}.{key}", key) or reader.t("kpi.empty_key")
 
 
-def _value(figures: Figures, percent: bool, reader: Reader) -> str:
+def figures_text(figures: Figures, percent: bool, reader: Reader) -> str:
+    """A value as shown, without its unit; why there is none."""
     if figures.unserved is not None:
         return reader.t(f"state.{figures.unserved.state}")
     if figures.value is None:

@@ -20,7 +20,8 @@ from streams.warehouse.client import Warehouse
 from streams.warehouse.schema import migrate
 from tests.e2e.hub_process import Processes, processes, utc_now
 
-PERIOD = "/?period=2022"
+PERIOD = "/kpis?period=2022"
+SCREEN = "/screen/feedback?period=2022"
 LIVE_MS = 5_000
 ZONE = "Asia/Ho_Chi_Minh"
 
@@ -127,7 +128,7 @@ def test_a_link_signs_in_and_the_reference_period_is_one_click_away(hub: Hub, br
 
 
 def test_a_change_in_the_warehouse_shows_without_a_reload(hub: Hub, page: Page) -> None:
-    page.goto("/?period=today")
+    page.goto("/kpis?period=today")
     tile = page.locator('[id="kpi-feedback.received"] .figure')
     before = int(tile.inner_text()) if tile.inner_text().isdigit() else 0
     page.evaluate("window.unloaded = false; addEventListener('beforeunload', () => { window.unloaded = true })")
@@ -192,7 +193,7 @@ def test_without_scripts_the_pages_are_whole(hub: Hub, browser: Browser) -> None
 def test_nothing_is_fetched_from_another_host(page: Page, hub: Hub) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    for path in (PERIOD, "/integration", "/docs"):
+    for path in ("/?period=2022", SCREEN, "/integration", "/docs"):
         page.goto(path)
         page.wait_for_load_state("load")
     assert asked
@@ -200,7 +201,7 @@ def test_nothing_is_fetched_from_another_host(page: Page, hub: Hub) -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(1920, 1080), (1366, 768), (390, 844)])
-@pytest.mark.parametrize("path", [PERIOD, PERIOD + "&view=table", "/integration", "/quarantine", "/kpi/feedback.open"])
+@pytest.mark.parametrize("path", ["/?period=2022", SCREEN, PERIOD + "&view=table", "/integration", "/quarantine", "/kpi/feedback.open"])
 def test_no_page_is_wider_than_the_screen(page: Page, path: str, width: int, height: int) -> None:
     page.set_viewport_size({"width": width, "height": height})
     page.goto(path)

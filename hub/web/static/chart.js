@@ -1,0 +1,78 @@
+// Draws figures that carry their points over the small line that stands there without scripts.
+(() => {
+  if (!window.uPlot) return;
+
+  const HEIGHT = 230;
+  const COLOURS = ["#24323f", "#8794a1", "#566270", "#b9c1ca"];
+  const DASHES = [[], [6, 4], [2, 3], [10, 3, 2, 3]];
+  const drawn = new Map();
+
+  const numbers = (language) => new Intl.NumberFormat(language === "vi" ? "vi-VN" : "en-GB", { maximumFractionDigits: 2 });
+  const days = (language, grain) =>
+    new Intl.DateTimeFormat(language === "vi" ? "vi-VN" : "en-GB",
+      grain === "month" ? { month: "2-digit", year: "numeric" } : { day: "2-digit", month: "2-digit" });
+
+  const options = (figure, told) => {
+    const number = numbers(told.language);
+    const day = days(told.language, told.grain);
+    const font = getComputedStyle(figure).fontSize + " 'Be Vietnam Pro', sans-serif";
+    const series = told.series.map((one, place) => ({
+      label: one.name,
+      stroke: COLOURS[place],
+      dash: DASHES[place],
+      width: 2,
+      points: { show: false },
+      spanGaps: false,
+      fill: told.bars ? "#dfe4e9" : undefined,
+      paths: told.bars ? uPlot.paths.bars({ size: [0.7, 40] }) : undefined,
+      value: (_, value) => (value == null ? "–" : number.format(value) + " " + one.unit),
+    }));
+    if (told.target != null)
+      series.push({ label: told.target_name, stroke: "#8a5300", dash: [4, 4], width: 1.5, points: { show: false },
+        value: (_, value) => (value == null ? "–" : number.format(value)) });
+    return {
+      width: figure.clientWidth,
+      height: figure.clientHeight > 100 ? figure.clientHeight - 40 : HEIGHT,
+      cursor: { drag: { x: false, y: false } },
+      legend: { live: true },
+      scales: { x: { time: true }, y: told.bars ? { range: (_, low, high) => [Math.min(0, low), high * 1.08 || 1] } : {} },
+      axes: [
+        { font, stroke: "#566270", grid: { show: false }, values: (_, splits) => splits.map((at) => day.format(at * 1000)),
+          space: 70 },
+        { font, stroke: "#566270", grid: { stroke: "#e4e8ec" }, size: 64, values: (_, splits) => splits.map((at) => number.format(at)) },
+      ],
+      series: [{ value: (_, at) => (at == null ? "–" : day.format(at * 1000)) }, ...series],
+    };
+  };
+
+  const draw = (figure) => {
+    const told = JSON.parse(figure.dataset.chart);
+    const data = [told.x, ...told.series.map((one) => one.values)];
+    if (told.target != null) data.push(told.x.map(() => told.target));
+    figure.replaceChildren();
+    const width = figure.clientWidth;
+    if (width) drawn.set(figure, new uPlot(options(figure, told), data, figure));
+  };
+
+  // A block that was read again brings a new figure: the old drawing and its listeners go with the old one.
+  const tidy = () => {
+    for (const [figure, chart] of drawn)
+      if (!figure.isConnected) {
+        chart.destroy();
+        drawn.delete(figure);
+      }
+  };
+
+  const all = (root) => {
+    tidy();
+    root.querySelectorAll("figure[data-chart]").forEach(draw);
+  };
+
+  all(document);
+  addEventListener("ioc:replaced", (event) => all(event.detail));
+  let waits;
+  addEventListener("resize", () => {
+    clearTimeout(waits);
+    waits = setTimeout(() => drawn.forEach((chart, figure) => chart.setSize({ width: figure.clientWidth, height: chart.height })), 150);
+  });
+})();
