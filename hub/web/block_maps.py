@@ -62,7 +62,7 @@ def map_body(declared: Map, tiles: Sequence[Tile], shown: Shown) -> MapView | No
         colour=column(kpis[1], shown.reader),
         circles=tuple((circle, told(circle.spot)) for circle in drawn),
         tiles=tuple((tile, told(tile.spot)) for tile in tiled),
-        extent=map_view.extent(units) if grid else (map_view.SIDE, map_view.SIDE),
+        extent=map_view.extent(units) if grid else map_view.frame(units),
         table=_places(declared.by, [size, colour] if divided else [size], units, shown),
         unit_set=units.name,
         sets=tuple(one.name for one in shown.sets),

@@ -14,9 +14,9 @@ from hub.kpi.answer import SHARES, Figures, share
 from hub.web.places import Place, UnitSet, tile_grid
 from streams.plan import Kpi
 
-SIDE = 520.0
-"""Width and height of the drawing; the longer side of the province fills it."""
-MARGIN = 30.0
+SIDE = 560.0
+"""The longer side of the drawing in its own units; the longer side of the province fills it."""
+MARGIN = 34.0
 MOST_RADIUS = 27.0
 LEAST_RADIUS = 4.0
 OVERLAP = 0.62
@@ -86,7 +86,7 @@ def circles(
     if most <= 0:
         return ()
     centre = next((place for place in units.places if place.code == at), None)
-    drawn = [circle for circle in _drawn(units, found, kpis[0], most, centre) if _inside(circle)]
+    drawn = [circle for circle in _drawn(units, found, kpis[0], most, centre) if _inside(circle, frame(units))]
     merged = _merged(drawn, kpis, most)
     limits = _limits(circle.spot.colour.value for circle in merged)
     return tuple(
@@ -115,6 +115,12 @@ def tiles(units: UnitSet, found: Sequence[Spot], kpi: Kpi, target: float | None)
             Tile(spot, column * TILE, row * TILE, two_lines(place.short), shade(spot.colour, kpi, target, limits))
         )
     return tuple(sorted(drawn, key=lambda tile: (tile.y, tile.x)))
+
+
+def frame(units: UnitSet) -> tuple[float, float]:
+    """Width and height of the drawing of points."""
+    scale = _scale(units)
+    return round(units.width * scale + 2 * MARGIN, 1), round(units.height * scale + 2 * MARGIN, 1)
 
 
 def extent(units: UnitSet) -> tuple[float, float]:
@@ -168,21 +174,24 @@ class _Drawn:
     radius: float
 
 
+def _scale(units: UnitSet) -> float:
+    return (SIDE - 2 * MARGIN) / max(units.width, units.height, 1.0)
+
+
 def _drawn(units: UnitSet, found: Iterable[Spot], kpi: Kpi, most: float, centre: Place | None) -> list[_Drawn]:
-    scale = (SIDE - 2 * MARGIN) / max(units.width, units.height, 1.0)
-    left = (SIDE - units.width * scale) / 2
-    top = (SIDE - units.height * scale) / 2
     return [
-        _Drawn(spot, *_zoomed(left, top, scale, spot.places[0], centre), _radius(weight(spot.size, kpi), most))
+        _Drawn(spot, *_position(units, spot.places[0], centre), _radius(weight(spot.size, kpi), most))
         for spot in found
         if weight(spot.size, kpi) > 0
     ]
 
 
-def _zoomed(left: float, top: float, scale: float, place: Place, centre: Place | None) -> tuple[float, float]:
+def _position(units: UnitSet, place: Place, centre: Place | None) -> tuple[float, float]:
+    scale = _scale(units)
     if centre is None:
-        return left + place.x * scale, top + place.y * scale
-    return SIDE / 2 + (place.x - centre.x) * scale * ZOOM, SIDE / 2 + (place.y - centre.y) * scale * ZOOM
+        return MARGIN + place.x * scale, MARGIN + place.y * scale
+    width, height = frame(units)
+    return width / 2 + (place.x - centre.x) * scale * ZOOM, height / 2 + (place.y - centre.y) * scale * ZOOM
 
 
 def _radius(value: float, most: float) -> float:
@@ -190,8 +199,8 @@ def _radius(value: float, most: float) -> float:
     return max(LEAST_RADIUS, MOST_RADIUS * math.sqrt(value / most))
 
 
-def _inside(circle: _Drawn) -> bool:
-    return 0 <= circle.x <= SIDE and 0 <= circle.y <= SIDE
+def _inside(circle: _Drawn, box: tuple[float, float]) -> bool:
+    return 0 <= circle.x <= box[0] and 0 <= circle.y <= box[1]
 
 
 def _merged(drawn: list[_Drawn], kpis: tuple[Kpi, Kpi], most: float) -> list[_Drawn]:

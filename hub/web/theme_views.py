@@ -130,6 +130,7 @@ def _chart(block: Block, tiles: Sequence[Tile], shown: Shown) -> ChartView | Non
     data = {
         "x": noon,
         "grain": first.grain,
+        "bucket": reader.t("kpi.bucket"),
         "language": language,
         "series": [
             {"name": name, "unit": tile.answer.kpi.unit[language], "values": [values.get(day) for day in days]}

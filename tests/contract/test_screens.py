@@ -1,4 +1,4 @@
-"""The declared screens over HTTP: whole without scripts, empty without data, old without a warehouse, never an error."""
+"""The declared screens over HTTP: whole without scripts, empty without data, old without a warehouse."""
 
 from __future__ import annotations
 

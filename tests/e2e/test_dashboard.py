@@ -22,6 +22,7 @@ from tests.e2e.hub_process import Processes, processes, utc_now
 
 PERIOD = "/kpis?period=2022"
 SCREEN = "/screen/feedback?period=2022"
+PAGES = ("/?period=2022", SCREEN, PERIOD + "&view=table", "/integration", "/quarantine", "/kpi/feedback.open")
 LIVE_MS = 5_000
 ZONE = "Asia/Ho_Chi_Minh"
 
@@ -201,7 +202,7 @@ def test_nothing_is_fetched_from_another_host(page: Page, hub: Hub) -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(1920, 1080), (1366, 768), (390, 844)])
-@pytest.mark.parametrize("path", ["/?period=2022", SCREEN, PERIOD + "&view=table", "/integration", "/quarantine", "/kpi/feedback.open"])
+@pytest.mark.parametrize("path", PAGES)
 def test_no_page_is_wider_than_the_screen(page: Page, path: str, width: int, height: int) -> None:
     page.set_viewport_size({"width": width, "height": height})
     page.goto(path)

@@ -55,12 +55,12 @@ def test_circles_stand_for_every_commune_once_and_hide_none(values: dict[str, in
 
 def test_a_cluster_shows_the_share_of_its_sums_and_not_the_mean_of_shares() -> None:
     near = sorted(SETS[0].places, key=lambda place: (place.x - 23) ** 2 + (place.y - 42) ** 2)[:2]
-    parts = {near[0].code: Figures(10.0, 1, 10), near[1].code: Figures(90.0, 900, 1000)}
+    parts = {near[0].code: Figures(10.0, 90, 900), near[1].code: Figures(90.0, 900, 1000)}
     sizes = {code: Figures(float(figures.denominator or 0)) for code, figures in parts.items()}
     found, _ = spots(SETS[0], sizes, parts)
     drawn = circles(SETS[0], found, (COUNT, SHARE), None)
     assert len(drawn) == 1
-    assert drawn[0].spot.colour.value == share(901, 1010)
+    assert drawn[0].spot.colour.value == share(990, 1900)
 
 
 def test_zooming_in_shows_a_cluster_apart_and_leaves_what_is_far() -> None:

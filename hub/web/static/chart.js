@@ -2,15 +2,25 @@
 (() => {
   if (!window.uPlot) return;
 
-  const HEIGHT = 230;
+  const HEIGHT = 210;
+  const LABEL_PX = 62;
   const COLOURS = ["#24323f", "#8794a1", "#566270", "#b9c1ca"];
   const DASHES = [[], [6, 4], [2, 3], [10, 3, 2, 3]];
   const drawn = new Map();
 
   const numbers = (language) => new Intl.NumberFormat(language === "vi" ? "vi-VN" : "en-GB", { maximumFractionDigits: 2 });
-  const days = (language, grain) =>
-    new Intl.DateTimeFormat(language === "vi" ? "vi-VN" : "en-GB",
-      grain === "month" ? { month: "2-digit", year: "numeric" } : { day: "2-digit", month: "2-digit" });
+  const two = (number) => String(number).padStart(2, "0");
+  // As the tables write a bucket: 03/2026 or 05/03; in English Mar 2026 or 5 Mar.
+  const days = (language, grain) => {
+    const english = new Intl.DateTimeFormat("en-GB",
+      grain === "month" ? { month: "short", year: "numeric" } : { day: "numeric", month: "short" });
+    return (seconds) => {
+      const at = new Date(seconds * 1000);
+      if (language !== "vi") return english.format(at);
+      const month = two(at.getMonth() + 1);
+      return grain === "month" ? `${month}/${at.getFullYear()}` : `${two(at.getDate())}/${month}`;
+    };
+  };
 
   const options = (figure, told) => {
     const number = numbers(told.language);
@@ -30,18 +40,21 @@
     if (told.target != null)
       series.push({ label: told.target_name, stroke: "#8a5300", dash: [4, 4], width: 1.5, points: { show: false },
         value: (_, value) => (value == null ? "–" : number.format(value)) });
+    const step = told.x.length > 1 ? told.x[1] - told.x[0] : 86400;
+    const room = told.bars ? step * 0.6 : step * 0.2;
+    const every = Math.max(1, Math.ceil((told.x.length * LABEL_PX) / Math.max(1, figure.clientWidth - 70)));
     return {
       width: figure.clientWidth,
-      height: figure.clientHeight > 100 ? figure.clientHeight - 40 : HEIGHT,
+      height: Math.max(HEIGHT, document.body.classList.contains("wall") ? figure.clientHeight - 60 : 0),
       cursor: { drag: { x: false, y: false } },
       legend: { live: true },
-      scales: { x: { time: true }, y: told.bars ? { range: (_, low, high) => [Math.min(0, low), high * 1.08 || 1] } : {} },
+      scales: { x: { time: true, range: (_, first, last) => [first - room, last + room] }, y: told.bars ? { range: (_, low, high) => [Math.min(0, low), high * 1.08 || 1] } : {} },
       axes: [
-        { font, stroke: "#566270", grid: { show: false }, values: (_, splits) => splits.map((at) => day.format(at * 1000)),
-          space: 70 },
+        { font, stroke: "#566270", grid: { show: false }, values: (_, splits) => splits.map((at) => day(at)),
+          splits: () => told.x.filter((_, place) => place % every === 0) },
         { font, stroke: "#566270", grid: { stroke: "#e4e8ec" }, size: 64, values: (_, splits) => splits.map((at) => number.format(at)) },
       ],
-      series: [{ value: (_, at) => (at == null ? "–" : day.format(at * 1000)) }, ...series],
+      series: [{ label: told.bucket, value: (_, at) => (at == null ? "–" : day(at)) }, ...series],
     };
   };
 
@@ -51,7 +64,10 @@
     if (told.target != null) data.push(told.x.map(() => told.target));
     figure.replaceChildren();
     const width = figure.clientWidth;
-    if (width) drawn.set(figure, new uPlot(options(figure, told), data, figure));
+    if (!width) return;
+    const chart = new uPlot(options(figure, told), data, figure);
+    chart.setLegend({ idx: told.x.length - 1 });
+    drawn.set(figure, chart);
   };
 
   // A block that was read again brings a new figure: the old drawing and its listeners go with the old one.
