@@ -19,6 +19,7 @@ from connectors.secrets import SecretResolver
 from connectors.seeds import reader_with
 from connectors.status import STATUS_TOPIC
 from connectors.worker import PLACE, worker_name
+from hub.alerts.desk import AlertDesk
 from hub.api.app import create_api
 from hub.api.deps import ApiDeps
 from hub.catalogue.registered import Versions
@@ -82,6 +83,7 @@ class ApiParts:
                 language=settings.lang,
                 incidents=self.sight.book,
                 way=self.sight.way,
+                alerts=AlertDesk(self.sight.alerts, self.sight.alert_rules, utc_now),
                 version=version(),
                 desk=self._desk(declared),
                 themes=load_themes(*filter(None, [settings.themes_dir])),

@@ -95,19 +95,23 @@ class Client:
 
 def _problem_text(error: urllib.error.HTTPError) -> str:
     try:
-        problem = json.load(error)
-        lines = [": ".join(filter(None, (problem.get("title"), problem.get("detail"))))]
-        lines += [f"  {item.get('parameter', '')}: {item.get('detail', '')}" for item in problem.get("errors", ())]
-        return f"{error.code} " + "\n".join(lines)
+        return f"{error.code} {_words(json.load(error))}"
     except (ValueError, AttributeError):
         return f"{error.code} {error.reason}"
 
 
+def _words(problem: Mapping[str, Any]) -> str:
+    lines = [": ".join(filter(None, (problem.get("title"), problem.get("detail"))))]
+    lines += [f"  {item.get('parameter', '')}: {item.get('detail', '')}" for item in problem.get("errors", ())]
+    return "\n".join(lines)
+
+
 def _message(error: urllib.error.HTTPError) -> str:
-    """The words of Kafka Connect's error body."""
+    """The words of Kafka Connect's error body, or of a problem."""
     try:
-        return str(json.load(error)["message"])
-    except (ValueError, KeyError, TypeError):
+        body = json.load(error)
+        return str(body["message"]) if "message" in body else f"{error.code} {_words(body)}"
+    except (ValueError, KeyError, TypeError, AttributeError):
         return f"{error.code} {error.reason}"
 
 

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 
+from hub.config_sections import AlertsSettings, Port, Section
 from hub.config_sources import (
     ConfigError,
     Layer,
@@ -34,21 +35,14 @@ TOML = "ioc.toml"
 DOTENV = ".env"
 
 
-Port = Annotated[int, Field(ge=1, le=65535)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ApiSettings(_Section):
+class ApiSettings(Section):
     host: str = "127.0.0.1"
     port: Port = 8080
     url: str | None = None
     """Address of the API for the command line, if it runs elsewhere."""
 
 
-class RegistrySettings(_Section):
+class RegistrySettings(Section):
     host: str = "127.0.0.1"
     port: Port = 8081
     url: str | None = None
@@ -86,7 +80,7 @@ def _listed(value: Any) -> Any:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
-class ConnectSettings(_Section):
+class ConnectSettings(Section):
     host: str = "127.0.0.1"
     port: Port = 8083
     allowed_hosts: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
@@ -100,7 +94,7 @@ class ConnectSettings(_Section):
     """Address of a connect worker for the command line, if it runs elsewhere."""
 
 
-class StreamSettings(_Section):
+class StreamSettings(Section):
     host: str = "127.0.0.1"
     port: Port = 8084
     schema_wait_s: Annotated[float, Field(ge=0)] = 600.0
@@ -108,17 +102,17 @@ class StreamSettings(_Section):
     go to the quarantine. Records of schemas read before never wait."""
 
 
-class MonitorSettings(_Section):
+class MonitorSettings(Section):
     host: str = "127.0.0.1"
     port: Port = 8085
 
 
-class WarehouseSettings(_Section):
+class WarehouseSettings(Section):
     host: str = "127.0.0.1"
     port: Port = 8123
 
 
-class KafkaSettings(_Section):
+class KafkaSettings(Section):
     port: Port = 9092
     bootstrap_servers: str | None = None
     """An existing cluster, `host:port[,host:port]`; unset: the local broker on `port`."""
@@ -139,12 +133,12 @@ class KafkaSettings(_Section):
         return 4 if self.bootstrap_servers is None else 12
 
 
-class ClickhouseSettings(_Section):
+class ClickhouseSettings(Section):
     url: str | None = None
     """A ClickHouse server, `http://user:password@host:port/database`; unset: the embedded warehouse."""
 
 
-class Settings(_Section):
+class Settings(Section):
     """The whole configuration of every role; `load` reads it, the constructor looks at nothing but its arguments."""
 
     state_dir: Path = Path(".ioc")
@@ -160,6 +154,7 @@ class Settings(_Section):
     connect: ConnectSettings = ConnectSettings()
     stream: StreamSettings = StreamSettings()
     monitor: MonitorSettings = MonitorSettings()
+    alerts: AlertsSettings = AlertsSettings()
     warehouse: WarehouseSettings = WarehouseSettings()
     kafka: KafkaSettings = KafkaSettings()
     clickhouse: ClickhouseSettings = ClickhouseSettings()

@@ -98,6 +98,10 @@ class Monitor:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), self._every_s)
 
+    def open_incidents(self) -> tuple[Incident, ...]:
+        """Those that are open now, as judged last."""
+        return tuple(self._ledger.open.values()) if self._ledger is not None else ()
+
     async def _keep(self, changed: Sequence[Incident], now: datetime) -> None:
         for one in changed:
             if one.ended is None:

@@ -13,6 +13,8 @@ from connectors.errors import ConnectorError
 from connectors.manifest import Manifest
 from connectors.seeds import reader_with
 from connectors.status import STATUS_TOPIC
+from hub.alert_role import alert_engine
+from hub.alerts.metrics import AlertCollector
 from hub.config import Settings
 from hub.declarations import load_declarations
 from hub.declared import DeclaredConnectors
@@ -45,6 +47,8 @@ class MonitorRole:
         ).set(1)
         self._registry.register(LagCollector(sight.watch, STREAM_GROUP))
         self._registry.register(FreshnessCollector(self.monitor, sight.watch))
+        self.alerts = alert_engine(settings, sight, self.monitor)
+        self._registry.register(AlertCollector(self.alerts))
 
     def listener(self) -> Listener:
         """Where `/livez`, `/readyz` and `/metrics` of the monitor are served."""
@@ -54,13 +58,13 @@ class MonitorRole:
         return Listener(face, self._settings.monitor.host, self._settings.monitor.port)
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Judge until `stopping`."""
+        """Judge and alert until `stopping`."""
         waits = [asyncio.create_task(event.wait()) for event in (self._opened, stopping)]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
         if self._opened.is_set():
-            await self.monitor.run(stopping)
+            await asyncio.gather(self.monitor.run(stopping), self.alerts.run(stopping))
 
     async def _kafka(self) -> str | None:
         return self._sight.watch.cause()

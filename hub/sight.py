@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from connectors.compacted import CompactedTopic
+from hub.alerts.book import ALERTS_TOPIC, AlertBook
+from hub.alerts.rule_files import Against, load_alert_rules
 from hub.clock import utc_now
 from hub.config import Settings
 from hub.declarations import Declarations
@@ -34,6 +36,11 @@ class Sight:
         self._report_topic = CompactedTopic(bootstrap, REPORTS_TOPIC, keep_values=False)
         self._incident_topic = CompactedTopic(bootstrap, INCIDENTS_TOPIC, keep_values=False)
         self.book = IncidentBook(self._incident_topic)
+        self._alert_topic = CompactedTopic(bootstrap, ALERTS_TOPIC, keep_values=False)
+        self.alerts = AlertBook(self._alert_topic)
+        kpis = {kpi.id: kpi for plan in declared.plans.values() for kpi in plan.kpis}
+        against = Against(kpis, declared.calendars.calendars)
+        self.alert_rules = load_alert_rules(against, *filter(None, [settings.alerts.dir]))
         group_lag = GroupLag(bootstrap, STREAM_GROUP, self._topics.values())
         self.watch = KafkaWatch(group_lag, OldestRecords(bootstrap), CommitLog(bootstrap, STREAM_GROUP), utc_now)
         self.reader = Reader(warehouse_client(settings, read_only=True), utc_now)
@@ -54,11 +61,13 @@ class Sight:
         return {entity: by_topic[topic] for entity, topic in self._topics.items() if topic in by_topic}
 
     async def start(self) -> None:
-        """Follow reports and incidents. Raises ConnectorError; it may then be called again."""
+        """Follow reports, incidents and alerts. Raises ConnectorError; it may then be called again."""
         await self._report_topic.start()
         await self._incident_topic.start()
+        await self._alert_topic.start()
 
     async def stop(self) -> None:
         """Idempotent."""
         await self._report_topic.stop()
         await self._incident_topic.stop()
+        await self._alert_topic.stop()

@@ -12,7 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from connectors.errors import ConnectorError
-from hub.api import catalogue, health, integration, live, v1
+from hub.alerts.desk import DeskError
+from hub.api import alerts, catalogue, health, integration, live, v1
 from hub.api.breakdowns import Breakdowns
 from hub.api.connector_board import ConnectorBoard
 from hub.api.datasets import Datasets, UnknownDatasetError
@@ -50,7 +51,7 @@ def create_api(deps: ApiDeps) -> FastAPI:
     app.state.unit_sets = deps.unit_sets
     app.state.datasets = Datasets(deps.kpis, deps.reader, deps.incidents, deps.way)
     app.router.routes.extend(deps.extra_routes)
-    for router in (v1.router, integration.router, catalogue.router, live.router, health.router):
+    for router in (v1.router, alerts.router, integration.router, catalogue.router, live.router, health.router):
         app.include_router(router)
     pages.mount(app)
     app.add_middleware(Gate, access=deps.access, metrics=app.state.metrics)
@@ -92,8 +93,9 @@ UNKNOWN: Mapping[type[Exception], Callable[[Any], Problem]] = {
     UnknownEntityError: lambda error: _unknown("unknown-entity", error.entity, error.nearest),
     UnknownDatasetError: lambda error: _unknown("unknown-entity", error.dataset, error.nearest),
     UnknownDimensionError: _unknown_dimension,
+    DeskError: lambda error: Problem(error.slug, values=error.values),
 }
-"""Names that there are none of, and what is answered."""
+"""Names that there are none of and acts that are not possible, and what is answered."""
 
 
 def _answered_by(problem_of: Callable[[Any], Problem]) -> Callable[[Request, Exception], Awaitable[Response]]:

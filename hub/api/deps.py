@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from prometheus_client import CollectorRegistry
 from starlette.routing import BaseRoute
 
+from hub.alerts.desk import AlertDesk
 from hub.api.access import Access
 from hub.catalogue.service import Catalogue
 from hub.connector_desk import Desk
@@ -43,3 +44,4 @@ class ApiDeps:
     way: Way | None = None
     themes: Mapping[str, Theme] = field(default_factory=load_themes)
     unit_sets: tuple[UnitSet, ...] = field(default_factory=lambda: unit_sets(package_tables().get(TABLE)))
+    alerts: AlertDesk | None = None

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from hub.cli import (
+    alerts,
     audit,
     config,
     contract,
@@ -87,7 +88,7 @@ def options(
 
 
 for commands in (
-    *(stack, status, health, lag, demo, reading, contract, audit),
+    *(stack, status, health, alerts, lag, demo, reading, contract, audit),
     *(rebuild, keys, topics, doctor, config, kafka, roles),
 ):
     commands.register(app)

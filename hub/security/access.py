@@ -20,6 +20,9 @@ class Permission(Enum):
     REGISTRY_WRITE = "registry.write"
     REGISTRY_ADMIN = "registry.admin"
     KEY_MANAGE = "key.manage"
+    ALERT_READ = "alert.read"
+    ALERT_HANDLE = "alert.handle"
+    ALERT_SILENCE = "alert.silence"
 
 
 READING = frozenset(
@@ -29,6 +32,8 @@ READING = frozenset(
         Permission.QUARANTINE_READ,
         Permission.CATALOGUE_READ,
         Permission.REGISTRY_READ,
+        Permission.ALERT_READ,
+        Permission.ALERT_HANDLE,
     }
 )
 
@@ -37,7 +42,7 @@ SERVICE = "service"
 
 PERMISSIONS: dict[str, frozenset[Permission]] = {
     "admin": frozenset(Permission),
-    "operator": READING | {Permission.CONNECTOR_OPERATE, Permission.CONNECTOR_APPROVE},
+    "operator": READING | {Permission.CONNECTOR_OPERATE, Permission.CONNECTOR_APPROVE, Permission.ALERT_SILENCE},
     "department": READING | {Permission.CONNECTOR_OPERATE, Permission.CONNECTOR_WRITE, Permission.REGISTRY_WRITE},
     SERVICE: frozenset({Permission.REGISTRY_READ, Permission.REGISTRY_WRITE}),
 }

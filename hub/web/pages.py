@@ -23,6 +23,7 @@ from hub.kpi.answer import SHARES
 from hub.kpi.period import PRESETS
 from hub.kpi.service import KpiService
 from hub.web import (
+    alert_pages,
     catalogue_pages,
     connector_pages,
     department_pages,
@@ -48,6 +49,7 @@ def mount(app: FastAPI) -> None:
     app.include_router(router)
     for pages_of in (
         theme_pages,
+        alert_pages,
         catalogue_pages,
         upload_pages,
         department_pages,

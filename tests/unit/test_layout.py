@@ -39,7 +39,12 @@ HOMES = {
     "cel": {"connectors/expression.py"},
     "cronsim": {"schemas/recurrence.py"},
     "holidays": {"schemas/days.py"},
-    "httpx2": {"connectors/http_client.py", "hub/registry/forwarding.py", "schemas/registry_client.py"},
+    "httpx2": {
+        "connectors/http_client.py",
+        "hub/alerts/channels.py",
+        "hub/registry/forwarding.py",
+        "schemas/registry_client.py",
+    },
     "fastavro": {"schemas/avro_values.py", "schemas/one_by_one.py"},
     "sqlalchemy": {"connectors/sql_engine.py", "connectors/sql_select.py"},
     "asyncssh": {"connectors/place_sftp.py"},

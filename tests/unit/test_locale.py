@@ -5,13 +5,18 @@ from __future__ import annotations
 import re
 import string
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from connectors.configs import TARGET_STATES
 from connectors.manifest import source_kinds
 from connectors.personal_data import PERSONAL_KINDS
-from connectors.registrar import ACTS
+from connectors.registrar import ACTS as CONNECTOR_ACTS
+from hub.alerts.alert import ACTS
+from hub.alerts.alert import STATES as ALERT_STATES
+from hub.alerts.rule import Severity
+from hub.alerts.sending import OUTCOMES
 from hub.api.problems import STATUSES
 from hub.catalogue.downloads import FORMATS
 from hub.health.evidence import FACTS
@@ -100,6 +105,9 @@ def _computed() -> set[str]:
     keys |= {f"state.{state}" for state in {*STATES, *ICONS}}
     keys |= {f"health.stage.{stage}" for stage in CHAIN} | {f"health.mark.{mark}" for mark in ("ok", "bad", "unknown")}
     keys |= {f"health.fact.{fact}" for fact in FACTS}
+    keys |= {f"alert.state.{state}" for state in ALERT_STATES} | {f"alert.severity.{one}" for one in get_args(Severity)}
+    keys |= {f"alert.act.{act}" for act in ACTS} | {f"alert.result.{outcome}" for outcome in OUTCOMES}
+    keys |= {f"alert.kind.{kind}" for kind in ("opened", "ended", "escalated")}
     keys |= {f"period.{name}" for name in PRESETS}
     keys |= {f"badge.{name}" for name in (*BADGES, *REASONS)}
     keys |= {f"cause.{code}" for code in ("no_connection", "timed_out", "refused")}
@@ -108,7 +116,9 @@ def _computed() -> set[str]:
     keys |= {f"catalogue.{part}.{pii}" for part in ("short", "personal") for pii in CLASSES}
     keys |= {f"connector.kind.{kind}" for kind in source_kinds()} | {f"connector.group.{name}" for name, _ in GROUPS}
     keys |= {f"connector.act.{act}" for act in EDITOR_ACTS + OPERATIONS}
-    keys |= {f"connector.done.{act}" for act in (*ACTS.values(), "applied", "approved", "restarted", "removed")}
+    keys |= {
+        f"connector.done.{act}" for act in (*CONNECTOR_ACTS.values(), "applied", "approved", "restarted", "removed")
+    }
     keys |= {"connector.done.position_set"} | {f"connector.target.{state}" for state in TARGET_STATES}
     keys |= {f"connector.personal.{kind}" for kind in PERSONAL_KINDS}
     keys |= {f"department.kind.{kind}" for kind in PRIMARY if kind != "quarantined"}
