@@ -88,7 +88,7 @@ class Persons:
         return sorted(named)
 
 
-MAY_BE_EMPTY = {"ioc.connect.audit", "ioc.health.incidents"}
+MAY_BE_EMPTY = {"ioc.alerts", "ioc.connect.audit", "ioc.health.incidents"}
 """Nobody has acted on a connector in a stack that was only started."""
 
 

@@ -6,17 +6,14 @@ import os
 import signal
 import subprocess
 import sys
-import uuid
-from pathlib import Path
 
 import orjson
 import pytest
 
 from connectors.compacted import CompactedTopic
 from hub.alerts.book import AlertBook
-from hub.topics import COMPACTED
+from tests.integration.test_compacted_topic import make_topic
 from tests.stack import ROOT
-from tests.topic_tools import make_topic
 from tests.unit.test_alert_sending import receiver, smtp
 
 NOTIFIER = ROOT / "tests" / "alert_process.py"
@@ -31,9 +28,8 @@ def run_notifier(kafka: str, topic: str, url: str, port: int, kill: str) -> int:
 
 
 @pytest.mark.parametrize("kill", ["mail", "hook"])
-async def test_a_kill_between_send_and_record_makes_no_second_alert(kafka: str, kill: str, tmp_path: Path) -> None:
-    topic = f"alerts-{uuid.uuid4().hex[:8]}"
-    make_topic(kafka, topic, 1, COMPACTED)
+async def test_a_kill_between_send_and_record_makes_no_second_alert(kafka: str, kill: str) -> None:
+    topic = make_topic(kafka)
     with smtp() as (box, post), receiver() as there:
         assert run_notifier(kafka, topic, there.url, post.port, kill) == -signal.SIGKILL
         assert run_notifier(kafka, topic, there.url, post.port, "nothing") == 0
