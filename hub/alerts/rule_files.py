@@ -124,12 +124,12 @@ def _kpi_faults(rule: Rule, against: Against) -> Iterable[tuple[tuple[str, ...],
         return
     threshold = rule.when.threshold
     if threshold is None:
-        if kpi.kind in ("stock", "members"):
+        if kpi.kind not in ("flow", "ratio"):
             yield (
                 ("when", kind, "kpi"),
                 Text(
-                    "là số tích lũy; quy tắc này cần chỉ số theo ngày (flow, ratio)",
-                    "is cumulative; this rule needs a KPI by days (flow, ratio)",
+                    "không phải số theo ngày; quy tắc này cần chỉ số loại flow hoặc ratio",
+                    "is no figure of days; this rule needs a KPI of kind flow or ratio",
                 ),
             )
         return
