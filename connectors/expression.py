@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import ModuleType
 from typing import Any
 
-import cel
+# Its command line loads a terminal's editor, a tenth of a role's start, and nobody here types expressions.
+sys.modules.setdefault("cel.cli", ModuleType("cel.cli"))
 
-from connectors.declaration import unknown_key
-from connectors.errors import MappingError, Text
+import cel  # noqa: E402
+
+from connectors.declaration import unknown_key  # noqa: E402
+from connectors.errors import MappingError, Text  # noqa: E402
 
 logging.getLogger("cel").disabled = True
 """The library logs what a failing function was given: a record's values belong into no log."""

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from datetime import date
 
 import holidays
+from holidays import registry
 from holidays.version import __version__ as edition
 
 from schemas.text import Text
 
-COUNTRIES = frozenset(holidays.list_supported_countries())
-"""ISO 3166 codes of the countries whose holidays are known."""
+COUNTRIES = frozenset(name for names in registry.COUNTRIES.values() for name in names if name.isupper())
+"""ISO 3166 codes of the countries whose holidays are known; read without loading each country's."""
 
 
 @dataclass(frozen=True, slots=True)

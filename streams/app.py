@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from streams import faultpoints
 from streams.audit_idle import IdleAudit
 from streams.errors import WarehouseUnavailableError
 from streams.fences import raise_fences
+from streams.garbage import collect_seldom
 from streams.growth import TopicLives
 from streams.known_load import Keys, load, unloaded
 from streams.lives import Life
@@ -32,6 +32,7 @@ from streams.replay import ReplayLog
 from streams.schema_wait import LIMIT, SchemaWait
 from streams.sink import EntitySink, Sink, TakeOver
 from streams.store import EntityStore
+from streams.tables import NoTables
 from streams.topic_ids import Topic, TopicIds, TopicUnknownError
 from streams.topic_watch import watch
 from streams.transport import Consumer, PartitionOwner, PassThrough, Transport
@@ -41,12 +42,11 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-GARBAGE_THRESHOLDS = (100_000, 50, 100)
-"""Of Python's collector, for the whole process. It looks for cycles after so many new objects; a batch is tens of
-thousands of objects without any, and the default (700) took 40% of the fetching thread's time."""
-
 LOAD_AGAIN_S = 1.0
 """Pause before the known keys are asked for again."""
+
+FINISH_S = 3.0
+"""A worker asked to stop ends the batches in hand for so long: a third of what it is given before it is killed."""
 
 BATCHES_AT_ONCE = 3
 """Batches worked on at once: one decodes while the warehouse inserts the others."""
@@ -116,6 +116,7 @@ class StreamWorker:
             stream_wait_empty=False,
             consumer_auto_offset_reset="earliest",
             consumer_max_fetch_size=self._settings.max_fetch_bytes,
+            TableManager=NoTables,
             broker_session_timeout=session,
             broker_heartbeat_interval=session / 10,  # By its next one a member hears of a rebalance.
             consumer_metadata_max_age_ms=10_000,  # how soon a topic's new partitions are seen
@@ -210,7 +211,7 @@ class StreamWorker:
         stands = await self._once("life", tp.topic, turn, lambda topic, turn: lives.standing(ask, mine[-1]))
         life, what = stands.life, "take over"
         if stands.shuffled or tp.partition >= life.partitions:
-            life, what = await lives.begin_next(stands, self._end), "take over grown"
+            life, what = await lives.begin_next(stands, self.app.consumer.end), "take over grown"
         numbers = [n for n in mine if stands.shuffled or (n < stands.life.partitions) == (life == stands.life)]
         return await self._once(
             what, tp.topic, turn, lambda topic, turn: self._take_over(topic, turn, owner, life, numbers)
@@ -223,9 +224,6 @@ class StreamWorker:
             for (what, topic, turn), asked in self._shared.items()
             if what == "topic" and turn == self.partitions.turn and asked.done() and not asked.exception()
         }
-
-    async def _end(self, topic: str, partition: int) -> int:
-        return int((await self.app.consumer.thread.bounds(TP(topic, partition)))[1])
 
     async def _take_over(
         self, topic: str, turn: int, owner: PartitionOwner, life: Life, partitions: list[int]
@@ -269,8 +267,7 @@ class StreamWorker:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; raises what made a partition fail, after stopping."""
         faultpoints.arm()
-        gc.freeze()
-        gc.set_threshold(*GARBAGE_THRESHOLDS)
+        collect_seldom()
         self.app.consumer.listener = self.partitions
         await self.app.start()
         stopping = asyncio.create_task(stop.wait())
@@ -289,6 +286,8 @@ class StreamWorker:
             watching.cancel()
             for loading in self._loading.values():
                 loading.cancel()
+            if stop.is_set() and not self.partitions.failed.done():
+                await self.partitions.finish(FINISH_S)
             self.partitions.revoked(set())
             await asyncio.wait({audit})
             await self.app.stop()

@@ -39,6 +39,9 @@ PAUSE_LEAST_S, PAUSE_MOST_S = 1.0, 8.0
 """After a turn. The longest is for a round that is done in one turn, as that of a million changes is: such tables are
 looked at several times a minute, at a cost of half a second. Larger ones get their share and no more."""
 
+BEGIN_S = 5.0
+"""After a worker's start: its first batches have the warehouse for themselves."""
+
 AWAY_S = 5.0
 """Pause while Kafka or the warehouse is away."""
 
@@ -181,6 +184,7 @@ class IdleAudit:
         loop = asyncio.get_running_loop()
         turn: asyncio.Future[float] | None = None
         try:
+            await asyncio.sleep(BEGIN_S)
             while True:
                 ours = [contract for contract in self._contracts if self._ours(contract.topic)]
                 turn = loop.run_in_executor(None, self._turn, ours, loop)

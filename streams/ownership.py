@@ -54,6 +54,13 @@ class Partitions(PartitionsListener):
         if partitions:
             faultpoints.reach("rebalance_revoked")
 
+    async def finish(self, within_s: float) -> None:
+        """Let every partition confirm its batch in hand, for so long at most: before a wanted end."""
+        for runner in self._runners.values():
+            runner.finish()
+        if self._tasks:
+            await asyncio.wait(self._tasks.values(), timeout=within_s)
+
     def put_out(self, reason: str) -> None:
         """Remember what was in hand: the next take-over ends the worker if a peer took one of these over meanwhile.
         If none did – a busy machine, a lone worker – joining again is as good as a new process, and sooner."""
@@ -95,7 +102,7 @@ class Partitions(PartitionsListener):
         try:
             while self.turn == turn:
                 try:
-                    await runner.run()
+                    return await runner.run()
                 except StatesAheadError as error:
                     log.warning("states_ahead", partition=runner.name, reason=str(error))
                     await asyncio.sleep(RECOVER_AGAIN_S)
@@ -104,7 +111,7 @@ class Partitions(PartitionsListener):
                         self._fenced(runner.name, error)
                     metrics.OWNERSHIP_LOST.inc()
                     log.warning("ownership_lost", partition=runner.name, reason=str(error))
-                    return
+                    return None
         except asyncio.CancelledError:
             raise
         except Exception as error:

@@ -76,6 +76,7 @@ class PartitionRunner:
         self._missed_to = 0
         self._aside = False
         self._recovered = False
+        self._finishing = False
         self._patiently = Patience(name, owner.check)
 
     @property
@@ -91,6 +92,11 @@ class PartitionRunner:
     def doubt(self) -> None:
         """The warehouse may have come back from a backup: look before the next batch is sent."""
         self._patiently.outage = True
+
+    def finish(self) -> None:
+        """Let `run` end once the batch in hand is written and confirmed: whoever comes next has nothing to redo."""
+        self._finishing = True
+        self._arrived.set()
 
     def offer(self, records: Records) -> None:
         """Add records that follow those offered before; ones already processed are dropped later."""
@@ -108,12 +114,14 @@ class PartitionRunner:
         self._missed_to = records.offsets[-1] + 1
 
     async def run(self) -> None:
-        """Recover, then process what is offered; ends with `OwnershipLostError`."""
+        """Recover, then process what is offered; ends with `OwnershipLostError`, or after `finish`."""
         self._aside = False
         await self._recover()
         while True:
             await self._catch_up()
             await self._wait_for_records()
+            if self._finishing:
+                return await self._confirm()
             records = self._take()
             if len(records):
                 await self._bridge(records)
@@ -130,7 +138,7 @@ class PartitionRunner:
         self._aside = False
 
     async def _wait_for_records(self) -> None:
-        while not self._pending:
+        while not self._pending and not self._finishing:
             self._arrived.clear()
             try:
                 async with asyncio.timeout(RECOMMIT_S if self._confirmed else IDLE_COMMIT_S):

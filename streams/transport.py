@@ -162,6 +162,10 @@ class Consumer(driver.Consumer):
     def thread(self) -> ConsumerThread:
         return self._thread
 
+    async def end(self, topic: str, partition: int) -> int:
+        """The offset after the partition's last record."""
+        return int((await self._thread.bounds(TP(topic, partition)))[1])
+
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         if not self._thread.membership().valid:
             self.listener.put_out("the group's coordinator does not know this member any more")

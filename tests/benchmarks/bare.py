@@ -15,7 +15,7 @@ import polars as pl
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.codec import ROW, Decoder
-from streams.app import BATCHES_AT_ONCE, GARBAGE_THRESHOLDS
+from streams.app import BATCHES_AT_ONCE
 from streams.block import Bounds, arrow_stream
 from streams.fetched import ColumnarFetches
 from streams.ownership import MAX_WAITING_BYTES
@@ -89,5 +89,5 @@ class Bare:
 
 if __name__ == "__main__":
     gc.freeze()
-    gc.set_threshold(*GARBAGE_THRESHOLDS)
+    gc.set_threshold(*THRESHOLDS)
     asyncio.run(Bare(sys.argv[2], sys.argv[3]).run(sys.argv[1], int(sys.argv[4])))

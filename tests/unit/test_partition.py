@@ -152,6 +152,22 @@ async def test_an_intent_goes_before_the_write_and_is_confirmed_when_idle() -> N
     assert list(table.batches) == [(0, 4)]
 
 
+async def test_a_worker_that_is_asked_to_end_writes_and_confirms_what_it_has_and_leaves_nothing_to_redo() -> None:
+    group, table = Group(), Table()
+    runner = runner_on(group, Topic(), table)
+    runner.offer(records(0, 4))
+    task = asyncio.create_task(runner.run())
+    async with asyncio.timeout(10):
+        while not table.attempts:
+            await asyncio.sleep(0)
+        runner.finish()
+        runner.offer(records(5, 9))
+        await task
+    assert group.commits == [Commit(0, "T"), Commit(0, "T", 4), Commit(5, "T")]
+    assert list(table.batches) == [(0, 4)]
+    assert not runner.in_hand
+
+
 async def test_the_identical_block_is_sent_until_it_is_accepted() -> None:
     group, table = Group(), Table(failures=3)
     runner = runner_on(group, Topic(), table)

@@ -1,0 +1,15 @@
+"""Python's collector of cycles, set for a process that works in large batches."""
+
+from __future__ import annotations
+
+import gc
+
+THRESHOLDS = (100_000, 50, 100)
+"""It looks for cycles after so many new objects; a batch is tens of thousands of objects without any, and the default
+(700) took 40% of the fetching thread's time."""
+
+
+def collect_seldom() -> None:
+    """For the whole process, once what stays is loaded: it is not looked at again."""
+    gc.freeze()
+    gc.set_threshold(*THRESHOLDS)
