@@ -18,6 +18,7 @@ from schemas.codec import ROW, Decoder
 from streams.app import BATCHES_AT_ONCE
 from streams.block import Bounds, arrow_stream
 from streams.fetched import ColumnarFetches
+from streams.garbage import THRESHOLDS
 from streams.ownership import MAX_WAITING_BYTES
 from streams.partition import MAX_BATCH_BYTES, MAX_BATCH_RECORDS
 from streams.records import Records, Waiting, joined
