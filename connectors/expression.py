@@ -10,6 +10,7 @@ import logging
 import re
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from types import ModuleType
@@ -63,6 +64,15 @@ def _digits(text: str) -> str:
     return "".join(character for character in text if character.isdecimal())
 
 
+def _day(text: str, *forms: str) -> str | None:
+    """The day of a time as 2022-09-18, by the first strptime form that fits (`iso`: RFC 3339); null if none does."""
+    for form in forms:
+        with suppress(ValueError):
+            moment = datetime.fromisoformat(text) if form == "iso" else datetime.strptime(text.strip(), form)  # noqa: DTZ007
+            return moment.date().isoformat()
+    return None
+
+
 def _of_text(function: Callable[..., Any]) -> Callable[..., Any]:
     """Null stays null: an officer need not ask for it first."""
     return lambda text, *rest: None if text is None else function(text, *rest)
@@ -75,6 +85,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "replace": _of_text(lambda text, old, new: _bounded(text.replace(old, new)) if old else text),
     "part": _of_text(_part),
     "digits": _of_text(_digits),
+    "day": _of_text(_day),
     "round": _of_text(lambda number, places: round(float(number), places)),
 }
 """What the hub adds to CEL's own functions."""

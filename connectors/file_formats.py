@@ -40,7 +40,8 @@ class Tabular(Section):
 
 
 class Csv(Tabular):
-    """`encoding: auto`: by its byte order mark, else UTF-8; anything else has to be declared."""
+    """`encoding: auto`: by its byte order mark, else UTF-8; anything else has to be declared. A file declared as
+    windows-1258 that is UTF-8 is read as that: offices mix the two."""
 
     type: Literal["csv"]
     encoding: Literal["auto", "utf-8", "utf-16", "windows-1258", "tcvn3"] = about("Bảng mã", "Encoding", default="auto")

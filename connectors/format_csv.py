@@ -91,10 +91,21 @@ def _lines(data: bytes, form: Csv) -> list[Line]:
         if encoding == "tcvn3":
             return _split(decode_tcvn3(data))
         if encoding == "windows-1258":
-            return _split(unicodedata.normalize("NFC", data.decode("cp1258")))
+            return _split(_windows_1258(data))
         return _split(data.decode("utf-8-sig"))
     except UnicodeDecodeError:
         return _line_by_line(data, "cp1258" if encoding == "windows-1258" else "utf-8-sig", encoding)
+
+
+def _windows_1258(data: bytes) -> str:
+    """The text of a file declared as windows-1258, where some offices send UTF-8 all the same.
+
+    UTF-8 is told by its bytes: Vietnamese words in windows-1258 are no valid UTF-8 but by an odd chance.
+    """
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return unicodedata.normalize("NFC", data.decode("cp1258"))
 
 
 def _line_by_line(data: bytes, codec: str, declared: str) -> list[Line]:

@@ -92,7 +92,8 @@ class Mapper:
         """The first fault of a record that the compiled function could not map."""
         if not isinstance(raw, dict):
             return misfit.wrong_type(raw, misfit.TYPES[dict])
-        for step in self.steps:
+        # What is computed is built of fields that mostly have a rule of their own, and that says more.
+        for step in sorted(self.steps, key=lambda step: step.expression is not None):
             try:
                 _check(step, raw)
             except MappingError as error:
