@@ -89,14 +89,14 @@ def differences(expected_kpis: Mapping[str, Mapping[str, Any]], found: Mapping[s
 
 
 def same(wanted: Mapping[str, Any], item: Mapping[str, Any]) -> bool:
-    """Whether two answers are the same: parts exactly, a share's value to its two decimals."""
+    """Whether two answers are the same: parts exactly, the value of a share or mean to its two decimals."""
     if wanted["denominator"] is None:
         return bool(item["value"] == wanted["value"])
     if (item["numerator"], item["denominator"]) != (wanted["numerator"], wanted["denominator"]):
         return False
     if wanted["value"] is None or item["value"] is None:
         return bool(wanted["value"] == item["value"])
-    exact = 100 * wanted["numerator"] / wanted["denominator"]
+    exact = wanted.get("scale", 100) * wanted["numerator"] / wanted["denominator"]
     return bool(abs(item["value"] - exact) <= HALF_A_HUNDREDTH)
 
 

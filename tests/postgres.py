@@ -89,3 +89,4 @@ def make_questions_view(connection: psycopg.Connection[Any]) -> None:
     connection.execute("CREATE VIEW ioc.hoi_dap AS SELECT * FROM ioc.cau_hoi")
     connection.execute(f"GRANT USAGE ON SCHEMA ioc TO {READER}")
     connection.execute(f"GRANT SELECT ON ioc.hoi_dap TO {READER}")
+    connection.execute(f"ALTER ROLE {READER} SET search_path TO ioc, public")

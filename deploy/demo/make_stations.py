@@ -1,4 +1,4 @@
-"""Writes the register of environmental stations and their limits: `python -m deploy.demo.make_stations OUT`.
+"""Writes the registers of stations, their limits and cameras: `python -m deploy.demo.make_stations OUT`.
 
 199 stations, as many as the province has, at places drawn in its communes; names are made up. Limits are those of the
 national technical regulations named in each row, as their tables stand for the shortest averaging time that automatic
@@ -27,6 +27,8 @@ KINDS = (
     ("AIR", "KK", 19, "Trạm không khí"),
     ("GROUND_WATER", "NN", 8, "Trạm nước dưới đất"),
 )
+
+CAMERAS = 60
 
 Row = tuple[str, ...]
 
@@ -88,6 +90,21 @@ def stations() -> list[Row]:
     return rows
 
 
+def cameras() -> list[Row]:
+    """Sixty traffic cameras along the roads of the old province."""
+    rng, successors = random.Random("cameras"), _successors()
+    old, new = province().wards["2022"], {ward.code: ward for ward in province().wards["2025"]}
+    rows: list[Row] = []
+    for number in range(1, CAMERAS + 1):
+        before = rng.choice([ward for ward in old if successors.get(ward.code) in new])
+        after = new[successors[before.code]]
+        at = f"{before.latitude:.6f}", f"{before.longitude:.6f}"
+        code = f"CAM{number:03d}"
+        rows.append((code, f"Camera {number:03d} {before.name}", before.code, *at, "2021-01-01", MERGER_EVE))
+        rows.append((code, f"Camera {number:03d} {after.name}", after.code, *at, MERGER_DAY, ""))
+    return rows
+
+
 def _row(code: str, name: str, kind: str, ward: Ward, at: tuple[str, str], since: str, until: str) -> Row:
     return (code, name, kind, ward.code, *at, since, until)
 
@@ -108,8 +125,10 @@ def write(path: Path, header: Row, rows: Iterable[Row]) -> None:
 
 def main(arguments: list[str]) -> int:
     out = Path(arguments[0])
-    header = ("code", "name_vi", "station_type", "admin_code", "latitude", "longitude", "valid_from", "valid_to")
+    header: Row = ("code", "name_vi", "station_type", "admin_code", "latitude", "longitude", "valid_from", "valid_to")
     write(out / "station.csv", header, stations())
+    header = ("code", "name_vi", "admin_code", "latitude", "longitude", "valid_from", "valid_to")
+    write(out / "camera.csv", header, cameras())
     limits = [(f"{row[0]}:{row[1]}", *row) for row in LIMITS]
     header = ("code", "station_type", "param", "limit_low", "limit_high", "limit_ref", "valid_from", "valid_to")
     write(out / "env_limit.csv", header, limits)

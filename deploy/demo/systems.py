@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from deploy.demo.cameras import TRAFFIC
 from deploy.demo.meetings import MEETINGS
+from deploy.demo.mentions import MENTIONS
+from deploy.demo.questions import QUESTIONS
 from deploy.demo.simulation import System
+from deploy.demo.stations import STATIONS
 
-SYSTEMS: tuple[System, ...] = (MEETINGS,)
+SYSTEMS: tuple[System, ...] = (TRAFFIC, MEETINGS, QUESTIONS, MENTIONS, STATIONS)
 
 
 def present() -> tuple[System, ...]:

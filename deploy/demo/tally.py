@@ -60,6 +60,17 @@ def share(numerator: int, denominator: int) -> Answer:
     return {"value": value, "numerator": numerator, "denominator": denominator}
 
 
+def mean(numerator: int, denominator: int) -> Answer:
+    """A mean of two decimals, half up. None: no data."""
+    value = (200 * numerator + denominator) // (2 * denominator) / 100 if denominator else None
+    return {"value": value, "numerator": numerator, "denominator": denominator, "scale": 1}
+
+
+def minutes(start: datetime, end: datetime) -> int:
+    """Full minutes on the clock between two moments: 10:00:59 to 10:01:00 is one."""
+    return int(end.timestamp()) // 60 - int(start.timestamp()) // 60
+
+
 def count(value: int) -> Answer:
     """A count."""
     return {"value": value, "numerator": None, "denominator": None}
