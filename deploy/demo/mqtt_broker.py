@@ -157,8 +157,8 @@ class Broker:
                 else:
                     self._take(connection, kind, flags, Reader(body))
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            return
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            return  # the client has gone, or the whole broker ends: nobody waits for this task
         finally:
             if connection is not None and self._connections.get(connection.name) is connection:
                 del self._connections[connection.name]

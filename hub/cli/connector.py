@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hub.cli import connector_new
+from hub.cli import connector_document, connector_new
 from hub.cli.context import settings
 from hub.cli.declared import read_declared
 from hub.cli.output import Exit, Format, complain, leave, say, show_json, show_rows
@@ -66,6 +66,7 @@ def register(connector: typer.Typer) -> None:
         ),
     )(spec)
     connector_new.register(connector)
+    connector_document.register(connector)
     connector.command(
         "check",
         help=t(
