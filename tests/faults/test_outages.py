@@ -19,6 +19,8 @@ from tests.books import Books
 from tests.faults import units
 from tests.stack import start_stack
 
+pytestmark = pytest.mark.long
+
 OUTAGE_S = 10.0
 ANSWER_S = QUERY_TIMEOUT_S + 3.0
 """Longest that a reader waits for an answer, on a busy machine."""

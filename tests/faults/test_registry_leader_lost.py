@@ -160,6 +160,7 @@ def kill_leaders(kafka: str, kills: int) -> list[float]:
     return delays
 
 
+@pytest.mark.long
 def test_the_leader_killed_a_few_times_under_concurrent_registration(kafka: str) -> None:
     delays = kill_leaders(kafka, 3)
     assert max(delays) <= TAKEN_OVER_WITHIN_S, delays

@@ -57,6 +57,7 @@ def sleep_while_a_peer_works(running: Group, feed: Feed, sleeps_s: float) -> Non
     assert not peer.events("worker_fenced")
 
 
+@pytest.mark.long
 def test_a_zombie_that_wakes_after_a_peer_took_over_doubles_nothing_and_ends(table: Bench) -> None:
     with group(table) as running, Feed(table, life_cycles(30_000, seed=7), RATE) as feed:
         sleep_while_a_peer_works(running, feed, SESSION_TIMEOUT.total_seconds() + 1)
