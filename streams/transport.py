@@ -24,15 +24,11 @@ from faust.types import ConsumerMessage
 
 from streams.errors import OwnershipLostError
 from streams.fences import Membership
-from streams.fetched import ColumnarFetches
+from streams.fetched import SHORT_WAIT_MS, ColumnarFetches, wait_longer_while_idle
 from streams.intent import Commit, parse_commit
 from streams.records import Records, joined
 
 log = structlog.get_logger()
-
-FETCH_WAIT_MS = 50
-"""How long the broker may hold a fetch that finds nothing. The driver's 1,500 ms would delay a record of a
-partition that was left out of the fetch in flight."""
 
 COMMIT_RETRY_S = 0.2
 
@@ -67,17 +63,18 @@ class PartitionsListener:
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
-    """The driver's consumer with a short fetch wait and commits that carry metadata and a generation."""
+    """The driver's consumer with columnar fetches and commits that carry metadata and a generation."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
-        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        consumer._fetch_max_wait_ms = SHORT_WAIT_MS
         return consumer
 
     async def _fetch_records(self, consumer: Any, active_partitions: Any, **limits: Any) -> Any:
         fetcher = consumer._fetcher
         if not isinstance(fetcher._records, ColumnarFetches):
             fetcher._records = ColumnarFetches(fetcher._records)
+            wait_longer_while_idle(fetcher)
         return await super()._fetch_records(consumer, active_partitions, **limits)
 
     async def seek_to_committed(self) -> Any:
