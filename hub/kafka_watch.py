@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from hub.exposition import Rows
 from hub.health.commits import Commit
 from hub.health.consumer import Status
 from hub.health.group import ALLOWED, Health, Place, Reading, fold, unseen
@@ -20,6 +21,8 @@ from hub.topics import PartitionLag, TopicsError
 INTERVAL_S = 1.0
 WORSE = (Status.IDLE, Status.OK, Status.UNKNOWN, Status.WARN, Status.REWIND, Status.STALL, Status.STOP)
 """A topic shows the last of these that one of its partitions has."""
+RANK = {status: rank for rank, status in enumerate(WORSE)}
+STATUS_WORDS = tuple(status.value for status in Status)
 STALE_AFTER_S = 10.0
 """A reading older than this is no longer shown as the present."""
 
@@ -67,6 +70,7 @@ class KafkaWatch:
         self._commits = commits
         self._clock = clock
         self._health: Health = {}
+        self._looked_at: datetime | None = None
         self._members: int | None = None
         self._interval_s = interval_s
         self._stopping = threading.Event()
@@ -118,7 +122,7 @@ class KafkaWatch:
                 self._cause = None
             except TopicsError as error:
                 self._cause = str(error)
-                self._health = unseen(self._health)
+                self._health, self._looked_at = unseen(self._health), None
             self._stopping.wait(self._interval_s)
         for part in (self._reader, self._oldest, self._commits):
             part.close()
@@ -127,7 +131,9 @@ class KafkaWatch:
         partitions = tuple(self._reader.read())
         members = self._reader.members()
         reading = Reading(partitions, self._oldest.at(waiting(partitions)), self._commits.read(), members)
-        self._health = fold(self._health, reading, ALLOWED, self._clock())
+        now = self._clock()
+        self._health = fold(self._health, reading, ALLOWED, now, self._looked_at)
+        self._looked_at = now
         self._partitions, self._members = partitions, members
 
 
@@ -146,33 +152,32 @@ class LagCollector(Collector):
         self._watch = watch
         self._group = group
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
         records = _of_partitions("ioc_consumer_lag", "Records behind the end of the partition.")
         seconds = _of_partitions("ioc_consumer_lag_seconds", "Age of the oldest record not yet processed.")
         estimated = _of_partitions("ioc_consumer_lag_estimated", "1 if the age is interpolated between known ends.")
-        statuses = GaugeMetricFamily(
+        statuses = Rows(
             "ioc_consumer_status",
             "1 for what the group does in the topic's worst partition, 0 for every other status.",
-            labels=["group", "topic", "status"],
+            ["group", "topic", "status"],
         )
-        worst: dict[str, Status] = {}
+        worst: dict[str, int] = {}
         for (topic, partition), health in self._watch.health().items():
-            labels = [self._group, topic, str(partition)]
+            labels = self._group, topic, str(partition)
             found = health.behind
-            worst[topic] = max(worst.get(topic, Status.IDLE), health.status, key=WORSE.index)
+            worst[topic] = max(worst.get(topic, 0), RANK[health.status])
             if found.records is not None:
-                records.add_metric(labels, float(found.records))
+                records.add(labels, float(found.records))
             if found.seconds is not None:
-                seconds.add_metric(labels, found.seconds)
-                estimated.add_metric(labels, 1.0 if found.estimated else 0.0)
-        for topic, found_worst in worst.items():
-            for status in Status:
-                statuses.add_metric([self._group, topic, status.value], 1.0 if status is found_worst else 0.0)
+                seconds.add(labels, found.seconds)
+                estimated.add(labels, 1.0 if found.estimated else 0.0)
+        for topic, rank in worst.items():
+            statuses.choose((self._group, topic), STATUS_WORDS, WORSE[rank].value)
         members = GaugeMetricFamily("ioc_consumer_members", "Consumers in the group.", labels=["group"])
         if (count := self._watch.members()) is not None and self._watch.cause() is None:
             members.add_metric([self._group], float(count))
         yield from (records, seconds, estimated, statuses, members)
 
 
-def _of_partitions(name: str, documentation: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(name, documentation, labels=["group", "topic", "partition"])
+def _of_partitions(name: str, documentation: str) -> Rows:
+    return Rows(name, documentation, ["group", "topic", "partition"])

@@ -14,6 +14,7 @@ from connectors.errors import ConnectorError
 from hub.health.evidence import evidence
 from hub.health.flow import Flow
 from hub.health.incident import Incident, Judgement, Ledger, fold
+from hub.health.states import ABNORMAL
 from hub.incident_book import IncidentBook
 from hub.kpi.errors import WarehouseAwayError
 from hub.kpi.feed import Feed, Freshness, Status, Written
@@ -40,8 +41,9 @@ class Judged:
 
     def judgement(self, at: datetime) -> Judgement:
         feed = self.feed
-        told = evidence(self.status, self.written, self.flow)
-        return Judgement(feed.connector, feed.org or feed.department, feed.entity, self.freshness.state, at, told)
+        state = self.freshness.state
+        told = evidence(self.status, self.written, self.flow) if state in ABNORMAL else {}
+        return Judgement(feed.connector, feed.org or feed.department, feed.entity, state, at, told)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from hub.exposition import Rows
 from hub.health.states import ABNORMAL, STATES
 from hub.kafka_watch import KafkaWatch
 from hub.monitor import Judged, Monitor
@@ -44,57 +45,50 @@ class FreshnessCollector(Collector):
 
 
 def _states(judged: Iterable[Judged]) -> Iterator[Metric]:
-    states = GaugeMetricFamily(
-        "ioc_dataset_freshness_status", "1 for the dataset's state, 0 for every other.", labels=[*OF_DATASET, "status"]
+    states = Rows(
+        "ioc_dataset_freshness_status", "1 for the dataset's state, 0 for every other.", [*OF_DATASET, "status"]
     )
-    rows = CounterMetricFamily("ioc_dataset_rows_loaded", "Records applied in the warehouse.", labels=OF_DATASET)
+    rows = Rows("ioc_dataset_rows_loaded", "Records applied in the warehouse.", OF_DATASET, "counter")
     for one in judged:
         labels = _labels(one)
-        for state in STATES:
-            states.add_metric([*labels, state], 1.0 if state == one.freshness.state else 0.0)
+        states.choose(labels, STATES, one.freshness.state)
         if one.written is not None:
-            rows.add_metric(labels, float(one.written.applied))
+            rows.add(labels, float(one.written.applied))
     yield from (states, rows)
 
 
 def _times(judged: Iterable[Judged]) -> Iterator[Metric]:
-    event = GaugeMetricFamily(
-        "ioc_dataset_last_event_timestamp_seconds", "Time of the youngest event.", labels=OF_DATASET
-    )
-    load = GaugeMetricFamily(
-        "ioc_dataset_last_load_timestamp_seconds", "When the warehouse last got records.", labels=OF_DATASET
-    )
-    due = GaugeMetricFamily(
+    event = Rows("ioc_dataset_last_event_timestamp_seconds", "Time of the youngest event.", OF_DATASET)
+    load = Rows("ioc_dataset_last_load_timestamp_seconds", "When the warehouse last got records.", OF_DATASET)
+    due = Rows(
         "ioc_dataset_deadline_timestamp_seconds",
         "When the next data are due soon (warn) and late (error).",
-        labels=[*OF_DATASET, "level"],
+        [*OF_DATASET, "level"],
     )
     for one in judged:
         labels = _labels(one)
         if one.freshness.last_event_time is not None:
-            event.add_metric(labels, one.freshness.last_event_time.timestamp())
+            event.add(labels, one.freshness.last_event_time.timestamp())
         if one.written is not None and one.written.written_at is not None:
-            load.add_metric(labels, one.written.written_at.timestamp())
+            load.add(labels, one.written.written_at.timestamp())
         if one.due is not None:
-            due.add_metric([*labels, "warn"], one.due.warn_at.timestamp())
-            due.add_metric([*labels, "error"], one.due.error_at.timestamp())
+            due.add((*labels, "warn"), one.due.warn_at.timestamp())
+            due.add((*labels, "error"), one.due.error_at.timestamp())
     yield from (event, load, due)
 
 
 def _declared(judged: Iterable[Judged]) -> Iterator[Metric]:
-    info = GaugeMetricFamily(
+    info = Rows(
         "ioc_dataset_info",
         "The dataset's entity, kind, promise and names, value 1.",
-        labels=[*OF_DATASET, "entity", "kind", "promise", "department_name", "name"],
+        [*OF_DATASET, "entity", "kind", "promise", "department_name", "name"],
     )
-    objective = GaugeMetricFamily(
-        "ioc_dataset_objective_ratio", "The share of time in which the promise is to be kept.", labels=OF_DATASET
-    )
+    objective = Rows("ioc_dataset_objective_ratio", "The share of time in which the promise is to be kept.", OF_DATASET)
     for one in judged:
         feed = one.feed
         name = (feed.name or {}).get("vi", feed.connector)
-        info.add_metric([*_labels(one), feed.entity, feed.kind, _form(one), feed.department, name], 1.0)
-        objective.add_metric(_labels(one), feed.objective / 100)
+        info.add((*_labels(one), feed.entity, feed.kind, _form(one), feed.department, name), 1.0)
+        objective.add(_labels(one), feed.objective / 100)
     yield from (info, objective)
 
 
@@ -105,5 +99,5 @@ def _form(one: Judged) -> str:
     return "cut_off" if isinstance(form, CutOff) else "cron"
 
 
-def _labels(one: Judged) -> list[str]:
-    return [one.feed.org or one.feed.department, one.feed.connector]
+def _labels(one: Judged) -> tuple[str, str]:
+    return one.feed.org or one.feed.department, one.feed.connector

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from hub.health.commits import Commit
-from hub.health.consumer import TREND, Allowed, Committed, Seen, Shown, Status, Waited, debounced, judge
+from hub.health.consumer import IDLE_AFTER, TREND, Allowed, Committed, Seen, Shown, Status, Waited, debounced, judge
 from hub.health.lag import Behind, KnownEnd, behind, remember
 from hub.topics import PartitionLag
 
@@ -15,6 +15,9 @@ Place = tuple[str, int]
 """Topic and partition."""
 
 NOT_SEEN = Shown()
+IDLE, AT_WORK = Shown(Status.IDLE), Shown(Status.OK)
+STEADY = {shown: shown for shown in (IDLE, AT_WORK)}
+"""One value each for all that rest, so that they are known by it."""
 
 KEPT_COMMITS = 20
 """Commits remembered by partition: three tell a stall, the others that an offset fell and came back."""
@@ -53,18 +56,45 @@ class Reading:
     members: int | None
 
 
-def fold(health: Health, reading: Reading, allowed: Allowed, now: datetime) -> dict[Place, PartitionHealth]:
-    """The health after one more reading; partitions that are gone are forgotten."""
+def fold(
+    health: Health, reading: Reading, allowed: Allowed, now: datetime, before: datetime | None = None
+) -> dict[Place, PartitionHealth]:
+    """The health after one more reading; partitions that are gone are forgotten. `before`: when the reading before was
+    made: a partition that rests and in which nothing happened is left as it is until something does."""
     made: dict[Place, list[Commit]] = {}
     for commit in reading.commits:
         made.setdefault((commit.topic, commit.partition), []).append(commit)
-    return {
-        place: _partition(
-            health.get(place), item, reading.oldest.get(place), made.get(place, ()), reading, allowed, now
-        )
-        for item in reading.partitions
-        for place in [(item.topic, item.partition)]
-    }
+    found: dict[Place, PartitionHealth] = {}
+    for item in reading.partitions:
+        place = item.topic, item.partition
+        known, commits = health.get(place), made.get(place, ())
+        if known is not None and before is not None:
+            if not commits and _rests(known, item, reading, now):
+                found[place] = known
+                continue
+            known = _until(known, before)
+        found[place] = _partition(known, item, reading.oldest.get(place), commits, reading, allowed, now)
+    return found
+
+
+def _rests(known: PartitionHealth, item: PartitionLag, reading: Reading, now: datetime) -> bool:
+    """Nothing waits, nothing was written, and the status is what it would be found to be."""
+    last = known.ends[-1]
+    return (
+        known.behind.records == 0
+        and (known.shown is IDLE or (known.shown is AT_WORK and now - last.since < IDLE_AFTER))
+        and reading.members is not None
+        and item.position == item.end
+        and item.end == last.end
+    )
+
+
+def _until(known: PartitionHealth, before: datetime) -> PartitionHealth:
+    """What a resting partition left out: that its end was still the same at the reading before."""
+    last = known.ends[-1]
+    if known.behind.records != 0 or last.until >= before:
+        return known
+    return replace(known, ends=(*known.ends[:-1], replace(last, until=before)))
 
 
 def unseen(health: Health) -> dict[Place, PartitionHealth]:
@@ -89,7 +119,8 @@ def _partition(
     kept = (*(() if fell else known.commits), *told)[-KEPT_COMMITS:]
     waits = _waits(known.waits, found, now)
     seen = Seen(found, reading.members, kept, waits, ends[-1].since)
-    return PartitionHealth(found, ends, kept, waits, debounced(known.shown, judge(seen, allowed, now)))
+    shown = debounced(known.shown, judge(seen, allowed, now))
+    return PartitionHealth(found, ends, kept, waits, STEADY.get(shown, shown))
 
 
 def _waits(waits: tuple[Waited, ...], found: Behind, now: datetime) -> tuple[Waited, ...]:

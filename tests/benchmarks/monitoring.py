@@ -5,13 +5,16 @@ from __future__ import annotations
 import statistics
 import time
 import tracemalloc
+from dataclasses import replace
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 from prometheus_client import CollectorRegistry
 
 from hub.exposition import text_of
-from hub.health.consumer import Shown, Status
+from hub.health.commits import Commit
+from hub.health.consumer import IDLE_AFTER, Shown, Status
 from hub.health.group import ALLOWED, PartitionHealth, Reading, fold
 from hub.health.incident import Ledger
 from hub.health.incident import fold as fold_incidents
@@ -22,6 +25,8 @@ from hub.monitor_metrics import FreshnessCollector
 from hub.topics import PartitionLag
 from tests.unit.many_datasets import NOW, Service
 
+MOVES_OF = 10
+"""One partition in so many has new records each second."""
 PARTITIONS = 14
 """Of each of the topics, in the figure of many connectors."""
 
@@ -42,7 +47,7 @@ def measure(datasets: int, repeats: int) -> dict[str, Any]:
     registry.register(LagCollector(watch, "ioc-stream"))  # type: ignore[arg-type]
     registry.register(FreshnessCollector(monitor, watch))  # type: ignore[arg-type]
     judged = _cpu(lambda: _round(service), repeats)
-    folded = _cpu(lambda: fold({}, Reading(partitions, {}, (), 1), ALLOWED, NOW), repeats)
+    folded = _cpu(_Folding(partitions).step, 3 * repeats)
     scraped = _cpu(lambda: text_of(registry), repeats)
     tracemalloc.start()
     text = text_of(registry)
@@ -58,6 +63,29 @@ def measure(datasets: int, repeats: int) -> dict[str, Any]:
         "scrape_peak_mib": round(peak / 1024 / 1024, 1),
         "core_share": round(judged / EVERY_S + folded, 4),
     }
+
+
+class _Folding:
+    """Readings a second apart, after an idle while: in each of them one partition in `MOVES_OF` has gone on."""
+
+    def __init__(self, partitions: list[PartitionLag]) -> None:
+        rest = [replace(one, committed=one.end) for one in partitions]
+        commits = [Commit(one.topic, one.partition, one.end, NOW) for one in rest]
+        self._partitions, self._number, self._now = rest, 0, NOW
+        first = fold({}, Reading(rest, {}, commits, 1), ALLOWED, NOW)
+        self._now = NOW + IDLE_AFTER
+        self._health = fold(first, Reading(rest, {}, (), 1), ALLOWED, self._now, NOW)
+
+    def step(self) -> None:
+        self._number += 1
+        before, self._now = self._now, self._now + timedelta(seconds=1)
+        for number in range(self._number % MOVES_OF, len(self._partitions), MOVES_OF):
+            one = self._partitions[number]
+            self._partitions[number] = replace(one, committed=one.end + 5, end=one.end + 5)
+        moved = self._partitions[self._number % MOVES_OF :: MOVES_OF]
+        commits = [Commit(one.topic, one.partition, one.end, self._now) for one in moved]
+        reading = Reading(self._partitions, {}, commits, 1)
+        self._health = fold(self._health, reading, ALLOWED, self._now, before)
 
 
 def _round(service: Service) -> None:

@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.health.commits import Commit
+from hub.health.group import ALLOWED, PartitionHealth, Reading, fold
 from hub.health.lag import KEPT_ENDS, Behind, KnownEnd, behind, position, remember, written_at
+from hub.topics import PartitionLag
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
@@ -101,3 +104,19 @@ def test_interpolated_times_rise_with_the_offset(steps: list[int], data: st.Data
     second = data.draw(st.integers(first, ends[-1].end - 1))
     earlier, later = written_at(first, ends), written_at(second, ends)
     assert earlier is not None and later is not None and earlier <= later
+
+
+def test_a_partition_that_rests_is_judged_and_estimated_as_if_it_were_looked_at_each_time() -> None:
+    """What is left as it is while nothing happens gives the same answers later."""
+    begin = datetime(2026, 3, 2, tzinfo=UTC)
+    looks = [(100, 100)] * 400 + [(100, 130), (110, 140), (140, 140)] + [(140, 140)] * 20
+    quick: dict[tuple[str, int], PartitionHealth] = {}
+    slow: dict[tuple[str, int], PartitionHealth] = {}
+    for number, (committed, end) in enumerate(looks):
+        now = begin + timedelta(seconds=number)
+        commits = [Commit("t", 0, committed, now)] if number % 5 == 0 or end != 100 else []
+        reading = Reading([PartitionLag("t", 0, committed, 0, end)], {}, commits if number < 403 else (), 1)
+        quick = fold(quick, reading, ALLOWED, now, now - timedelta(seconds=1) if number else None)
+        slow = fold(slow, reading, ALLOWED, now)
+        one, other = quick["t", 0], slow["t", 0]
+        assert (one.behind, one.status, one.commits) == (other.behind, other.status, other.commits), number
