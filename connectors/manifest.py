@@ -43,9 +43,9 @@ __all__ = ["FieldRule", "Manifest", "load_manifest", "load_manifests"]
 class Owner(Section):
     """Whose system it is; `org` is the organisation code a department's key is scoped by."""
 
-    department: str
-    contact: str
-    org: str
+    department: str = Field(min_length=1)
+    contact: str = Field(min_length=1)
+    org: str = Field(min_length=1)
 
 
 class Head(Section):

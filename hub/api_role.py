@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import structlog
 
@@ -47,6 +48,8 @@ from hub.wiring import (
 )
 
 RETRY_S = 0.5
+JUDGED_KEPT = timedelta(seconds=1)
+"""Of data sets: shorter than the monitor's own rounds, and a burst of viewers costs one judgement."""
 
 log = structlog.get_logger("ioc.hub")
 
@@ -83,6 +86,7 @@ class ApiParts:
                 language=settings.lang,
                 incidents=self.sight.book,
                 way=self.sight.way,
+                judged_kept=JUDGED_KEPT,
                 alerts=AlertDesk(self.sight.alerts, self.sight.alert_rules, utc_now),
                 version=version(),
                 desk=self._desk(declared),

@@ -6,6 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+FACTS = (
+    *("state", "error", "last_poll_ok", "last_event", "datasets"),
+    *("period", "count", "day", "days", "since", "sigmas", "percent"),
+)
+"""What a finding may tell besides its figures; each has words in both languages."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

@@ -49,7 +49,7 @@ def create_api(deps: ApiDeps) -> FastAPI:
     app.state.breakdowns = Breakdowns(deps.kpis)
     app.state.themes = deps.themes
     app.state.unit_sets = deps.unit_sets
-    app.state.datasets = Datasets(deps.kpis, deps.reader, deps.incidents, deps.way)
+    app.state.datasets = Datasets(deps.kpis, deps.reader, deps.incidents, deps.way, deps.judged_kept)
     app.router.routes.extend(deps.extra_routes)
     for router in (v1.router, alerts.router, integration.router, catalogue.router, live.router, health.router):
         app.include_router(router)

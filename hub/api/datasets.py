@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from hub.api.department import Refused, refusals
@@ -13,11 +13,12 @@ from hub.health.evidence import Stage, chain
 from hub.health.incident import Incident
 from hub.health.states import ABNORMAL
 from hub.incident_book import IncidentBook
+from hub.kpi.cache import AnswerCache
 from hub.kpi.errors import WarehouseAwayError
 from hub.kpi.feed import Feed
 from hub.kpi.reader import Reader
 from hub.kpi.service import KpiService
-from hub.monitor import Judged, judge_all
+from hub.monitor import Judged, Round, judge_all
 from hub.security.access import within
 from hub.way import Way
 from streams.plan import Kpi
@@ -51,15 +52,25 @@ class Why:
 class Datasets:
     """Asks as the monitor does. `org` bounds every answer to a unit and what is below it."""
 
-    def __init__(self, service: KpiService, reader: Reader, book: IncidentBook | None, way: Way | None) -> None:
+    def __init__(
+        self,
+        service: KpiService,
+        reader: Reader,
+        book: IncidentBook | None,
+        way: Way | None,
+        kept: timedelta = timedelta(0),
+    ) -> None:
+        """`kept`: how long a judgement serves all who ask."""
         self._service = service
+        self._rounds: AnswerCache[Round] = AnswerCache(service.around.clock, kept)
         self._reader = reader
         self._book = book
         self._way = way
 
     def all(self, org: str | None = None) -> tuple[Judged, ...]:
         """Every data set now, in the order declared."""
-        return tuple(one for one in judge_all(self._service).judged if org is None or within(one.feed.org, org))
+        judged = self._rounds.get("all", lambda: judge_all(self._service)).judged
+        return tuple(one for one in judged if org is None or within(one.feed.org, org))
 
     def why(self, dataset: str, org: str | None = None) -> tuple[Why, ...]:
         """Those of this connector or entity; UnknownDatasetError names the nearest."""
@@ -143,8 +154,8 @@ def incident_json(one: Incident, now: datetime | None = None) -> dict[str, Any]:
 
 def _told(facts: Mapping[str, Any], language: str) -> dict[str, Any]:
     """The facts with the error in the reader's language only."""
-    told = {key: value for key, value in facts.items() if key not in ("error_vi", "error_en")}
-    text = facts.get(f"error_{language}")
+    told = {key: value for key, value in facts.items() if key not in ("error_text_vi", "error_text_en")}
+    text = facts.get(f"error_text_{language}")
     return told | ({"error_text": text} if text else {})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from prometheus_client import CollectorRegistry
 from starlette.routing import BaseRoute
@@ -45,3 +46,5 @@ class ApiDeps:
     themes: Mapping[str, Theme] = field(default_factory=load_themes)
     unit_sets: tuple[UnitSet, ...] = field(default_factory=lambda: unit_sets(package_tables().get(TABLE)))
     alerts: AlertDesk | None = None
+    judged_kept: timedelta = timedelta(0)
+    """How long a judgement of all data sets serves whoever asks."""

@@ -23,7 +23,8 @@ CHECK_COLUMNS = (("check", t("kiểm tra", "check")), ("ok", t("đạt", "ok")),
 def register(app: typer.Typer) -> None:
     """Add the command."""
     text = t(
-        "Các tiến trình và /readyz. Mã thoát 3 nếu chưa sẵn sàng.", "Processes and /readyz. Exit code 3 if not ready."
+        "Các tiến trình và /readyz. Mã thoát 0 nếu sẵn sàng, 1 nếu chưa.",
+        "Processes and /readyz. Exit code 0 if ready, 1 if not.",
     )
     app.command("status", help=text)(status)
 
@@ -42,4 +43,4 @@ def status(output: Annotated[Format, typer.Option("--output", "-o")] = Format.TA
     if not found["running"]:
         say(t("Không có gì đang chạy; khởi động: ioc up --wait", "Nothing runs; start it: ioc up --wait"))
     if not found["ready"]:
-        raise SystemExit(int(Exit.CHECK_FAILED))
+        raise SystemExit(int(Exit.FAILED))

@@ -10,10 +10,21 @@ from typing import Any
 from hub.health.flow import Flow
 from hub.health.group import PartitionHealth
 from hub.health.states import CHAIN, STAGE_OF
-from hub.kpi.freshness import Feed, Freshness, Status, Written
+from hub.kpi.feed import Feed, Freshness, Status, Written
 
 FACTS = (
-    *("last_poll_ok", "last_event", "error", "error_at", "kind", "state", "reported_at", "received", "published"),
+    *(
+        "last_poll_ok",
+        "last_event",
+        "error",
+        "error_text",
+        "error_at",
+        "kind",
+        "state",
+        "reported_at",
+        "received",
+        "published",
+    ),
     *("quarantined", "last_refused", "answers", "partitions", "lag", "lag_seconds", "status", "trouble", "written_at"),
     "applied",
 )
@@ -37,21 +48,15 @@ def evidence(status: Status | None, written: Written | None, flow: Flow) -> dict
     """What an incident keeps of its beginning."""
     told: dict[str, Any] = {"stream": flow.stream.value if flow.stream else None, "warehouse": flow.warehouse}
     if status is not None:
-        error = status.last_error
         told |= {
             "last_poll_ok": _iso(status.last_poll_ok),
             "last_event": _iso(status.last_event_time),
-            "reported_at": _iso(status.at),
-            "error": _part(error, "code"),
-            "error_at": _iso(_part(error, "at")),
-            "error_vi": _part(error, "message_vi"),
-            "error_en": _part(error, "message_en"),
-            "received": status.received,
-            "published": status.published,
+            **_error(status),
+            **_counts(status),
             "quarantined": status.quarantined,
         }
     if written is not None:
-        told["written_at"] = written.written_at.isoformat() if written.written_at else None
+        told["written_at"] = _text(written.written_at)
     return {key: value for key, value in told.items() if value is not None}
 
 
@@ -92,27 +97,32 @@ def _ok(stage: str, broken: str | None, status: Status | None, flow: Flow, writt
 def _source(status: Status | None, fresh: Freshness) -> dict[str, Any]:
     if status is None:
         return {}
-    error = status.last_error
     return {
         "last_poll_ok": _iso(status.last_poll_ok),
-        "last_event": fresh.last_event_time.isoformat() if fresh.last_event_time else None,
+        "last_event": _text(fresh.last_event_time),
+        **_error(status),
+    }
+
+
+def _error(status: Status) -> dict[str, Any]:
+    """The last error: code, time, and its words in both languages."""
+    error = status.last_error
+    return {
         "error": _part(error, "code"),
         "error_at": _iso(_part(error, "at")),
-        "error_vi": _part(error, "message_vi"),
-        "error_en": _part(error, "message_en"),
+        "error_text_vi": _part(error, "message_vi"),
+        "error_text_en": _part(error, "message_en"),
     }
 
 
 def _connector(feed: Feed, status: Status | None) -> dict[str, Any]:
     if status is None:
         return {"kind": feed.kind, "state": None}
-    return {
-        "kind": feed.kind,
-        "state": status.state,
-        "reported_at": _iso(status.at),
-        "received": status.received,
-        "published": status.published,
-    }
+    return {"kind": feed.kind, "state": status.state, **_counts(status)}
+
+
+def _counts(status: Status) -> dict[str, Any]:
+    return {"reported_at": _iso(status.at), "received": status.received, "published": status.published}
 
 
 def _contract(status: Status | None) -> dict[str, Any]:
@@ -135,7 +145,7 @@ def _warehouse(written: Written | None, flow: Flow) -> dict[str, Any]:
     return {
         "answers": True,
         "trouble": flow.warehouse,
-        "written_at": written.written_at.isoformat() if written.written_at else None,
+        "written_at": _text(written.written_at),
         "applied": written.applied,
         "quarantined": written.quarantined,
     }
@@ -143,6 +153,10 @@ def _warehouse(written: Written | None, flow: Flow) -> dict[str, Any]:
 
 def _iso(millis: Any) -> str | None:
     return datetime.fromtimestamp(millis / 1000, UTC).isoformat() if isinstance(millis, int) and millis else None
+
+
+def _text(time: datetime | None) -> str | None:
+    return time.isoformat() if time is not None else None
 
 
 def _part(error: Any, name: str) -> Any:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from hub.alerts.alert import ENGINE, Alert
 from hub.alerts.desk import AlertDesk
 from hub.alerts.silence import Silence, silenced
+from hub.health.evidence import TIMES
 from hub.health.states import BY_CODE
 from hub.web.views import Reader
 
@@ -113,13 +115,18 @@ def _figures(alert: Alert, reader: Reader) -> str | None:
 
 
 def facts(alert: Alert, reader: Reader) -> list[tuple[str, str]]:
-    """What the finding rests on: (code, value)."""
-    return [(name, _told(name, value, reader)) for name, value in alert.facts.items() if value not in (None, "", [])]
+    """What the finding rests on: (what, value)."""
+    known = [(name, value) for name, value in alert.facts.items() if value not in (None, "", [])]
+    return [(reader.t(f"alert.fact.{name}"), _told(name, value, reader)) for name, value in known]
 
 
 def _told(name: str, value: Any, reader: Reader) -> str:
     if name == "state" and value in BY_CODE:
         return reader.t(f"state.{value}")
+    if name in TIMES:
+        return reader.clock(datetime.fromisoformat(value))
+    if name == "period":
+        return reader.t(f"alert.period.{value}")
     if isinstance(value, list | tuple):
         return ", ".join(str(one) for one in value)
     return reader.number(value) if isinstance(value, int | float) else str(value)

@@ -140,7 +140,7 @@ def stage_views(why: Why, reader: Reader) -> list[StageView]:
 
 
 def _facts(stage: Stage, reader: Reader) -> list[tuple[str, str]]:
-    other = "error_en" if reader.language == "vi" else "error_vi"
+    other = "error_text_en" if reader.language == "vi" else "error_text_vi"
     return [
         (reader.t(f"health.fact.{name.removesuffix('_vi').removesuffix('_en')}"), _text(name, value, reader))
         for name, value in stage.facts.items()

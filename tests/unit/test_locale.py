@@ -15,7 +15,8 @@ from connectors.personal_data import PERSONAL_KINDS
 from connectors.registrar import ACTS as CONNECTOR_ACTS
 from hub.alerts.alert import ACTS
 from hub.alerts.alert import STATES as ALERT_STATES
-from hub.alerts.rule import Severity
+from hub.alerts.finding import FACTS as FINDING_FACTS
+from hub.alerts.rule import PeriodName, Severity
 from hub.alerts.sending import OUTCOMES
 from hub.api.problems import STATUSES
 from hub.catalogue.downloads import FORMATS
@@ -107,6 +108,8 @@ def _computed() -> set[str]:
     keys |= {f"health.fact.{fact}" for fact in FACTS}
     keys |= {f"alert.state.{state}" for state in ALERT_STATES} | {f"alert.severity.{one}" for one in get_args(Severity)}
     keys |= {f"alert.act.{act}" for act in ACTS} | {f"alert.result.{outcome}" for outcome in OUTCOMES}
+    keys |= {f"alert.fact.{fact}" for fact in FINDING_FACTS}
+    keys |= {f"alert.period.{name}" for name in get_args(PeriodName)}
     keys |= {f"alert.kind.{kind}" for kind in ("opened", "ended", "escalated")}
     keys |= {f"period.{name}" for name in PRESETS}
     keys |= {f"badge.{name}" for name in (*BADGES, *REASONS)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,10 @@ def test_other_programs_variables_and_files_are_out_of_reach(tmp_path: Path) -> 
     with pytest.raises(ManifestError, match="outside the allowed"):
         SecretResolver({}, (tmp_path / "in",)).resolve(Reference(f"${{file:{tmp_path}/in/../key}}"))
     assert SecretResolver({}, (tmp_path,)).resolve(Reference(f"${{file:{secret}}}")) == "value"
+
+
+@pytest.mark.parametrize("part", ["department", "contact", "org"])
+def test_a_promise_without_an_owner_is_refused_with_its_path(tmp_path: Path, part: str) -> None:
+    emptied = re.sub(rf"^  {part}: .+$", f'  {part}: ""', PORTAL, count=1, flags=re.MULTILINE)
+    with pytest.raises(ManifestError, match=rf"owner\.{part}"):
+        load(tmp_path, emptied)
