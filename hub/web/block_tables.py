@@ -9,6 +9,7 @@ from hub.kpi.answer import SHARES, Figures
 from hub.kpi.service import Tile
 from hub.web import formats, map_view
 from hub.web.shown import Shown
+from hub.web.tile_view import of_hundred
 from hub.web.views import Reader, figures_text, value_name
 from streams.plan import Kpi
 
@@ -80,7 +81,7 @@ def _line(key: str, by: str, tiles: Sequence[Tile], figures: Sequence[Mapping[st
 
 def _cell(figures: Figures, tile: Tile, most: float, reader: Reader) -> CellView:
     kpi, target = tile.answer.kpi, tile.answer.target if tile.answer.kpi.kind in SHARES else None
-    scale = 100.0 if kpi.kind in SHARES else most
+    scale = 100.0 if of_hundred(kpi) else most
     value = figures.value
     missed = value is not None and target is not None and map_view.beyond(value, target, kpi)
     bar = None if value is None or scale <= 0 else round(max(0.0, min(100.0, 100 * value / scale)), 1)

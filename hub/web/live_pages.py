@@ -19,6 +19,7 @@ from hub.web import views
 from hub.web.periods import Chosen, period_query
 from hub.web.rendering import fragment, reader_of
 from hub.web.theme import Theme
+from hub.web.tile_view import tile_view
 from streams.plan import Kpi
 
 router = APIRouter(dependencies=[Depends(known_parameters)], include_in_schema=False)
@@ -61,7 +62,7 @@ def _of_kind(request: Request, show: str, query: str) -> Render:
         reader = reader_of(request)
         if kind == "kpi":
             template = "_row.html" if show == "row" else "_tile.html"
-            html = fragment(template, reader, tile=views.tile_view(item, reader), period_query=query)
+            html = fragment(template, reader, tile=tile_view(item, reader), period_query=query)
             return _part(f"kpi-{name}", html)
         return _part(f"connector-{name}", fragment("_connector.html", reader, row=views.connector_view(item, reader)))
 
@@ -85,7 +86,7 @@ def _of_screen(request: Request, theme: Theme, kpis: Iterable[Kpi], query: str) 
             return ("touched", json.dumps({"kpi": FEEDS})) if feeds else None
         if name in tiled:
             reader = reader_of(request)
-            html = fragment("_tile.html", reader, tile=views.tile_view(item, reader), period_query=query)
+            html = fragment("_tile.html", reader, tile=tile_view(item, reader), period_query=query)
             return _part(f"kpi-{name}", html)
         return ("touched", json.dumps({"kpi": name})) if name in leaned else None
 

@@ -241,7 +241,7 @@ def together(parts: Sequence[Figures], kpi: Kpi) -> Figures:
     if kpi.kind in SHARES:
         numerator = sum(part.numerator or 0 for part in parts)
         denominator = sum(part.denominator or 0 for part in parts)
-        return Figures(share(numerator, denominator), numerator, denominator)
+        return Figures(share(numerator, denominator, kpi.scale), numerator, denominator)
     known = [part.value for part in parts if part.value is not None]
     return Figures(sum(known) if known else None)
 

@@ -39,6 +39,7 @@ from hub.web import (
 )
 from hub.web.periods import Chosen, period_query, period_text
 from hub.web.rendering import WEB, page, reader_of
+from hub.web.tile_view import groups, tile_view
 
 router = APIRouter(dependencies=[Depends(known_parameters)], include_in_schema=False)
 
@@ -91,7 +92,7 @@ async def all_kpis(
     return page(
         request,
         "dashboard.html",
-        groups=views.groups(board, reader, whole=view == "table"),
+        groups=groups(board, reader, whole=view == "table"),
         outage=board.outage,
         empty=board.outage is None and all(tile.answer.basis.as_of is None for tile in board.tiles),
         chosen=name,
@@ -126,7 +127,7 @@ async def kpi_page(
     return page(
         request,
         "kpi.html",
-        tile=views.tile_view(tile, reader),
+        tile=tile_view(tile, reader),
         outage=board.outage,
         kpi=kpi,
         rows=views.breakdown_view(

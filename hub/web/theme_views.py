@@ -15,7 +15,8 @@ from hub.web.block_tables import TableView, table_view
 from hub.web.health_views import DepartmentView
 from hub.web.shown import Shown
 from hub.web.theme import Block, Theme
-from hub.web.views import Reader, TileView, tile_view
+from hub.web.tile_view import TileView, tile_view
+from hub.web.views import Reader
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from hub.security.keys import KeyStore
 from hub.security.signin import SigninLinks
 
 ROOT = Path(__file__).parents[2]
-DEADLINE_S = 30.0
+DEADLINE_S = 120.0
 
 
 def utc_now() -> datetime:

@@ -28,6 +28,7 @@ from hub.kpi.period import PRESETS
 from hub.locale.catalogue import LANGUAGES, catalogue, preferred
 from hub.web.connector_pages import EDITOR_ACTS, OPERATIONS
 from hub.web.connector_views import GROUPS
+from hub.web.tile_view import BADGE_ICONS
 from hub.web.views import ICONS
 from schemas.codes_table import load_code_tables
 from schemas.contract import KINDS, load_contracts
@@ -112,7 +113,8 @@ def _computed() -> set[str]:
     keys |= {f"alert.period.{name}" for name in get_args(PeriodName)}
     keys |= {f"alert.kind.{kind}" for kind in ("opened", "ended", "escalated")}
     keys |= {f"period.{name}" for name in PRESETS}
-    keys |= {f"badge.{name}" for name in (*BADGES, *REASONS)}
+    keys |= {f"badge.{name}" for name in (*BADGES, *REASONS)} | {f"badge.state.{state}" for state in BADGE_ICONS}
+    keys |= {f"tile.level.{level}" for level in ("warn", "alarm")}
     keys |= {f"cause.{code}" for code in ("no_connection", "timed_out", "refused")}
     keys |= {f"value.online.{flag}" for flag in (0, 1)} | {f"value.level.{level}" for level in (2, 3, 4)}
     keys |= {f"catalogue.form.{form}" for form in FORMATS} | {f"catalogue.kind.{kind}" for kind in KINDS}
