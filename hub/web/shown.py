@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hub.api.breakdowns import Breakdown
 from hub.kpi.answer import Figures
@@ -29,6 +29,8 @@ class Shown:
     units: str | None = None
     at: str | None = None
     departments: tuple[DepartmentView, ...] = ()
+    declared: Mapping[str, str] = field(default_factory=dict)
+    """Names of all KPIs that are declared, also of systems that are not connected."""
 
     def tile(self, kpi_id: str) -> Tile | None:
         return next((tile for tile in self.board.tiles if tile.answer.kpi.id == kpi_id), None)

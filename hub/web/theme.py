@@ -32,7 +32,7 @@ Some = Annotated[tuple[KpiId, ...], AfterValidator(_some)]
 
 HOME = "overview"
 """The theme at the address `/`."""
-BLOCKS = ("tiles", "chart", "table", "map", "plan", "red_list", "feeds")
+BLOCKS = ("tiles", "figures", "chart", "table", "map", "plan", "red_list", "feeds")
 MOST_LINES = 4
 """Lines of one chart that can be told apart in grey."""
 
@@ -69,6 +69,7 @@ class Block(Section):
     note: BilingualText | None = None
     tiles: tuple[KpiId, ...] | None = None
     rest_of: tuple[str, ...] = ()
+    figures: Some | None = None
     chart: Annotated[Some, Field(max_length=MOST_LINES)] | None = None
     table: Table | None = None
     map: Map | None = None
@@ -101,7 +102,7 @@ class Block(Section):
             return self.table.kpis
         if self.map is not None:
             return self.map.kpis
-        named = self.tiles or self.chart or self.plan or self.red_list or ()
+        named = self.tiles or self.figures or self.chart or self.plan or self.red_list or ()
         return () if isinstance(named, str) else named
 
 
@@ -135,7 +136,7 @@ class Theme(Section):
         return "/" if self.id == HOME else f"/screen/{self.id}"
 
     def kpis_of(self, block: Block, declared: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-        """The KPIs of a block in order, given (KPI id, entity) of those that are declared and shown as tiles."""
+        """The KPIs of a block in order, given (KPI id, entity) of those that are shown as tiles."""
         if "all" in (block.plan, block.red_list):
             return tuple(kpi for kpi, _ in declared)
         named = {kpi for section in self.sections if section.kind == "tiles" for kpi in section.kpis}

@@ -128,7 +128,8 @@ async def _shown(
         )
     reader = reader_of(request)
     departments = await _departments(request, theme, only)
-    return Shown(board, divided, sets, service.name_of, reader, units, at, departments)
+    declared = {kpi.id: kpi.name[reader.language] for kpi in service.kpis}
+    return Shown(board, divided, sets, service.name_of, reader, units, at, departments, declared)
 
 
 async def _departments(request: Request, theme: Theme, only: int | None) -> tuple[health_views.DepartmentView, ...]:

@@ -21,8 +21,8 @@ from hub.web.views import Reader
 
 @dataclass(frozen=True, slots=True)
 class BlockView:
-    """One block. `kpis`: all it leans on, so that a change of one of them refreshes it; `missing`: those that are
-    declared nowhere; `body`: what its template shows, None if there is nothing to show."""
+    """One block. `kpis`: all it leans on, so that a change of one of them refreshes it; `missing`: names, or ids, of
+    those that no system feeds; `body`: what its template shows, None if there is nothing to show."""
 
     id: str
     number: int
@@ -94,7 +94,7 @@ def block_view(theme: Theme, number: int, shown: Shown) -> BlockView:
         note=_text(block.note, reader) if block.note else None,
         half=block.half,
         kpis=kpis,
-        missing=(*(kpi for kpi in kpis if kpi not in known), *_unheard_of(block, shown.board)),
+        missing=(*(shown.declared.get(kpi, kpi) for kpi in kpis if kpi not in known), *_unheard_of(block, shown.board)),
         stale=any(tile.answer.basis.stale for tile in tiles) or shown.board.outage is not None,
         as_of=reader.clock(min(stamps, default=None)),
         body=_BODIES[block.kind](block, tiles, shown) if tiles or block.kind == "feeds" else None,
@@ -104,7 +104,7 @@ def block_view(theme: Theme, number: int, shown: Shown) -> BlockView:
 def _unheard_of(block: Block, board: Board) -> tuple[str, ...]:
     """Entities that no KPI is declared of, as `<entity>.…`."""
     declared = {tile.answer.kpi.entity for tile in board.tiles}
-    return tuple(f"{entity}.…" for entity in block.rest_of if entity not in declared)
+    return () if block.kpis else tuple(f"{entity}.…" for entity in block.rest_of if entity not in declared)
 
 
 def block_views(theme: Theme, shown: Shown) -> list[BlockView]:
@@ -186,6 +186,7 @@ def _feeds(block: Block, tiles: Sequence[Tile], shown: Shown) -> tuple[Departmen
 
 _BODIES: Mapping[str, Callable[[Block, Sequence[Tile], Shown], Any]] = {
     "tiles": _tiles,
+    "figures": _tiles,
     "chart": _chart,
     "table": _table,
     "map": _map,

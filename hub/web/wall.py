@@ -91,7 +91,7 @@ def _pieces(blocks: Sequence[BlockView]) -> list[BlockView]:
     for block in blocks:
         if block.body is None:
             continue
-        if not isinstance(block.body, TilesView):
+        if block.kind != "tiles" or not isinstance(block.body, TilesView):
             pieces.append(block)
             continue
         tiles = block.body.tiles
@@ -101,6 +101,6 @@ def _pieces(blocks: Sequence[BlockView]) -> list[BlockView]:
 
 def _height(piece: BlockView) -> float:
     """In rows of tiles; two halves stand beside each other."""
-    if isinstance(piece.body, TilesView):
+    if piece.kind == "tiles" and isinstance(piece.body, TilesView):
         return float(-(-len(piece.body.tiles) // COLUMNS))
     return ROWS / 2 if piece.half else float(ROWS)

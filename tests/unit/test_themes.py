@@ -32,7 +32,7 @@ def written(folder: Path, text: str, name: str = "one") -> Path:
     [
         (("tiles: [feedback.received]", "tilse: [feedback.received]"), "sections.0.tilse", "title"),
         (("tiles: [feedback.received]", "tiles: [Feedback]"), "sections.0.tiles.0", "form"),
-        (("tiles: [feedback.received]", "rest_of: [feedback]"), "sections.0", "tiles, chart, table"),
+        (("tiles: [feedback.received]", "rest_of: [feedback]"), "sections.0", "tiles, figures, chart"),
         (("tiles: [feedback.received]", "tiles: [a.b, a.b]"), "sections.0.tiles.1", "a.b"),
         (("tiles: [feedback.received]", "map: {size: a.b, view: globe}"), "sections.0.map.view", "points"),
         (("tiles: [feedback.received]", "table: {kpis: [a.b]}"), "sections.0.table.by", ""),
