@@ -93,12 +93,17 @@ class Mapper:
         if not isinstance(raw, dict):
             return misfit.wrong_type(raw, misfit.TYPES[dict])
         # What is computed is built of fields that mostly have a rule of their own, and that says more.
-        for step in sorted(self.steps, key=lambda step: step.expression is not None):
+        for step in sorted(self.steps, key=_is_derived):
             try:
                 _check(step, raw)
             except MappingError as error:
                 return error.at(".".join(step.path) or f"mapping.{step.name}.expr")
         return misfit.misfit()
+
+
+def _is_derived(step: Step) -> bool:
+    """Whether the value depends on other fields: computed, or added to the record by the hub."""
+    return step.expression is not None or bool(step.path and step.path[0].startswith("_"))
 
 
 def _check(step: Step, raw: dict[str, Any]) -> None:

@@ -21,7 +21,8 @@ from connectors.pseudonym import Pseudonymiser
 from connectors.quarantine import QuarantineWriter
 from connectors.runtime import open_source
 from connectors.secrets import SecretResolver
-from connectors.source import Refusal, Surroundings
+from connectors.source import FILE, ROW, Refusal, Surroundings
+from connectors.station_file import read_station_file
 from connectors.table import Table
 from connectors.tcvn3 import encode_tcvn3
 from deploy.demo.windows_1258 import encode
@@ -101,10 +102,27 @@ async def from_file(manifest: Manifest, data: bytes, folder: Path) -> tuple[list
 
 def from_records(manifest: Manifest, records: list[Row]) -> tuple[list[Row], list[Refusal]]:
     mapper = mapper_of(manifest.id)
+    columns = {key: [record[key] for record in records] for key in records[0]}
     mapped = mapper(records, 0)
-    by_column = mapper(Table({key: [record[key] for record in records] for key in records[0]}, len(records)), 0)
-    assert by_column.rows == mapped.rows
+    assert mapper(Table(columns, len(records)), 0).rows == mapped.rows
     return mapped.rows, mapped.refused
+
+
+def from_station(manifest: Manifest, corpus: Row, case: Row) -> tuple[list[Row], list[Refusal]]:
+    """A file with the good line and the broken one; or, of another station, a file of its own beside the good one."""
+    line = case.get("text") or "\t".join(case["line"])
+    good = "\t".join(corpus["good"])
+    files = [(corpus["station"], f"{good}\r\n{line}\r\n")]
+    if "station" in case:
+        files = [(corpus["station"], f"{good}\r\n"), (case["station"], f"{line}\r\n")]
+    rows: list[Row] = []
+    refused: list[Refusal] = []
+    for station, text in files:
+        read = read_station_file(text.encode(), f"{station}_20220919070500.txt", (station, "20220919070500"), 0)
+        mapped = mapper_of(manifest.id)(read.readings, 0)
+        rows += mapped.rows
+        refused += [*(Refusal({FILE: station, ROW: number}, error) for number, error in read.bad), *mapped.refused]
+    return rows, refused
 
 
 def told(manifest: Manifest, refused: list[Refusal]) -> list[Row]:
@@ -127,6 +145,8 @@ async def test_a_broken_input_is_told_in_both_languages_and_the_rest_goes_throug
     if manifest.kind == "files":
         assert isinstance(manifest.source.place, Upload) or manifest.source.place.type == "folder"
         rows, refused = await from_file(manifest, content(corpus, case), tmp_path)
+    elif manifest.kind == "station_txt":
+        rows, refused = from_station(manifest, corpus, case)
     else:
         rows, refused = from_records(manifest, [corpus["good"], corpus["good"] | case["row"]])
     (message,) = told(manifest, refused)
