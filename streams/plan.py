@@ -102,6 +102,9 @@ def plan_entity(raw: dict[str, Any], contracts: dict[str, Contract], where: str)
     for name in dimensions:
         if name not in contract.by_name:
             raise PlanError(f"{where}.dimensions: {entity} has no field {name!r}")
+        if contract.by_name[name].nullable:
+            # A rollup is sorted by its dimensions, and the warehouse sorts by no null.
+            raise PlanError(f"{where}.dimensions: {name!r} may be null; let its contract say a default instead")
     measures = {name: _measure(name, body, where) for name, body in (raw.get("measures") or {}).items()}
     kpis = tuple(
         read_kpi(item, entity, dimensions, f"{where}.kpis[{number}]") for number, item in enumerate(raw.get("kpis", ()))

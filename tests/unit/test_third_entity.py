@@ -79,6 +79,7 @@ def test_no_python_outside_the_demonstration_names_an_entity() -> None:
         (("entity: meeting", "entity: meetings"), "'meetings' has no contract"),
         (("owner: VP UBND", "owners: VP UBND"), "unknown key 'owners'"),
         (("[org_code]", "[org]"), "no field 'org'"),
+        (("[org_code]", "[starts_at]"), "'starts_at' may be null; let its contract say a default"),
         (("measure: held, time: starts_at", "measure: late_corrections, time: starts_at"), "have the time 'arrival'"),
         (("measure: held, time: starts_at", "measure: held, time: arrival"), "have the time 'arrival'"),
         (("held: {sql", "clock_skew: {sql"), "the name is taken"),
