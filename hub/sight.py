@@ -16,6 +16,7 @@ from hub.health.writing import REPORTS_TOPIC
 from hub.incident_book import INCIDENTS_TOPIC, IncidentBook
 from hub.kafka_watch import KafkaWatch
 from hub.kpi.feed import Feed
+from hub.kpi.names import dimension_names
 from hub.kpi.reader import Reader
 from hub.kpi.service import KpiService, Surroundings
 from hub.statuses import connector_reports, write_reports
@@ -54,7 +55,8 @@ class Sight:
             flow=self.way,
         )
         columns = {name: table.columns for name, table in declared.codes.items()}
-        self.kpis = KpiService(self.reader, declared.plans, columns, around)
+        names = dimension_names(declared.contracts, declared.codes)
+        self.kpis = KpiService(self.reader, declared.plans, columns, around, names)
 
     def _topic_records(self) -> Mapping[str, int]:
         by_topic = self.watch.topic_records()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,20 +12,23 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from connectors.errors import ConnectorError
-from hub.alerts.desk import DeskError
-from hub.api import alerts, catalogue, health, integration, live, v1
+from hub.api import alerts, catalogue, entities, health, integration, kpis, live, v1
 from hub.api.breakdowns import Breakdowns
 from hub.api.connector_board import ConnectorBoard
-from hub.api.datasets import Datasets, UnknownDatasetError
+from hub.api.datasets import Datasets
 from hub.api.deps import ApiDeps
 from hub.api.gate import Gate
 from hub.api.language import texts_of
 from hub.api.live_feed import LiveFeed
 from hub.api.metrics import http_metrics
 from hub.api.problems import ParameterError, Problem, problem_response
-from hub.catalogue.service import UnknownEntityError
+from hub.api.refusals import REFUSALS
 from hub.connect.faults import Fault
-from hub.kpi.errors import UnknownDimensionError, UnknownKpiError, WarehouseAwayError
+from hub.entities.service import Entities
+from hub.kpi.errors import WarehouseAwayError
+from hub.kpi.explain import Explainer
+from hub.kpi.inquiry import Inquirer
+from hub.kpi.units import Units
 from hub.web import connector_pages, pages
 
 RETRY_AFTER_S = 2
@@ -50,9 +53,14 @@ def create_api(deps: ApiDeps) -> FastAPI:
     app.state.themes = deps.themes
     app.state.unit_sets = deps.unit_sets
     app.state.datasets = Datasets(deps.kpis, deps.reader, deps.incidents, deps.way, deps.judged_kept)
+    declared = deps.catalogue.declared if deps.catalogue is not None else None
+    in_use, codes = (declared.in_use, declared.codes) if declared is not None else ({}, {})
+    app.state.inquirer = Inquirer(deps.kpis, in_use, Units.of(codes))
+    app.state.explainer = Explainer(app.state.inquirer)
+    app.state.entities = Entities(deps.kpis, in_use)
     app.router.routes.extend(deps.extra_routes)
-    for router in (v1.router, alerts.router, integration.router, catalogue.router, live.router, health.router):
-        app.include_router(router)
+    for part in (v1, kpis, entities, alerts, integration, catalogue, live, health):
+        app.include_router(part.router)
     pages.mount(app)
     app.add_middleware(Gate, access=deps.access, metrics=app.state.metrics)
     _handle_errors(app)
@@ -78,26 +86,6 @@ def end_streams(app: FastAPI) -> None:
         feed.close()
 
 
-def _unknown(slug: str, name: str, nearest: Sequence[str]) -> Problem:
-    return Problem(slug, extra={"nearest": list(nearest)}, values={"id": name[:80], "nearest": ", ".join(nearest)})
-
-
-def _unknown_dimension(error: UnknownDimensionError) -> Problem:
-    values = {"name": error.by[:80], "allowed": ", ".join(error.allowed)}
-    wrong = ParameterError("by", "problem.unknown-dimension.detail", values)
-    return Problem("unknown-dimension", [wrong], extra={"allowed": list(error.allowed)}, values=values)
-
-
-UNKNOWN: Mapping[type[Exception], Callable[[Any], Problem]] = {
-    UnknownKpiError: lambda error: _unknown("unknown-kpi", error.kpi_id, error.nearest),
-    UnknownEntityError: lambda error: _unknown("unknown-entity", error.entity, error.nearest),
-    UnknownDatasetError: lambda error: _unknown("unknown-entity", error.dataset, error.nearest),
-    UnknownDimensionError: _unknown_dimension,
-    DeskError: lambda error: Problem(error.slug, values=error.values),
-}
-"""Names that there are none of and acts that are not possible, and what is answered."""
-
-
 def _answered_by(problem_of: Callable[[Any], Problem]) -> Callable[[Request, Exception], Awaitable[Response]]:
     async def answer(request: Request, error: Exception) -> Response:
         return pages.error_response(request, problem_of(error))
@@ -110,7 +98,7 @@ def _handle_errors(app: FastAPI) -> None:
     async def on_problem(request: Request, error: Problem) -> Response:
         return pages.error_response(request, error)
 
-    for kind, problem_of in UNKNOWN.items():
+    for kind, problem_of in REFUSALS.items():
         app.add_exception_handler(kind, _answered_by(problem_of))
 
     @app.exception_handler(WarehouseAwayError)

@@ -14,6 +14,8 @@ from hub.kpi.period import EARLIEST, LATEST, Period, preset, today
 from hub.kpi.service import KpiService
 
 EVERYWHERE_ALLOWED = frozenset({"lang"})
+WHERE = "where[field]"
+"""Stands for every `where[…]` of a route that has filters; what fields there are is its own to say."""
 
 
 def known_parameters(request: Request) -> None:
@@ -21,7 +23,8 @@ def known_parameters(request: Request) -> None:
     route = request.scope["route"]
     allowed = set(_query_names(route.dependant))
     for name in request.query_params:
-        if name not in allowed | EVERYWHERE_ALLOWED:
+        filters = WHERE in allowed and name.startswith("where[")
+        if name not in allowed | EVERYWHERE_ALLOWED and not filters:
             raise unknown_parameter(name, allowed)
 
 

@@ -1,4 +1,4 @@
-"""`/v1`: KPIs, connectors and the quarantine as JSON."""
+"""`/v1`: connectors and the quarantine as JSON."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from hub.api.access import Scope, scope_of
 from hub.api.connector_board import ConnectorBoard
 from hub.api.language import language_of
 from hub.api.problems import Problem
-from hub.api.questions import AskedPeriod, Service, known_parameters
-from hub.api.shapes import connector_json, kpi_json, rows_json, unserved_json
+from hub.api.questions import known_parameters
+from hub.api.shapes import connector_json
 from hub.api.timing import timed
 from hub.security.access import Permission, within
 
@@ -50,41 +50,6 @@ def connectors_in(request: Request, scope: Scope) -> list[str] | None:
 KpiScope = Annotated[Scope, Depends(scope_for(Permission.KPI_READ))]
 ConnectorScope = Annotated[Scope, Depends(scope_for(Permission.CONNECTOR_READ))]
 QuarantineScope = Annotated[Scope, Depends(scope_for(Permission.QUARANTINE_READ))]
-
-
-@router.get("/kpis", summary="All KPIs over a period")
-async def list_kpis(request: Request, service: Service, period: AskedPeriod, scope: KpiScope) -> JSONResponse:
-    """Every KPI's value, target, gap and what it rests on."""
-    answers = await blocking(request, "warehouse", lambda: service.answers(period, scope.org))
-    language = language_of(request)
-    body = {
-        "from": period.start.isoformat(),
-        "to": period.end.isoformat(),
-        "items": [kpi_json(answer, language) for answer in answers],
-    }
-    return JSONResponse(body, headers={"Content-Language": language, "Vary": "Accept-Language"})
-
-
-@router.get("/kpis/{kpi_id}", summary="One KPI over a period, whole or by a dimension")
-async def read_kpi(
-    request: Request,
-    service: Service,
-    kpi_id: str,
-    period: AskedPeriod,
-    scope: KpiScope,
-    by: Annotated[str | None, Query(description="A dimension of the KPI, such as org_code")] = None,
-) -> JSONResponse:
-    """Value, numerator, denominator, target, gap, as_of, freshness and completeness; `by` adds rows."""
-    service.kpi(kpi_id)
-    answer = await blocking(request, "warehouse", lambda: service.answer(kpi_id, period, scope.org))
-    language = language_of(request)
-    body = kpi_json(answer, language)
-    body["dimensions"] = list(service.dimensions(answer.kpi))
-    if by is not None:
-        rows = await blocking(request, "breakdown", lambda: service.rows(kpi_id, period, by, scope.org))
-        body |= rows_json(by, rows, lambda key: service.name_of(answer.kpi, by, key))
-        body["unserved"] = unserved_json(await blocking(request, "catalogue", lambda: service.unserved(kpi_id, by)))
-    return JSONResponse(body, headers={"Content-Language": language, "Vary": "Accept-Language"})
 
 
 @router.get("/connectors", summary="The connectors' state")

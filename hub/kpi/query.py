@@ -58,13 +58,14 @@ def trends(
     within: Within | Slice | None = None,
     prefix: str = "t",
     tables: Mapping[str, str] = NAMESAKES,
+    cumulative: bool | None = None,
 ) -> tuple[Statement, Layout]:
     """The figures of `kpis` by bucket of `trend`; what is due has none: it is of now.
 
     Stocks, and members of a period that fills the window, come as increments to be summed up in order,
-    the bucket `''` holding what came before the window.
+    the bucket `''` holding what came before the window; with `cumulative` False members come by bucket alone.
     """
-    cumulative = trend.window.start >= period.start
+    cumulative = trend.window.start >= period.start if cumulative is None else cumulative
     drawn = tuple(kpi for kpi in kpis if kpi.kind != "due")
     return _build(drawn, trend.window, Builder(prefix, _slice(within), tables), None, trend, cumulative)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from schemas.codes_table import CodeTable
-from schemas.contract import Contract, Field
+from schemas.contract import ENVELOPE, Contract, Field
 from streams import arrivals
 from streams.change import TOOK_BACK
 from streams.generations import Definition, definition_of
@@ -94,6 +94,8 @@ def changes_table(contract: Contract) -> str:
         f"CREATE TABLE IF NOT EXISTS {contract.changes_table} ("
         f"{_columns([*_payload(contract), *BOOKKEEPING])}, "
         f"INDEX by_key entity_key TYPE bloom_filter(0.01) GRANULARITY 4, "
+        # What arrived since a moment lies at the end of each topic partition.
+        f"INDEX by_arrival kafka_time TYPE minmax GRANULARITY 4, "
         f"CONSTRAINT fenced CHECK epoch >= joinGet('{contract.fence_table}', 'epoch', partition)) "
         # One table partition per batch keeps a batch one part, and so atomic.
         "ENGINE = MergeTree PARTITION BY toYYYYMM(batch_time) ORDER BY (partition, offset) "
@@ -104,11 +106,14 @@ def changes_table(contract: Contract) -> str:
 def current_target(contract: Contract) -> Target:
     """`<entity>_current` as a derived table; `version` grows in the order of applying."""
     names = ", ".join(f"`{field.name}`" for field in contract.fields)
+    # Keys are given out in the order of time: lists of a few days' records read their part of the table.
+    times = [field.name for field in contract.fields if field.base == "timestamp" and field.name not in ENVELOPE]
+    indexes = "".join(f", INDEX by_{name} `{name}` TYPE minmax GRANULARITY 1" for name in times)
 
     def create(table: str) -> str:
         return (
             f"CREATE TABLE IF NOT EXISTS {table} ("
-            f"{_columns(_payload(contract))}, deleted UInt8, version UInt64, state_offset Int64) "
+            f"{_columns(_payload(contract))}, deleted UInt8, version UInt64, state_offset Int64{indexes}) "
             "ENGINE = ReplacingMergeTree(version) ORDER BY entity_key "
             f"SETTINGS non_replicated_deduplication_window = {DEDUPLICATION_WINDOW}, "
             f"index_granularity = {CURRENT_GRANULARITY}"

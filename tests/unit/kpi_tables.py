@@ -16,6 +16,7 @@ from streams.generations import Entry, State
 from streams.kpi import DUE_MINUTE
 from streams.plan import EntityPlan, load_plans
 from streams.warehouse.catalogue import CREATE, TABLE, Catalogue
+from streams.warehouse.schema import current_target
 
 TYPES = {"level": "Int32", DUE_MINUTE: "DateTime64(3, 'UTC')"}
 """Of dimensions that are no texts."""
@@ -69,6 +70,9 @@ def create_tables(command: Any, plans: dict[str, EntityPlan]) -> None:
                 f"CREATE TABLE {rollup.table} (day Date, {dimensions}, {measures}) ENGINE = SummingMergeTree"
                 f" ORDER BY (day, {', '.join(rollup.dimensions)})"
             )
+    for entity in {reported.entity for plan in plans.values() for kpi in plan.kpis if (reported := kpi.reported)}:
+        command(f"DROP TABLE IF EXISTS {entity}_current")
+        command(current_target(load_contracts()[entity]).create(f"{entity}_current"))
     counts = ", ".join(f"{name} SimpleAggregateFunction(sum, Int64)" for name in LEDGER_COUNTS)
     times = ", ".join(
         f"{name} SimpleAggregateFunction(max, DateTime64(3, 'UTC'))"

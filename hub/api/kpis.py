@@ -1,0 +1,169 @@
+"""`/v1/kpis`: figures, their breakdowns and series, their records, and why they are what they are."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import quote, urlencode
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
+
+from hub.api.access import Scope
+from hub.api.answers import json_answer
+from hub.api.asking import AskedKnownAt, AskedWhere, moment_asked, one_of, wrong
+from hub.api.kpi_shapes import Named, describe_json, explanation_json, finding_json, record_json
+from hub.api.language import language_of
+from hub.api.questions import AskedPeriod, Service, known_parameters
+from hub.api.shapes import kpi_json
+from hub.api.v1 import KpiScope, blocking
+from hub.kpi.explain import Explainer
+from hub.kpi.inquiry import COMPARISONS, Finding, Inquirer, Inquiry
+from hub.kpi.period import GRAINS, MAX_BUCKETS, Period, series_of
+from hub.kpi.records import MAX_PAGE, PAGE
+from hub.kpi.rollups import Unserved
+from streams.kpi import Kpi
+
+router = APIRouter(prefix="/v1", dependencies=[Depends(known_parameters)])
+
+
+def inquirer_of(request: Request) -> Inquirer:
+    found: Inquirer = request.app.state.inquirer
+    return found
+
+
+def explainer_of(request: Request) -> Explainer:
+    found: Explainer = request.app.state.explainer
+    return found
+
+
+Asker = Annotated[Inquirer, Depends(inquirer_of)]
+Explaining = Annotated[Explainer, Depends(explainer_of)]
+By = Annotated[
+    str | None, Query(description="A dimension of the KPI, such as org_code; commune, district", max_length=64)
+]
+Grain = Annotated[str | None, Query(description=f"A series: {', '.join(GRAINS)}")]
+Compare = Annotated[str | None, Query(description=f"Held against: {', '.join(COMPARISONS)}")]
+
+
+def named_by(inquirer: Inquirer, kpi: Kpi) -> Named:
+    """Names of dimensions' values, administrative units included."""
+    return lambda by, key: inquirer.service.name_of(kpi, by, key) or inquirer.units.names.get(key)
+
+
+def inquiry_of(
+    inquirer: Inquirer,
+    kpi_id: str,
+    period: Period,
+    scope: Scope,
+    where: AskedWhere,
+    known_at: AskedKnownAt,
+    by: By = None,
+    grain: Grain = None,
+    compare: Compare = None,
+) -> Inquiry:
+    """A checked inquiry; a problem names what is wrong with it."""
+    one_of("grain", grain, GRAINS)
+    one_of("compare", compare, COMPARISONS)
+    if grain is not None and len(series_of(period, grain).buckets()) > MAX_BUCKETS:
+        raise wrong("grain", f"≤ {MAX_BUCKETS} × {grain}")
+    if known_at is not None and known_at > inquirer.service.around.clock():
+        raise wrong("as_known_at", f"≤ {inquirer.service.around.clock().isoformat(timespec='seconds')}")
+    return Inquiry(kpi_id, period, scope.org, by, grain, where, compare, known_at)
+
+
+@router.get("/kpis", summary="All KPIs over a period")
+async def list_kpis(request: Request, service: Service, period: AskedPeriod, scope: KpiScope) -> Response:
+    """Every KPI's value, target, gap and what it rests on."""
+    answers = await blocking(request, "warehouse", lambda: service.answers(period, scope.org))
+    language = language_of(request)
+    body = {
+        "from": period.start.isoformat(),
+        "to": period.end.isoformat(),
+        "items": [kpi_json(answer, language) for answer in answers],
+    }
+    return json_answer(request, body)
+
+
+@router.get("/kpis/{kpi_id}", summary="One KPI: whole, by a dimension, over time, against another period")
+async def read_kpi(
+    request: Request,
+    inquirer: Asker,
+    kpi_id: str,
+    period: AskedPeriod,
+    scope: KpiScope,
+    where: AskedWhere,
+    known_at: AskedKnownAt,
+    by: By = None,
+    grain: Grain = None,
+    compare: Compare = None,
+) -> Response:
+    """Value, numerator, denominator, target, gap, as_of, freshness, completeness and badges; `by` adds rows, `grain` a
+    series, `compare` another period's figures or the plan's. `as_known_at` answers as it was known at that moment."""
+    kpi = inquirer.service.kpi(kpi_id)
+    asked = inquiry_of(inquirer, kpi_id, period, scope, where, known_at, by, grain, compare)
+
+    def find() -> tuple[Finding, Unserved | None]:
+        found = inquirer.find(asked)
+        return found, inquirer.service.why_not(found.answer.kpi, inquirer.service.served(), by)
+
+    found, unserved = await blocking(request, "warehouse", find)
+    body = finding_json(found, language_of(request), named_by(inquirer, kpi), unserved)
+    body |= describe_json(kpi, inquirer.dimensions(kpi), inquirer.filters(kpi))
+    return json_answer(request, body)
+
+
+@router.get("/kpis/{kpi_id}/explain", summary="Why a figure is what it is")
+async def explain_kpi(
+    request: Request,
+    explainer: Explaining,
+    inquirer: Asker,
+    kpi_id: str,
+    period: AskedPeriod,
+    scope: KpiScope,
+    where: AskedWhere,
+    known_at: AskedKnownAt,
+    since: Annotated[str | None, Query(description="What changed since then; default: 24 hours before")] = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 20,
+) -> Response:
+    """The formula in words, the first records behind it, what changed it by unit and reason, and its lineage."""
+    kpi = inquirer.service.kpi(kpi_id)
+    asked = inquiry_of(inquirer, kpi_id, period, scope, where, known_at)
+    begun, language = moment_asked("since", since), language_of(request)
+    found = await blocking(request, "warehouse", lambda: explainer.explain(asked, language, begun, limit))
+    address = f"/v1/kpis/{quote(kpi_id)}/records"
+    kept = [item for item in request.query_params.multi_items() if item[0] not in ("since", "limit", "lang")]
+    body = explanation_json(
+        found, language, named_by(inquirer, kpi), lambda role: f"{address}?{urlencode([*kept, ('role', role)])}"
+    )
+    return json_answer(request, body)
+
+
+@router.get("/kpis/{kpi_id}/records", summary="The records behind a figure, page by page")
+async def list_kpi_records(
+    request: Request,
+    explainer: Explaining,
+    inquirer: Asker,
+    kpi_id: str,
+    period: AskedPeriod,
+    scope: KpiScope,
+    where: AskedWhere,
+    known_at: AskedKnownAt,
+    role: Annotated[str, Query(description="numerator, denominator, value or less")],
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = PAGE,
+    cursor: Annotated[str | None, Query(max_length=1000, description="`next` of the page before")] = None,
+) -> Response:
+    """Each with `amount`, what it adds: the amounts of all pages sum up to the role's figure."""
+    asked = inquiry_of(inquirer, kpi_id, period, scope, where, known_at)
+    page = await blocking(request, "warehouse", lambda: explainer.records(asked, role, limit, cursor))
+    items = [record_json(item) for item in page.items]
+    entity = inquirer.service.kpi(kpi_id).entity
+    headers = next_link(request, page.next)
+    return json_answer(request, {"entity": entity, "role": role, "items": items, "next": page.next}, headers)
+
+
+def next_link(request: Request, cursor: str | None) -> dict[str, str]:
+    """A Link header to the page after."""
+    if cursor is None:
+        return {}
+    url = request.url.include_query_params(cursor=cursor)
+    return {"Link": f'<{url.path}?{url.query}>; rel="next"'}

@@ -1,0 +1,1 @@
+"""Entities: the records behind the figures, filtered, sorted, page by page, each with its whole history."""
