@@ -12,13 +12,11 @@ from hub.entities.history import Revision
 from hub.entities.service import Record
 from hub.kpi.explain import Changed, Explanation
 from hub.kpi.inquiry import Compared, Finding
+from hub.kpi.names import Named
 from hub.kpi.reported import ReportedValue
 from hub.kpi.rollups import Unserved
 from hub.kpi.units import UnitsNote
 from streams.kpi import Kpi
-
-Named = Callable[[str, str], "str | None"]
-"""(dimension, key) → name, or None."""
 
 
 def finding_json(found: Finding, language: str, named: Named, unserved: Unserved | None = None) -> dict[str, Any]:

@@ -11,13 +11,14 @@ from fastapi.responses import Response
 from hub.api.access import Scope
 from hub.api.answers import json_answer
 from hub.api.asking import AskedKnownAt, AskedWhere, moment_asked, one_of, wrong
-from hub.api.kpi_shapes import Named, describe_json, explanation_json, finding_json, record_json
+from hub.api.kpi_shapes import describe_json, explanation_json, finding_json, record_json
 from hub.api.language import language_of
 from hub.api.questions import AskedPeriod, Service, known_parameters
 from hub.api.shapes import kpi_json
 from hub.api.v1 import KpiScope, blocking
 from hub.kpi.explain import Explainer
 from hub.kpi.inquiry import COMPARISONS, Finding, Inquirer, Inquiry
+from hub.kpi.names import Named
 from hub.kpi.period import GRAINS, MAX_BUCKETS, Period, series_of
 from hub.kpi.records import MAX_PAGE, PAGE
 from hub.kpi.rollups import Unserved

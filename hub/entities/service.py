@@ -51,17 +51,18 @@ class Entities:
             raise UnknownEntityError(entity, tuple(nearest))
         return self._contracts[entity]
 
-    def page(self, asked: Listing, org: str | None = None, total: bool = False) -> Page:
-        """One page; UnknownEntityError, EntityError, WarehouseAwayError. `total`: count all of them too."""
+    def page(self, asked: Listing, org: str | None = None, total: bool = False, whole: bool = False) -> Page:
+        """One page; UnknownEntityError, EntityError, WarehouseAwayError. `total`: count all of them too; `whole`: the
+        page is one of many thousand records, of all there are."""
         contract, chosen = self.contract(asked.entity), self._kpis.slice_of(org)
-        found = listing.page(asked, contract, self._rows(asked, contract, chosen))
+        found = listing.page(asked, contract, self._rows(asked, contract, chosen, whole))
         if not total:
             return found
         counted = self._reader.rows(listing.count_statement(asked, contract, chosen, self._zone))
         return replace(found, total=int(counted[0][0]))
 
-    def _rows(self, asked: Listing, contract: Contract, chosen: Slice) -> Sequence[Sequence[Any]]:
-        if asked.sort != listing.KEY:
+    def _rows(self, asked: Listing, contract: Contract, chosen: Slice, whole: bool) -> Sequence[Sequence[Any]]:
+        if asked.sort != listing.KEY or whole:
             return self._reader.rows(listing.statement(asked, contract, chosen, self._zone))
         where, parameters, after = listing.by_key(asked, contract, chosen, self._zone)
         columns = [f"`{field.name}`" for field in visible(contract)]

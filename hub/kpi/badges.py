@@ -83,7 +83,7 @@ def _live(basis: Basis) -> Badge:
         return Badge("live", BAD, "live.away")
     if not basis.freshness:
         return Badge("live", UNKNOWN, "live.none")
-    stale = [item for item in basis.freshness if item.state in ABNORMAL]
+    stale = [item for item in basis.freshness if item.state in ABNORMAL and item.state != "unknown"]
     if stale:
         values = {"connector": stale[0].connector, "state": stale[0].state}
         return Badge("live", BAD, "live.stale", values)

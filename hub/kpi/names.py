@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from schemas.codes_table import CodeTable
 from schemas.contract import Contract
 
 Names = Mapping[tuple[str, str], Mapping[str, str]]
 """By (entity, dimension): the name of each code."""
+
+Named = Callable[[str, str], "str | None"]
+"""(dimension, key) → name, or None."""
 
 
 def dimension_names(contracts: Mapping[str, Contract], tables: Mapping[str, CodeTable]) -> Names:

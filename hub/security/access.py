@@ -19,6 +19,7 @@ class Permission(Enum):
     REGISTRY_READ = "registry.read"
     REGISTRY_WRITE = "registry.write"
     REGISTRY_ADMIN = "registry.admin"
+    SQL_READ = "sql.read"
     KEY_MANAGE = "key.manage"
     ALERT_READ = "alert.read"
     ALERT_HANDLE = "alert.handle"
@@ -42,7 +43,8 @@ SERVICE = "service"
 
 PERMISSIONS: dict[str, frozenset[Permission]] = {
     "admin": frozenset(Permission),
-    "operator": READING | {Permission.CONNECTOR_OPERATE, Permission.CONNECTOR_APPROVE, Permission.ALERT_SILENCE},
+    "operator": READING
+    | {Permission.SQL_READ, Permission.CONNECTOR_OPERATE, Permission.CONNECTOR_APPROVE, Permission.ALERT_SILENCE},
     "department": READING | {Permission.CONNECTOR_OPERATE, Permission.CONNECTOR_WRITE, Permission.REGISTRY_WRITE},
     SERVICE: frozenset({Permission.REGISTRY_READ, Permission.REGISTRY_WRITE}),
 }

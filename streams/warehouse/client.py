@@ -89,6 +89,15 @@ class Warehouse:
             ).result_rows
             return result
 
+    def result(
+        self, sql: str, parameters: dict[str, Any], settings: dict[str, Any]
+    ) -> tuple[tuple[str, ...], tuple[str, ...], Sequence[Sequence[Any]]]:
+        """Run a query; names and types of the columns, and all rows."""
+        with _mapped():
+            found = self.client.query(sql, parameters=parameters, settings=settings)
+            types = tuple(str(kind.name) for kind in found.column_types)
+            return tuple(found.column_names), types, found.result_rows
+
     def arrow(self, sql: str, settings: dict[str, Any] | None = None) -> bytes:
         """Run a query; the result as an Arrow stream."""
         with _mapped():

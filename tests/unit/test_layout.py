@@ -52,7 +52,8 @@ HOMES = {
     "aioftp": {"connectors/place_ftp.py"},
     "aiomqtt": {"connectors/sources/mqtt.py"},
     "python_calamine": {"connectors/format_xlsx.py"},
-    "xlsxwriter": {"connectors/upload.py", "hub/catalogue/workbook.py"},
+    "xlsxwriter": {"connectors/upload.py", "hub/catalogue/workbook.py", "hub/exports/files.py"},
+    "sqlglot": {"hub/sql/check.py"},
     "babel": {"hub/web/formats.py", "hub/locale/catalogue.py"},
 }
 """Client libraries and the only modules that may import them: where their errors are mapped."""
