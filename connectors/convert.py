@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import date
 from decimal import Context, Decimal
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from connectors.errors import MappingError, Text
 from connectors.memo import Memo
 from connectors.misfit import TYPES, bad_format, out_of_range, wrong_type
+from connectors.pseudonym import Pseudonyms
 from schemas.contract import MAX_PRECISION
 
 Convert = Callable[[Any], Any]
@@ -165,12 +167,13 @@ def procedure_code(value: Any) -> str:
     return match[1]
 
 
-def pseudonym(of: Callable[[str], str]) -> Convert:
+@dataclass(frozen=True, slots=True)
+class Pseudonym:
     """A personal text → its pseudonym."""
 
-    def convert(value: Any) -> str:
+    of: Pseudonyms
+
+    def __call__(self, value: Any) -> str:
         if value.__class__ is not str:
             raise wrong_type(value, TYPES[str])
-        return of(value)
-
-    return convert
+        return self.of(value)

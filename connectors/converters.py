@@ -123,7 +123,7 @@ class Converters:
 
     def _text(self, rule: FieldRule) -> Convert:
         if rule.pseudonym is not None:
-            return convert.pseudonym(self.pseudonymiser.of(PersonalClass[rule.pseudonym.upper()]))
+            return convert.Pseudonym(self.pseudonymiser.of(PersonalClass[rule.pseudonym.upper()]))
         if rule.normalise == "procedure_code":
             return convert.procedure_code
         if rule.check == "dossier_code":
@@ -144,18 +144,22 @@ def _plain(field: Field, rule: FieldRule) -> Convert:
     return number_text(rule.decimal, field.base in {"int", "long"}, made)
 
 
-def _number(field: Field, rule: FieldRule) -> Convert:
-    low, high = INT_BOUNDS if field.base == "int" else LONG_BOUNDS
+def bounds_of(field: Field, rule: FieldRule) -> tuple[Any, Any]:
+    """The least and the most that a number may be: what its type holds, and the rule allows."""
     if field.base in {"int", "long"}:
-        return convert.integer(
+        low, high = INT_BOUNDS if field.base == "int" else LONG_BOUNDS
+        return (
             low if rule.min is None else max(low, int(rule.min)),
             high if rule.max is None else min(high, int(rule.max)),
         )
+    least, most = (-math.inf, math.inf) if field.base == "decimal" else (-1e308, 1e308)
+    return least if rule.min is None else rule.min, most if rule.max is None else rule.max
+
+
+def _number(field: Field, rule: FieldRule) -> Convert:
+    low, high = bounds_of(field, rule)
+    if field.base in {"int", "long"}:
+        return convert.integer(low, high)
     if field.base == "decimal":
-        least = -math.inf if rule.min is None else rule.min
-        most = math.inf if rule.max is None else rule.max
-        return convert.fixed_point(field.precision, field.scale, least, most)
-    return convert.decimal(
-        -1e308 if rule.min is None else rule.min,
-        1e308 if rule.max is None else rule.max,
-    )
+        return convert.fixed_point(field.precision, field.scale, low, high)
+    return convert.decimal(low, high)

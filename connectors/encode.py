@@ -92,14 +92,18 @@ def _plain(field: Field) -> Encode:
     return _float if field.base == "float" else zigzag
 
 
-def _nullable(plain: Encode, null_first: bool) -> Encode:
-    null, value_prefix = (b"\x00", b"\x02") if null_first else (b"\x02", b"\x00")
-    return lambda value: null if value is None else value_prefix + plain(value)
+def union_heads(raw_type: Any) -> tuple[bytes, bytes]:
+    """What stands for null, and what stands before a value, in a field of type `["null", …]` or `[…, "null"]`."""
+    return (b"\x00", b"\x02") if raw_type[0] == "null" else (b"\x02", b"\x00")
+
+
+def _nullable(plain: Encode, null: bytes, head: bytes) -> Encode:
+    return lambda value: null if value is None else head + plain(value)
 
 
 def _field_encoder(field: Field, raw_type: Any) -> Encode:
     encode = _plain(field)
-    return _nullable(encode, raw_type[0] == "null") if field.nullable else encode
+    return _nullable(encode, *union_heads(raw_type)) if field.nullable else encode
 
 
 def _remembering(field: Field, encode: Encode) -> Encode:

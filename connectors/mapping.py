@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from connectors import misfit
 from connectors.convert import Convert
@@ -20,6 +21,7 @@ from connectors.lookups import Lookups, lookups_of
 from connectors.manifest import Manifest
 from connectors.personal import check_personal
 from connectors.pseudonym import Pseudonymiser
+from connectors.rules import FieldRule
 from connectors.source import Refusal
 from schemas.codes_table import CodeTable, package_tables
 from schemas.contract import Contract, Field
@@ -47,6 +49,8 @@ class Step:
     default: Any
     is_ingest_time: bool = False
     expression: Expression | None = None
+    rule: FieldRule | None = None
+    """What `convert` was made from."""
 
 
 BatchFunction = Callable[[Sequence[Any], int, list[dict[str, Any]], Callable[[Any], None], Sequence[list[Any]]], None]
@@ -56,9 +60,15 @@ class Mapper:
     """A compiled mapping. Calling it is pure and about 10 µs per record."""
 
     def __init__(
-        self, steps: tuple[Step, ...], drift: DriftGuard | None = None, lookups: Lookups | None = None
+        self,
+        steps: tuple[Step, ...],
+        zone: ZoneInfo,
+        drift: DriftGuard | None = None,
+        lookups: Lookups | None = None,
     ) -> None:
+        """`zone`: of times that do not say theirs."""
         self.steps = steps
+        self.zone = zone
         self._drift = drift
         self._lookups = lookups
         self._run = _compile(steps)
@@ -208,7 +218,7 @@ def compile_mapping(
             faults.append(error)
     if faults:
         raise ManifestError.joined(faults)
-    return Mapper(tuple(steps), guard_of(manifest), lookups_of(manifest, known))
+    return Mapper(tuple(steps), manifest.zone, guard_of(manifest), lookups_of(manifest, known))
 
 
 def _step(manifest: Manifest, field: Field, chosen: Converters) -> Step:
@@ -230,4 +240,4 @@ def _step(manifest: Manifest, field: Field, chosen: Converters) -> Step:
     path = tuple(rule.source.split(".")) if rule.source is not None else ()
     required = rule.default is None and not field.nullable
     made = chosen.converter(field, rule)
-    return Step(field.name, path, made, required, default, expression=expression)
+    return Step(field.name, path, made, required, default, expression=expression, rule=rule)

@@ -1,87 +1,112 @@
-"""`connectors.packing` for a table: a field at a time, so that nearly all of the work is done at C speed.
+"""`connectors.packing` for many records at once: a field at a time, so that nearly all of the work is done at C speed.
 
 A value that does not fit leaves a hole in its column; only where there are holes rows are looked at one by one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import repeat
+from operator import itemgetter
 from typing import Any, NamedTuple
 
+from connectors.column_encode import EncodeColumn, column_encoder
+from connectors.column_rules import ConvertColumn, column_converter
 from connectors.encode import MEMO_CHARACTERS, Encode, field_encoders
 from connectors.errors import MappingError
-from connectors.mapping import EMPTY, Step
+from connectors.mapping import EMPTY, Mapper, Step
 from connectors.table import Table
 from schemas.contract import Contract, Field
 
 MEMO_ENTRIES = 32_768
 """Values remembered per field; then the memory is emptied and starts again."""
-ALIKE = frozenset((str, int, type(None)))
+ALIKE = (frozenset((str, int, type(None))), frozenset((bool, type(None))))
 """Classes of which no two values are equal but of different meaning, as 1, 1.0 and True are: one memory holds them."""
+DIFFERENT_SHARE = 4
+"""Where more than one in so many values of a column is another, remembering costs more than it saves."""
 
 Hole = None
-ByColumn = Callable[[Sequence[Any]], Sequence[Any]]
+_BROKEN = object()
+"""In the place of what stands below something that is no object: no converter takes it."""
+_NOTHING: dict[str, Any] = {}
 
 
 class PackedColumns(NamedTuple):
-    """Of the rows that fit: (key, value) in order and their times, epoch ms. `holes`: places of the others."""
+    """Of the rows that fit: (key, value) in order and the newest time, epoch ms. `holes`: places of the others."""
 
     messages: list[tuple[bytes, bytes]]
-    times: list[int]
+    newest_ms: int | None
     holes: list[int]
 
 
 class ColumnPacker:
-    """Packs tables for one mapping under one schema id; for mappings without nested paths. Pure."""
+    """Packs records for one mapping under one schema id. It remembers what values became; else it is pure."""
 
-    def __init__(self, steps: Sequence[Step], contract: Contract, header: bytes) -> None:
+    def __init__(self, mapper: Mapper, contract: Contract, header: bytes) -> None:
         self._header = header
         encoders, plain = field_encoders(contract), field_encoders(contract, remember=False)
-        self._steps = [
-            (step, field, _by_column(step, field, plain[field.name]), encoders[field.name])
-            for step, field in zip(steps, contract.fields, strict=True)
+        types = {field["name"]: field["type"] for field in contract.schema["fields"]}
+        self._columns = [
+            _Column(step, field, plain[field.name], encoders[field.name], _by_column(mapper, step, field, types))
+            for step, field in zip(mapper.steps, contract.fields, strict=True)
         ]
 
-    @staticmethod
-    def fits(steps: Iterable[Step]) -> bool:
-        """Whether every value stands in a column of its own."""
-        return all(len(step.path) <= 1 for step in steps)
-
-    def __call__(self, table: Table, ingest_ms: int, computed: Sequence[list[Any]]) -> PackedColumns:
-        """`computed`: the results of the mapping's expressions, in its order."""
-        parts = _Parts(self._header, len(table))
+    def __call__(self, records: Sequence[Any], ingest_ms: int, computed: Sequence[list[Any]]) -> PackedColumns:
+        """`records`: a `Table`, or dicts; `computed`: the results of the mapping's expressions, in its order."""
+        parts = _Parts(self._header, len(records))
         keys: Sequence[Any] = ()
         times: Sequence[Any] = ()
         expressions = iter(computed)
-        for step, field, by_column, encode in self._steps:
-            constant = ingest_ms if step.is_ingest_time else step.default
-            if step.convert is None:
-                parts.constant(encode(constant))
-                values: Sequence[Any] = [constant] * len(table)
-            elif field.role in ("key", "event_time"):
-                values = by_column(_raw(step, table, expressions))
-                parts.column([Hole if value is Hole else encode(value) for value in values])
+        for column in self._columns:
+            if column.step.convert is None:
+                constant = ingest_ms if column.step.is_ingest_time else column.step.default
+                parts.constant(column.encode(constant))
+                values: Sequence[Any] = [constant] * len(records)
+            elif column.role in ("key", "event_time"):
+                values, cells = column.apart(_raw(column.step, records, expressions))
+                parts.column(cells)
             else:
-                parts.column(by_column(_raw(step, table, expressions)))
+                parts.column(column.cells(_raw(column.step, records, expressions)))
                 continue
-            if field.role == "key":
+            if column.role == "key":
                 keys = values
-            elif field.role == "event_time":
+            elif column.role == "event_time":
                 times = values
-        values, holes = parts.joined()
+        octets, holes = parts.joined()
         if holes:
             left = set(holes)
             keys = [key for at, key in enumerate(keys) if at not in left]
             times = [time for at, time in enumerate(times) if at not in left]
-        return PackedColumns(list(zip([key.encode() for key in keys], values, strict=True)), list(times), holes)
+        newest = int(max(times)) if len(times) else None
+        return PackedColumns(list(zip(map(str.encode, keys), octets, strict=True)), newest, holes)
 
 
-def _raw(step: Step, table: Table, expressions: Iterable[list[Any]]) -> Sequence[Any]:
+def _raw(step: Step, records: Sequence[Any], expressions: Iterator[list[Any]]) -> Sequence[Any]:
+    """The column that a step reads."""
     if step.expression is not None:
-        return next(iter(expressions))
-    found = table.columns.get(step.path[0])
-    return found if found is not None else [None] * len(table)
+        return next(expressions)
+    found = column_of(records, step.path[0])
+    for part in step.path[1:]:
+        found = _below(found, part)
+    return found
+
+
+def column_of(records: Sequence[Any], key: str) -> Sequence[Any]:
+    """The values under a key, None where it is absent."""
+    if isinstance(records, Table):
+        found = records.columns.get(key)
+        return found if found is not None else [None] * len(records)
+    try:
+        return list(map(itemgetter(key), records))
+    except KeyError:
+        return [record.get(key) for record in records]
+
+
+def _below(column: Sequence[Any], part: str) -> list[Any]:
+    try:
+        return [(value or _NOTHING).get(part) for value in column]
+    except AttributeError:
+        return [(value or _NOTHING).get(part) if not value or isinstance(value, dict) else _BROKEN for value in column]
 
 
 class _Parts:
@@ -133,28 +158,78 @@ class _Memory(dict[Any, Any]):
         return made
 
 
-def _by_column(step: Step, field: Field, encode: Encode) -> ByColumn:
-    """From raw values to bytes; of key and event time to values, which are needed by themselves."""
-    convert, required, default = step.convert, step.required, step.default
-    as_values = field.role in ("key", "event_time")
-    empty = default if as_values or required or convert is None else encode(default)
+class _ByColumn(NamedTuple):
+    convert: ConvertColumn
+    encode: EncodeColumn
 
-    def make(value: Any) -> Any:
-        if convert is None or (not required and value in EMPTY):
-            return empty
+
+def _by_column(mapper: Mapper, step: Step, field: Field, types: dict[str, Any]) -> _ByColumn | None:
+    if step.rule is None or step.convert is None:
+        return None
+    convert = column_converter(field, step.rule, step.convert, mapper.zone)
+    encode = column_encoder(field, types[field.name])
+    return None if convert is None or encode is None else _ByColumn(convert, encode)
+
+
+class _Column:
+    """One field, from raw values to bytes; from nothing to its default. `plain`: `encode` without a memory."""
+
+    def __init__(self, step: Step, field: Field, plain: Encode, encode: Encode, by_column: _ByColumn | None) -> None:
+        self.step = step
+        self.role = field.role
+        self.encode = encode
+        self._plain = plain
+        self._by_column = by_column
+        self._empty = b"" if step.required or step.convert is None else plain(step.default)
+        personal = field.pii is not None or field.name == "event_id"
+        remembers = not personal and field.base != "double"
+        self._memories = tuple((classes, _Memory(self._cell)) for classes in ALIKE) if remembers else ()
+
+    def apart(self, column: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
+        """The values, which are needed by themselves, and their bytes."""
+        if self._by_column is not None and len(column):
+            values = self._by_column.convert(column)
+            if values is not None:
+                return values, self._by_column.encode(values)
+        made = [self._value(value) for value in column]
+        return made, [Hole if value is Hole else self.encode(value) for value in made]
+
+    def cells(self, column: Sequence[Any]) -> Sequence[Any]:
+        """The bytes."""
+        found = set(map(type, column))
+        memory = next((memory for classes, memory in self._memories if found <= classes), None)
+        if memory is None or (self._by_column and len(set(column)) * DIFFERENT_SHARE > len(column)):
+            cells = self._at_once(column)
+            if cells is not None:
+                return cells
+        return list(map(self._cell if memory is None else memory.__getitem__, column))
+
+    def _at_once(self, column: Sequence[Any]) -> list[bytes] | None:
+        """None if it has to be done value by value."""
+        if self._by_column is None:
+            return None
+        if self.step.required or (None not in column and "" not in column):
+            values = self._by_column.convert(column) if len(column) else None
+            return None if values is None else self._by_column.encode(values)
+        present = [value for value in column if value not in EMPTY]
+        values = self._by_column.convert(present) if present else ()
+        if values is None:
+            return None
+        cells = iter(self._by_column.encode(values) if present else ())
+        return [self._empty if value in EMPTY else next(cells) for value in column]
+
+    def _cell(self, value: Any) -> Any:
+        if not self.step.required and value in EMPTY:
+            return self._empty
+        made = self._value(value)
+        return Hole if made is Hole else self._plain(made)
+
+    def _value(self, value: Any) -> Any:
+        """The field's value, or a hole."""
+        convert = self.step.convert
+        if convert is None or (not self.step.required and value in EMPTY):
+            return self.step.default
         try:
-            made = convert(value)
-            return made if as_values else encode(made)
+            return convert(value)
         except (MappingError, AttributeError, TypeError):
             return Hole
-
-    if field.role == "key" or field.pii is not None or field.name == "event_id":
-        return lambda column: [make(value) for value in column]
-    memory = _Memory(make)
-
-    def by_column(column: Sequence[Any]) -> Sequence[Any]:
-        if ALIKE.issuperset(set(map(type, column))):
-            return list(map(memory.__getitem__, column))
-        return [memory[value] if value.__class__ in ALIKE else make(value) for value in column]
-
-    return by_column

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -48,23 +48,39 @@ class Pseudonymiser:
         if len(self.key) < KEY_BYTES:
             raise ValueError(f"the pseudonym key has {len(self.key)} bytes, at least {KEY_BYTES} are needed")
 
-    def of(self, personal: PersonalClass) -> Callable[[str], str]:
-        """A fast function from a value to `<prefix>_<32 hex>`.
+    def of(self, personal: PersonalClass) -> Pseudonyms:
+        """The pseudonyms of one class."""
+        return Pseudonyms(self.key, personal)
 
-        The two hash states of HMAC are set up once and copied per value: three times the speed of `hmac.new`.
-        """
-        block = self.key if len(self.key) <= 64 else hashlib.sha256(self.key).digest()
+
+class Pseudonyms:
+    """A fast function from a value to `<prefix>_<32 hex>`, for one value or many.
+
+    The two hash states of HMAC are set up once and copied per value: three times the speed of `hmac.new`.
+    """
+
+    __slots__ = ("_inner", "_outer", "_personal", "_prefix")
+
+    def __init__(self, key: bytes, personal: PersonalClass) -> None:
+        block = key if len(key) <= 64 else hashlib.sha256(key).digest()
         padded = block.ljust(64, b"\0")
-        inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in padded))
-        outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
-        prefix = f"{personal.value}_"
-        inner.update(prefix.encode())
+        self._personal = personal
+        self._prefix = f"{personal.value}_"
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in padded))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
+        self._inner.update(self._prefix.encode())
 
-        def pseudonym(value: str) -> str:
-            first = inner.copy()
-            first.update(normalise(personal, value).encode())
-            second = outer.copy()
+    def __call__(self, value: str) -> str:
+        return self.of_many((value,))[0]
+
+    def of_many(self, values: Iterable[str]) -> list[str]:
+        """Of each, in order."""
+        inner, outer, prefix, personal = self._inner.copy, self._outer.copy, self._prefix, self._personal
+        made: list[str] = []
+        for value in values:
+            plain = value if value.isascii() and value.isdigit() else normalise(personal, value)
+            first, second = inner(), outer()
+            first.update(plain.encode())
             second.update(first.digest())
-            return prefix + second.hexdigest()[:HEX_CHARACTERS]
-
-        return pseudonym
+            made.append(prefix + second.hexdigest()[:HEX_CHARACTERS])
+        return made

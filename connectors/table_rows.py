@@ -76,6 +76,10 @@ class Layout:
 
     def _as_numbers(self, column: Sequence[Any]) -> list[Any]:
         number = self._number
+        if set(map(type, column)) == {str}:
+            joined = "".join(column)
+            if joined.isdigit() and joined.isascii() and all(column) and max(map(len, column)) <= PLAIN_DIGITS:
+                return list(map(int, column))
         return [
             value
             if value.__class__ is not str

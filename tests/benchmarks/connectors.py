@@ -31,6 +31,7 @@ from connectors.ingest import WebhookIngest
 from connectors.intake import IntakeFactory
 from connectors.manifest import load_manifests
 from connectors.mapping import compile_mapping
+from connectors.packing import Packer
 from connectors.pseudonym import Pseudonymiser
 from connectors.publish import Publisher
 from connectors.secrets import SecretResolver
@@ -39,6 +40,8 @@ from connectors.signature import sign
 from connectors.source import Surroundings
 from connectors.worker import ConnectWorker
 from hub.broker import Broker, wait_for_port
+from hub.serving import Listener, collect_rarely
+from hub.serving import serve as hub_serve
 from hub.topics import ensure_topics
 from schemas.contract import load_contracts
 from tests.conftest import ROOT, free_port
@@ -92,7 +95,8 @@ def rate(count: int, work: Callable[[], Any]) -> int:
 
 
 def pure() -> dict[str, Any]:
-    """Mapping and encoding, with empty memories."""
+    """Mapping and encoding, with empty memories; a record at a time, and a field at a time in one step."""
+    collect_rarely()
     raw = list(dossiers(RECORDS))
     mapper = compile_mapping(MANIFESTS["portal"], CONTRACTS["dossier"], Pseudonymiser(b"k" * 32))
     encoder = Encoder(CONTRACTS["dossier"], 7)
@@ -102,7 +106,14 @@ def pure() -> dict[str, Any]:
         for start in range(0, RECORDS, 1000):
             rows.extend(mapper(raw[start : start + 1000], 1_700_000_000_000).rows)
 
-    return {"map_per_core": rate(RECORDS, map_all), "encode_per_core": rate(RECORDS, lambda: encoder(rows))}
+    figures = {"map_per_core": rate(RECORDS, map_all), "encode_per_core": rate(RECORDS, lambda: encoder(rows))}
+    pack = Packer(mapper, CONTRACTS["dossier"], 7)
+
+    def pack_all() -> None:
+        for start in range(0, RECORDS, 2000):
+            pack(raw[start : start + 2000], 1_700_000_000_000)
+
+    return figures | {"pack_per_core": rate(RECORDS, pack_all)}
 
 
 async def publishing(bootstrap: str) -> dict[str, Any]:
@@ -235,7 +246,7 @@ def serve_ingest(port: int, bootstrap: str) -> None:
         yield
         await ingest.stop()
 
-    uvicorn.run(Starlette(lifespan=lifespan), port=port, log_level="error", access_log=False)
+    hub_serve([Listener(Starlette(lifespan=lifespan), "127.0.0.1", port)])
 
 
 async def measure(bootstrap: str) -> dict[str, Any]:
