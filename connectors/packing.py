@@ -16,7 +16,7 @@ from connectors.errors import MappingError
 from connectors.mapping import EMPTY, Mapper, Step, reading
 from connectors.packing_columns import ColumnPacker
 from connectors.source import Refusal
-from connectors.table import Table
+from connectors.table import Table, table_of
 from schemas.contract import Contract, Field
 from schemas.wire import prefix
 
@@ -70,7 +70,8 @@ class Packer:
         refused: list[Refusal] = []
         kept = self._mapper.kept(records, refused)
         if isinstance(kept, Table) or (len(kept) >= WORTH and set(map(type, kept)) == {dict}):
-            packed = self._columns(kept, ingest_ms, self._mapper.columns(kept))
+            table = kept if isinstance(kept, Table) else table_of(kept)
+            packed = self._columns(kept if table is None else table, ingest_ms, self._mapper.columns(kept))
             holes = [kept[at] for at in packed.holes]
             refused += [Refusal(raw, self._mapper.explain(raw)) for raw in holes]
             return Packed(packed.messages, packed.newest_ms, refused)

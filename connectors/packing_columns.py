@@ -20,8 +20,9 @@ from schemas.contract import Contract, Field
 
 MEMO_ENTRIES = 32_768
 """Values remembered per field; then the memory is emptied and starts again."""
-ALIKE = (frozenset((str, int, type(None))), frozenset((bool, type(None))))
-"""Classes of which no two values are equal but of different meaning, as 1, 1.0 and True are: one memory holds them."""
+TEXTS = frozenset((str, type(None)))
+ALIKE = {str: frozenset((str, int, type(None))), bool: frozenset((bool, type(None)))}
+"""Classes of which one memory may hold all, by the one that it is called after."""
 DIFFERENT_SHARE = 4
 """Where more than one in so many values of a column is another, remembering costs more than it saves."""
 
@@ -158,6 +159,24 @@ class _Memory(dict[Any, Any]):
         return made
 
 
+def _few_of(column: Sequence[Any]) -> type | None:
+    """The class whose memory holds what a column's values become; None where they differ too much, in class or else.
+
+    No two values of such a class are equal but of different meaning, as 1, 1.0 and True are.
+    """
+    try:
+        different = set(column)
+    except TypeError:
+        return None
+    if len(different) * DIFFERENT_SHARE > len(column):
+        return None
+    classes = set(map(type, different))
+    if classes <= TEXTS:  # nothing else equals a text
+        return str
+    classes = set(map(type, column))
+    return next((of for of, alike in ALIKE.items() if classes <= alike), None)
+
+
 class _ByColumn(NamedTuple):
     convert: ConvertColumn
     encode: EncodeColumn
@@ -183,22 +202,24 @@ class _Column:
         self._empty = b"" if step.required or step.convert is None else plain(step.default)
         personal = field.pii is not None or field.name == "event_id"
         remembers = not personal and field.base != "double"
-        self._memories = tuple((classes, _Memory(self._cell)) for classes in ALIKE) if remembers else ()
+        self._times = _Memory(self._value)
+        self._memories = {of: _Memory(self._cell) for of in ALIKE} if remembers else {}
 
     def apart(self, column: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
         """The values, which are needed by themselves, and their bytes."""
-        if self._by_column is not None and len(column):
+        repeats = self.role == "event_time" and _few_of(column) is str
+        if self._by_column is not None and len(column) and not repeats:
             values = self._by_column.convert(column)
             if values is not None:
                 return values, self._by_column.encode(values)
-        made = [self._value(value) for value in column]
+        made = list(map(self._times.__getitem__ if repeats else self._value, column))
         return made, [Hole if value is Hole else self.encode(value) for value in made]
 
     def cells(self, column: Sequence[Any]) -> Sequence[Any]:
         """The bytes."""
-        found = set(map(type, column))
-        memory = next((memory for classes, memory in self._memories if found <= classes), None)
-        if memory is None or (self._by_column and len(set(column)) * DIFFERENT_SHARE > len(column)):
+        few = _few_of(column) if self._memories else None
+        memory = None if few is None else self._memories[few]
+        if memory is None:
             cells = self._at_once(column)
             if cells is not None:
                 return cells

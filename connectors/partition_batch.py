@@ -18,16 +18,16 @@ def partitions_of(keys: Sequence[bytes], partitions: int) -> list[int]:
     """`partition_of` for many keys: those of one length are hashed at once."""
     if len(keys) < WORTH:
         return [partition_of(key, partitions) for key in keys]
-    places: dict[int, list[int]] = {}
-    for place, key in enumerate(keys):
-        places.setdefault(len(key), []).append(place)
+    sizes = np.fromiter(map(len, keys), dtype=np.int64, count=len(keys))
     found = np.empty(len(keys), dtype=np.int64)
-    for length, group in places.items():
+    for length in np.unique(sizes).tolist():
+        places = np.flatnonzero(sizes == length)
+        group = keys if len(places) == len(keys) else [keys[place] for place in places.tolist()]
         if len(group) < WORTH or length == 0:
-            found[group] = [partition_of(keys[place], partitions) for place in group]
+            found[places] = [partition_of(key, partitions) for key in group]
         else:
-            hashed = _murmur2_of_many(b"".join([keys[place] for place in group]), length)
-            found[group] = (hashed & np.uint32(0x7FFFFFFF)).astype(np.int64) % partitions
+            hashed = _murmur2_of_many(b"".join(group), length)
+            found[places] = (hashed & np.uint32(0x7FFFFFFF)).astype(np.int64) % partitions
     made: list[int] = found.tolist()
     return made
 

@@ -1,6 +1,7 @@
 """Publishing to Kafka in batches per partition; returning means that all replicas have it.
 
-aiokafka's home module. `send_batch` of prepared batches moves 20 times what `send` of single messages does.
+aiokafka's home module. `send_batch` of prepared batches moves 20 times what `send` of single messages does; batches of
+messages without headers are made by `record_batch.py`.
 """
 
 from __future__ import annotations
@@ -24,11 +25,15 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
 )
+from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.record.util import calc_crc32c
 
+from connectors.clock import now_ms
 from connectors.errors import PublishError, PublishRefusedError, Text
 from connectors.holds import Holds
 from connectors.partition import partition_of
 from connectors.partition_batch import partitions_of
+from connectors.record_batch import record_batches
 
 BATCH_BYTES = 524_288
 """Largest batch of one partition in one request: half of what a broker takes by default."""
@@ -71,10 +76,8 @@ class Message(NamedTuple):
     headers: tuple[Header, ...] = ()
 
 
-Row = tuple[bytes, bytes, list[Header]]
-Groups = dict[Target, list[Row]]
-_NO_HEADERS: list[Header] = []
-"""The client's batch builder wants a list; it does not change it."""
+Groups = dict[Target, list[Any]]
+"""Batches, as the client's producer takes them."""
 
 
 class Publisher:
@@ -121,20 +124,25 @@ class Publisher:
         PublishError: some may have arrived and some not; sending all again is right, since assertions repeat
         without harm.
         """
-        partitions = await self._count(topic)
-        groups: Groups = defaultdict(list)
-        lists = [groups[topic, number] for number in range(partitions)]
+        partitions, at_ms = await self._count(topic), now_ms()
+        lists: list[list[tuple[bytes, bytes]]] = [[] for _ in range(partitions)]
         for pair, number in zip(messages, partitions_of([key for key, _ in messages], partitions), strict=True):
-            lists[number].append((*pair, _NO_HEADERS))
-        await self._send({target: rows for target, rows in groups.items() if rows})
+            lists[number].append(pair)
+        await self._send(
+            {
+                (topic, number): [_Batch(*made) for made in record_batches(pairs, at_ms, BATCH_BYTES, calc_crc32c)]
+                for number, pairs in enumerate(lists)
+                if pairs
+            }
+        )
 
     async def publish_messages(self, topic: str, messages: Iterable[Message]) -> None:
         """As `publish`, with headers."""
         partitions = await self._count(topic)
-        groups: Groups = defaultdict(list)
-        for key, value, headers in messages:
-            groups[topic, partition_of(key, partitions)].append((key, value, list(headers)))
-        await self._send(groups)
+        groups: defaultdict[int, list[Message]] = defaultdict(list)
+        for message in messages:
+            groups[partition_of(message.key, partitions)].append(message)
+        await self._send({(topic, number): self._with_headers(group) for number, group in groups.items()})
 
     def _client(self) -> AIOKafkaProducer:
         if self._producer is None:
@@ -170,7 +178,7 @@ class Publisher:
     async def _send(self, groups: Groups) -> None:
         try:
             sent = await asyncio.gather(
-                *(self._send_partition(topic, number, rows) for (topic, number), rows in groups.items())
+                *(self._send_partition(topic, number, batches) for (topic, number), batches in groups.items())
             )
             results = await asyncio.gather(*(ack for acks in sent for ack in acks), return_exceptions=True)
         except (KafkaError, OSError) as error:
@@ -179,17 +187,28 @@ class Publisher:
             if isinstance(result, BaseException):
                 raise _unacknowledged(result) from result
 
-    async def _send_partition(self, topic: str, partition: int, rows: list[Row]) -> list[asyncio.Future[Any]]:
+    async def _send_partition(self, topic: str, partition: int, batches: list[Any]) -> list[asyncio.Future[Any]]:
+        return [await self._client().send_batch(batch, topic, partition=partition) for batch in batches]
+
+    def _with_headers(self, messages: Iterable[Message]) -> list[Any]:
+        """The client's own batches."""
         producer = self._client()
-        acks: list[asyncio.Future[Any]] = []
-        batch = producer.create_batch()
-        for key, value, headers in rows:
-            if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
-                acks.append(await producer.send_batch(batch, topic, partition=partition))
-                batch = producer.create_batch()
-                batch.append(key=key, value=value, timestamp=None, headers=headers)
-        acks.append(await producer.send_batch(batch, topic, partition=partition))
-        return acks
+        batches = [producer.create_batch()]
+        for key, value, headers in messages:
+            row = {"key": key, "value": value, "timestamp": None, "headers": list(headers)}
+            if batches[-1].append(**row) is None:
+                batches.append(producer.create_batch())
+                batches[-1].append(**row)
+        return batches
+
+
+class _Batch(BatchBuilder):  # type: ignore[misc]
+    """A batch that is made already, as the client's producer takes it."""
+
+    def __init__(self, octets: bytes, records: int) -> None:
+        self._buffer = octets
+        self._relative_offset = records
+        self._closed = True
 
 
 def _unacknowledged(cause: BaseException | None) -> PublishError:

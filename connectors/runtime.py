@@ -30,8 +30,8 @@ from connectors.status import Tally, internal_error, place_of
 from connectors.trial import refuse_untagged
 from schemas.errors import RegistryError
 
-SLICE_RECORDS = 2_000
-"""Records mapped between two turns of the event loop: about 30 ms, so that health checks answer."""
+SLICE_RECORDS = 1_000
+"""Records mapped between two turns of the event loop: about 20 ms, so that health checks answer."""
 HALT_S = 3.0
 """How long a page under way may take to be finished when a connector is paused or stopped; then it is cut, and read
 again later. A source that hangs must not keep it."""

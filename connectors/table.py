@@ -51,6 +51,15 @@ class Table(Sequence[dict[str, Any]]):
         return Table({**self.columns, **columns}, self._count)
 
 
+def table_of(records: Sequence[dict[str, Any]]) -> Table | None:
+    """Dicts as a table; None if they have not all the same keys in the same order, as records of one program have."""
+    shapes = set(map(tuple, records))
+    if len(shapes) != 1:
+        return None
+    keys: tuple[str, ...] = shapes.pop()
+    return Table(dict(zip(keys, zip(*map(dict.values, records), strict=True), strict=True)), len(records))
+
+
 class Batch(NamedTuple):
     """A part of a file: records with the numbers of their rows, and the rows that are none with the reason.
 

@@ -135,7 +135,7 @@ def portal(dice: random.Random, number: int) -> dict[str, Any]:
     return record(number, at.isoformat(), ngayNop=local, ngayKetThuc=dice.choice([local, None, ""]), lePhi=number * 7)
 
 
-ODD = [None, "", True, False, 0, 1, 1.0, -1, 2**70, 0.5, "x", "1,5", [], {}, {"a": 1}, float("nan"), -0.0]
+ODD: list[Any] = [None, "", True, False, 0, 1, 1.0, -1, 2**70, 0.5, "x", "1,5", [], {}, {"a": 1}, float("nan"), -0.0]
 MAKERS = {"portal": portal, "feedback-1022": feedback}
 
 
