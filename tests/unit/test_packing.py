@@ -74,7 +74,7 @@ def batches(draw: st.DrawFn, manifest: Manifest) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", sorted(FOUND))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(data=st.data())
 def test_one_step_gives_what_two_give(name: str, data: st.DataObject) -> None:
     manifest, mapper = FOUND[name]
@@ -105,7 +105,7 @@ def tables(draw: st.DrawFn, manifest: Manifest) -> Table:
 
 
 @pytest.mark.parametrize("name", sorted(FOUND))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(data=st.data())
 def test_a_table_gives_what_its_rows_give(name: str, data: st.DataObject) -> None:
     manifest, mapper = FOUND[name]
