@@ -9,17 +9,17 @@ CompactedTopicError            (a ConnectorError)
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
+import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 
 from connectors.errors import ConnectorError, Text
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger("ioc.connectors")
 
 POLL_MS = 500
 """Longest wait of one poll; data that is there comes at once."""
@@ -234,10 +234,10 @@ class CompactedTopic:
                 try:
                     await self._poll(consumer)
                 except KafkaError as error:
-                    log.warning("reading %s: %s; trying again", self.topic, type(error).__name__)
+                    log.warning("topic_waits", topic=self.topic, reason=type(error).__name__)
                     await asyncio.sleep(RETRY_S)
         except Exception as error:
-            log.exception("%s is no longer followed", self.topic)
+            log.exception("topic_not_followed", topic=self.topic, reason=type(error).__name__, exc_info=False)
             async with self._advanced:
                 self._failure = error
                 self._advanced.notify_all()

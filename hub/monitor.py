@@ -108,8 +108,9 @@ class Monitor:
         for one in changed:
             if one.ended is None:
                 self.begun[one.state] = self.begun.get(one.state, 0) + 1
-            word = "incident_began" if one.ended is None else "incident_ended"
-            log.info(word, dataset=one.dataset, department=one.department, state=one.state, incident=one.id)
+                log.info("incident_began", dataset=one.dataset, state=one.state, incident=one.id)
+            else:
+                log.info("incident_ended", dataset=one.dataset, state=one.state, incident=one.id)
         self._unwritten = [*self._unwritten, *changed]
         if not self._unwritten:
             return

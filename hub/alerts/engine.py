@@ -125,7 +125,9 @@ class AlertEngine:
         for one in changed:
             if one.ended is None:
                 self.opened[one.severity] = self.opened.get(one.severity, 0) + 1
-            log.info("alert_opened" if one.ended is None else "alert_ended", alert=one.id, rule=one.rule)
+                log.info("alert_opened", alert=one.id, rule=one.rule)
+            else:
+                log.info("alert_ended", alert=one.id, rule=one.rule)
 
     async def _keep(self, now: datetime) -> None:
         await self.book.write(self._unwritten)

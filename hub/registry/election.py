@@ -8,18 +8,18 @@ notices a dead one after its session time-out. Being elected is no permission to
 from __future__ import annotations
 
 import asyncio
-import logging
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
 import orjson
+import structlog
 from aiokafka import AIOKafkaConsumer
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
 from aiokafka.errors import KafkaError
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger("ioc.registry")
 
 HEARTBEATS_PER_SESSION = 5
 LONGEST_HEARTBEAT_S = 0.5
@@ -89,7 +89,7 @@ class Election:
             try:
                 await self._take_part()
             except (KafkaError, OSError) as error:
-                log.warning("electing who writes %s: %s; trying again", self._topic, error)
+                log.warning("registry_election_waits", cause=type(error).__name__)
             await asyncio.sleep(RETRY_S)
 
     async def _take_part(self) -> None:
