@@ -16,6 +16,7 @@ from connectors.intake import Prepared
 from connectors.publish import Message, Publisher
 from connectors.quarantine import QUARANTINE_TOPIC
 from connectors.status import internal_error, place_of
+from schemas import tracing
 
 WAITING_RECORDS = 100_000
 """Records that may wait; beyond, senders are asked for patience. About 50 MB."""
@@ -35,6 +36,7 @@ class _Waiting(NamedTuple):
     prepared: Prepared
     records: int
     done: asyncio.Future[None]
+    trace: str | None
 
 
 class GroupedPublisher:
@@ -69,7 +71,7 @@ class GroupedPublisher:
                 Text("Quá nhiều bản ghi đang chờ ghi vào Kafka", "Too many records are waiting for Kafka")
             )
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Waiting(prepared, records, done))
+        self._queue.append(_Waiting(prepared, records, done, tracing.context()))
         self._records += records
         self._wake.set()
         await done
@@ -118,7 +120,9 @@ class GroupedPublisher:
             quarantined += waiting.prepared.quarantined
         if quarantined:
             await self._publisher.publish_messages(QUARANTINE_TOPIC, quarantined)
-        await asyncio.gather(*(self._publisher.publish(topic, pairs) for topic, pairs in messages.items() if pairs))
+        traces = [waiting.trace for waiting in group if waiting.trace is not None]
+        with tracing.span("connector.publish", next(iter(traces), None), traces[1:], requests=len(group)):
+            await asyncio.gather(*(self._publisher.publish(topic, pairs) for topic, pairs in messages.items() if pairs))
 
     @staticmethod
     def _fail(group: list[_Waiting], error: PublishError) -> None:

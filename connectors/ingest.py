@@ -35,6 +35,7 @@ from connectors.sources import webhook
 from connectors.status import Subject, Tally
 from connectors.status_writer import StatusWriter, Table
 from connectors.trial import UntaggedPersonalDataError, refuse_untagged
+from schemas import tracing
 
 PATH = "/v1/ingest/{connector}"
 OPEN_RETRY_S = 1.0
@@ -167,7 +168,9 @@ class WebhookIngest:
         nonce = verifier.check(signed, body, self._clock_s())
         taken = False
         try:
-            counts = await self._deliver(endpoint, intake, records_of(body, headers.get("content-type", "")))
+            records = records_of(body, headers.get("content-type", ""))
+            with tracing.span("connector.batch", connector=endpoint.manifest.id, records=len(records)):
+                counts = await self._deliver(endpoint, intake, records)
             taken = True
         finally:
             if not taken:

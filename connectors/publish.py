@@ -34,6 +34,7 @@ from connectors.holds import Holds
 from connectors.partition import partition_of
 from connectors.partition_batch import partitions_of
 from connectors.record_batch import record_batches
+from schemas import tracing
 
 BATCH_BYTES = 524_288
 """Largest batch of one partition in one request: half of what a broker takes by default."""
@@ -128,6 +129,11 @@ class Publisher:
         lists: list[list[tuple[bytes, bytes]]] = [[] for _ in range(partitions)]
         for pair, number in zip(messages, partitions_of([key for key, _ in messages], partitions), strict=True):
             lists[number].append(pair)
+        if tracing.on():
+            await self._send(
+                {(topic, n): self._with_headers(map(_bare, pairs)) for n, pairs in enumerate(lists) if pairs}
+            )
+            return
         await self._send(
             {
                 (topic, number): [_Batch(*made) for made in record_batches(pairs, at_ms, BATCH_BYTES, calc_crc32c)]
@@ -191,15 +197,24 @@ class Publisher:
         return [await self._client().send_batch(batch, topic, partition=partition) for batch in batches]
 
     def _with_headers(self, messages: Iterable[Message]) -> list[Any]:
-        """The client's own batches."""
-        producer = self._client()
-        batches = [producer.create_batch()]
+        """The client's own batches; the first message of each carries the trace's context."""
+        producer, traced = self._client(), _traced()
+        batches: list[Any] = []
         for key, value, headers in messages:
             row = {"key": key, "value": value, "timestamp": None, "headers": list(headers)}
-            if batches[-1].append(**row) is None:
+            if not batches or batches[-1].append(**row) is None:
                 batches.append(producer.create_batch())
-                batches[-1].append(**row)
+                batches[-1].append(**row | {"headers": [*headers, *traced]})
         return batches
+
+
+def _bare(pair: tuple[bytes, bytes]) -> Message:
+    return Message(*pair)
+
+
+def _traced() -> list[Header]:
+    context = tracing.context()
+    return [] if context is None else [(tracing.HEADER, context.encode())]
 
 
 class _Batch(BatchBuilder):  # type: ignore[misc]

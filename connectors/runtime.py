@@ -28,6 +28,7 @@ from connectors.retry import FaultKind, RetryPolicy
 from connectors.source import Page, Source, Surroundings
 from connectors.status import Tally, internal_error, place_of
 from connectors.trial import refuse_untagged
+from schemas import tracing
 from schemas.errors import RegistryError
 
 SLICE_RECORDS = 1_000
@@ -203,6 +204,10 @@ class ConnectorRunner:
 
     async def _deliver(self, intake: Intake, page: Page) -> None:
         """Publish a page; returns when Kafka has acknowledged all of it."""
+        with tracing.span("connector.batch", connector=self._manifest.id, records=len(page.records)):
+            await self._deliver_traced(intake, page)
+
+    async def _deliver_traced(self, intake: Intake, page: Page) -> None:
         ingest_ms = now_ms()
         messages: list[tuple[bytes, bytes]] = []
         quarantined: list[Any] = []

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 
-from hub.config_sections import AlertsSettings, Port, Section
+from hub.config_sections import AlertsSettings, Port, Section, TracesSettings
 from hub.config_sources import (
     ConfigError,
     Layer,
@@ -155,6 +155,7 @@ class Settings(Section):
     stream: StreamSettings = StreamSettings()
     monitor: MonitorSettings = MonitorSettings()
     alerts: AlertsSettings = AlertsSettings()
+    traces: TracesSettings = TracesSettings()
     warehouse: WarehouseSettings = WarehouseSettings()
     kafka: KafkaSettings = KafkaSettings()
     clickhouse: ClickhouseSettings = ClickhouseSettings()

@@ -28,6 +28,11 @@ class SmtpSettings(Section):
     password: SecretStr | None = None
 
 
+class TracesSettings(Section):
+    endpoint: str | None = None
+    """Base address of an OTLP/HTTP receiver for traces of batches; unset: none are made. Needs the extra `traces`."""
+
+
 class AlertsSettings(Section):
     dir: Path | None = None
     """Alert rules and channels of this site, `*.yaml`; a rule of the same id replaces the package's."""

@@ -34,7 +34,7 @@ class Rows(Metric):
         """A sample for each of `among` as the last label: 1 for the chosen one, 0 for the others."""
         self._choices.append((values, among, chosen))
 
-    @property  # type: ignore[override]
+    @property
     def samples(self) -> list[Sample]:
         """As the library has them."""
         name, names = self.sample_name, self.label_names

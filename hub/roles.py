@@ -6,14 +6,16 @@ from collections.abc import Callable
 
 from hub import logs
 from hub.config import Settings
+from schemas import tracing
 from streams import faultpoints
 
 
 def run_role(name: str, settings: Settings) -> None:
-    """Run the role until SIGTERM; blocks. Raises KeyError for an unknown name, `FaultPointError` for a fault point that
-    there is not."""
+    """Run the role until SIGTERM; blocks. Raises KeyError for an unknown name, TracesMissingError,
+    and `FaultPointError` for a fault point that there is not."""
     role = ROLES[name]
     logs.configure(name)
+    tracing.configure(settings.traces.endpoint, name)
     faultpoints.arm()
     role(settings)
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from aiokafka.errors import CorruptRecordException
 
+from schemas import tracing
 from streams.records import Records
 
 _offset, _time, _key, _value = (attrgetter(name) for name in ("offset", "timestamp", "key", "value"))
@@ -88,4 +89,5 @@ def batch_columns(found: list[Any], wanted: int) -> Records:
         list(map(_time, found)),
         list(map(_key, found)),
         list(map(_value, found)),
+        tracing.context_in(found[0].headers) if tracing.on() else (),
     )

@@ -19,9 +19,11 @@ from functools import partial
 
 import structlog
 
+from schemas import tracing
 from schemas.errors import SchemasAwayError
 from schemas.without import NONE, Without
 from streams import faultpoints, metrics
+from streams.batch_trace import around_batch
 from streams.errors import StatesAheadError, WarehouseError
 from streams.intent import Commit, Loss, gap_loss, plan_start
 from streams.partition_seams import Log, Owner, read_all
@@ -178,6 +180,10 @@ class PartitionRunner:
         faultpoints.reach("after_commit")
 
     async def _process(self, records: Records, slot: Slot) -> None:
+        with around_batch(self._topic_id, self.name, records):
+            await self._process_traced(records, slot)
+
+    async def _process_traced(self, records: Records, slot: Slot) -> None:
         first, last = records.offsets[0], records.offsets[-1]
         intent = Commit(first, self._topic_id, last)
         self._owner.check()
@@ -214,7 +220,7 @@ class PartitionRunner:
         faultpoints.reach("before_insert" if result == "ok" else "recovery_before_redo")
         table = self.name.rsplit("-", 1)[0]
         try:
-            with metrics.STAGE.labels("insert").time():
+            with metrics.STAGE.labels("insert").time(), tracing.span("warehouse.insert", table=table, result=result):
                 await self._patiently(lambda: self._send_once(block, first))
         except WarehouseError:
             metrics.SINK_BATCHES.labels(table, "fail").inc()

@@ -19,6 +19,8 @@ class Records:
     times: Sequence[int]
     keys: Sequence[bytes | None]
     values: Sequence[bytes | None]
+    traces: tuple[str, ...] = ()
+    """Contexts of the connector batches that they came in, where traces are on."""
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -42,6 +44,7 @@ def joined(parts: Sequence[Records]) -> Records:
         list(chain.from_iterable(records.times for records in parts)),
         list(chain.from_iterable(records.keys for records in parts)),
         list(chain.from_iterable(records.values for records in parts)),
+        tuple(dict.fromkeys(chain.from_iterable(records.traces for records in parts))),
     )
 
 
@@ -55,7 +58,11 @@ def _joined_offsets(parts: Sequence[Sequence[int]]) -> Sequence[int]:
 def part(records: Records, start: int, end: int) -> Records:
     """Records `start` to `end` (excluded), by position."""
     return Records(
-        records.offsets[start:end], records.times[start:end], records.keys[start:end], records.values[start:end]
+        records.offsets[start:end],
+        records.times[start:end],
+        records.keys[start:end],
+        records.values[start:end],
+        records.traces,
     )
 
 

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from kafka.errors import TopicAlreadyExistsError
 
 from connectors.publish import Publisher
 from hub.stream_role import KafkaQuarantine
+from schemas import tracing
 from schemas.contract import Contract, load_contracts
 from schemas.errors import UnknownSchemaError
 from schemas.wire import frame
@@ -173,4 +175,5 @@ async def work(
 
 
 if __name__ == "__main__":
+    tracing.configure(os.environ.get("IOC_TRACES__ENDPOINT"), "stream")
     asyncio.run(work(*sys.argv[1:5], private_contract(sys.argv[3]), _schema_text))

@@ -38,6 +38,7 @@ HOMES = {
     "clickhouse_connect": {"streams/warehouse/client.py"},
     "chdb": {"streams/warehouse/engine.py"},
     "cel": {"connectors/expression.py"},
+    "opentelemetry": {"schemas/tracing.py"},
     "cronsim": {"schemas/recurrence.py"},
     "holidays": {"schemas/days.py"},
     "httpx2": {
