@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hub.config import Settings
+from hub.first_keys import key_store
 from hub.kafka_jars import clone_root
 from hub.language import t
 from hub.local_secrets import local_secrets
@@ -36,6 +37,7 @@ PORTAL_PORT = "IOC_DEMO_PORTAL_PORT"
 PROVINCE_WANTED = "IOC_DEMO_PROVINCE"
 """Set: the small systems run too."""
 PREPARE_TIMEOUT_S = 60
+UPLOAD_KEY = "demo-upload.key"
 PUSHES = {"IOC_DEMO_EACH": "--each", "IOC_DEMO_SHUFFLE_MINUTES": "--shuffle-minutes"}
 """How often the 1022 system sends each event, and how far out of order; unset: its own defaults."""
 
@@ -71,7 +73,18 @@ class DemoOptions:
             "IOC_SECRET_PORTAL_CLIENT_ID": "ioc-hub",
             "IOC_SECRET_PORTAL_CLIENT_SECRET": secrets.ensure("demo-portal.key"),
             "IOC_SECRET_1022_KEY": secrets.ensure("demo-1022.key"),
+            "IOC_SECRET_UPLOAD_KEY": upload_key(settings),
         }
+
+
+def upload_key(settings: Settings) -> str:
+    """The key of the simulated officials who hand in workbooks; made at the first call."""
+    keys, secrets = key_store(settings), local_secrets(settings.state_dir)
+    own = secrets.read(UPLOAD_KEY)
+    if own is None or keys.authenticate(own) is None:
+        own = keys.create("department", org="H53", note="demonstration: officials").text
+        secrets.write(UPLOAD_KEY, own)
+    return own
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,11 +95,13 @@ class RestSimulator:
         write_history: Callable[[Origin], Iterable[Raw]],
         begin: Callable[[int], Case],
         bad: Sequence[Raw] = (),
+        served: Callable[[Raw], bool] = lambda raw: True,
     ) -> None:
+        """`served`: which of the ledger's records go by this feed."""
         self._feed = RestFeed(stage.site.secret("api-key"), dialect)
         self._path = path
         self._emitter = Emitter(stage, write_history, begin, lambda raw: self._feed.extend([raw]))
-        old = [*self._emitter.history, *bad]
+        old = [*filter(served, self._emitter.history), *bad]
         self._feed.extend(sorted(old, key=lambda raw: _moment(raw, dialect)))
         self._feed.extend([event.raw for event in self._emitter.past])
 
