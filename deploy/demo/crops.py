@@ -262,9 +262,9 @@ def make(stage: Stage) -> Simulator:
 
 def environment(site: Site) -> dict[str, str]:
     return {
-        "IOC_LOTS_URL": site.http_url,
+        "IOC_SECRET_LOTS_URL": site.http_url,
         "IOC_SECRET_LOTS_KEY": site.secret("api-key"),
-        "IOC_LOTS_FOLDER": str(drop_folder(site)),
+        "IOC_SECRET_LOTS_FOLDER": str(drop_folder(site)),
     }
 
 

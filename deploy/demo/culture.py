@@ -200,7 +200,7 @@ def make(stage: Stage) -> Simulator:
 
 
 def environment(site: Site) -> dict[str, str]:
-    return {"IOC_CULTURE_FOLDER": str(drop_folder(site))}
+    return {"IOC_SECRET_CULTURE_FOLDER": str(drop_folder(site))}
 
 
 CULTURE = System(ID, {ID: "venue_visit"}, environment, make, expected, folders=lambda site: (drop_folder(site),))

@@ -286,7 +286,7 @@ def make(stage: Stage) -> Simulator:
 
 def environment(site: Site) -> dict[str, str]:
     return {
-        "IOC_REPORTS_URL": site.http_url,
+        "IOC_SECRET_REPORTS_URL": site.http_url,
         "IOC_SECRET_REPORTS_USER": USER,
         "IOC_SECRET_REPORTS_PASSWORD": site.secret("password"),
     }

@@ -85,7 +85,7 @@ async def from_file(manifest: Manifest, data: bytes, folder: Path) -> tuple[list
     place = folder / manifest.id
     place.mkdir()
     (place / f"tep.{config.format.type}").write_bytes(data)
-    environ = {"IOC_CULTURE_FOLDER": str(place), "IOC_LOTS_FOLDER": str(place)}
+    environ = {"IOC_SECRET_CULTURE_FOLDER": str(place), "IOC_SECRET_LOTS_FOLDER": str(place)}
     around = Surroundings(SecretResolver(environ), folders=(folder,))
     source = open_source(dataclasses.replace(manifest, source=config), around)
     mapper = mapper_of(manifest.id)
