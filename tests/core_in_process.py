@@ -100,9 +100,12 @@ class Core:
             fences = await raise_fences(self.warehouse, self.contract, TOPIC_ID, [0], membership, self._confirm)
             return TakeOver(fences, known)
 
-        decoder = Decoder(self.contract, _schema_text)
-        self.sink = EntitySink(self.contract, 0, store, decoder, self.refused, take_over, self.cached_states)
+        self.sink = EntitySink(self.contract, 0, store, self.decoder(), self.refused, take_over, self.cached_states)
         self._runner.run(self.sink.open(TOPIC_ID))
+
+    def decoder(self) -> Decoder:
+        """Reads the records' values."""
+        return Decoder(self.contract, _schema_text)
 
     async def _confirm(self) -> None:
         """There is no group: the core is always the partition's owner."""
