@@ -109,7 +109,9 @@ def cells(origin: Origin) -> list[Raw]:
         key = (line["thang"], line["ma_don_vi"], line["nhom"], line["ngach"])
         sums.setdefault(key, Counter()).update({name: line[name] for name in COUNTED})
         closed[key] = line["chot_luc"]
-    assigned = {(p["thang"], p["ma_don_vi"], p["nhom"], p["ngach"]): p["chi_tieu"] for p in posts(origin)}
+    assigned: dict[tuple[str, ...], int] = {
+        (p["thang"], p["ma_don_vi"], p["nhom"], p["ngach"]): p["chi_tieu"] for p in posts(origin)
+    }
     return [
         {
             **dict(zip(("thang", "ma_don_vi", "nhom", "ngach"), key, strict=True)),

@@ -40,7 +40,7 @@ from schemas.codec import Decoder
 from schemas.codes_table import load_code_tables
 from schemas.contract import load_contracts
 from streams.plan import load_plans
-from streams.sink import Records
+from streams.records import Records
 from streams.warehouse.schema import migrate
 from tests.core_in_process import TIMEZONE, Core, InProcessWarehouse, _engine
 from tests.stack import ROOT
