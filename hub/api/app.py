@@ -49,7 +49,6 @@ def create_api(deps: ApiDeps) -> FastAPI:
     app.state.language = deps.language
     app.state.metrics = http_metrics(deps.metrics, deps.version)
     app.state.connectors = ConnectorBoard(deps.kpis)
-    app.state.breakdowns = Breakdowns(deps.kpis)
     app.state.themes = deps.themes
     app.state.unit_sets = deps.unit_sets
     app.state.datasets = Datasets(deps.kpis, deps.reader, deps.incidents, deps.way, deps.judged_kept)
@@ -57,6 +56,7 @@ def create_api(deps: ApiDeps) -> FastAPI:
     in_use, codes = (declared.in_use, declared.codes) if declared is not None else ({}, {})
     app.state.inquirer = Inquirer(deps.kpis, in_use, Units.of(codes))
     app.state.explainer = Explainer(app.state.inquirer)
+    app.state.breakdowns = Breakdowns(app.state.inquirer)
     app.state.entities = Entities(deps.kpis, in_use)
     app.router.routes.extend(deps.extra_routes)
     for part in (v1, kpis, entities, alerts, integration, catalogue, live, health):

@@ -10,8 +10,8 @@ from datetime import timedelta
 from hub.kpi.answer import Row
 from hub.kpi.cache import AnswerCache
 from hub.kpi.errors import UnknownDimensionError, UnknownKpiError, WarehouseAwayError
+from hub.kpi.inquiry import Inquirer, Inquiry
 from hub.kpi.period import Period
-from hub.kpi.service import KpiService
 
 TTL = timedelta(seconds=1)
 """Tables and maps are drawn anew every few seconds; a wall of screens asks at the same moments."""
@@ -30,11 +30,11 @@ class Breakdown:
 
 
 class Breakdowns:
-    """Over one service; safe from several threads. `get` blocks."""
+    """Over one inquirer; safe from several threads. `get` blocks."""
 
-    def __init__(self, service: KpiService) -> None:
-        self._service = service
-        self._answers: AnswerCache[tuple[Row, ...]] = AnswerCache(service.around.clock, TTL)
+    def __init__(self, inquirer: Inquirer) -> None:
+        self._inquirer = inquirer
+        self._answers: AnswerCache[tuple[Row, ...]] = AnswerCache(inquirer.service.around.clock, TTL)
         self._lock = threading.Lock()
         self._last: OrderedDict[Question, tuple[Row, ...]] = OrderedDict()
 
@@ -42,7 +42,7 @@ class Breakdowns:
         """The KPI's rows, largest first; never raises for what is not declared or away."""
         question = (kpi_id, by, period, org)
         try:
-            rows = self._answers.get(question, lambda: self._service.rows(kpi_id, period, by, org))
+            rows = self._answers.get(question, lambda: self._rows(question))
         except (UnknownKpiError, UnknownDimensionError):
             return Breakdown(None)
         except WarehouseAwayError:
@@ -50,6 +50,10 @@ class Breakdowns:
                 return Breakdown(self._last.get(question), away=True)
         self._keep(question, rows)
         return Breakdown(rows)
+
+    def _rows(self, question: Question) -> tuple[Row, ...]:
+        kpi_id, by, period, org = question
+        return self._inquirer.find(Inquiry(kpi_id, period, org, by)).rows or ()
 
     def _keep(self, question: Question, rows: tuple[Row, ...]) -> None:
         with self._lock:

@@ -19,7 +19,6 @@ from hub.api.problems import Problem, problem_response
 from hub.api.questions import Service, known_parameters
 from hub.api.timing import timed
 from hub.api.v1 import ConnectorScope, KpiScope, QuarantineScope, connectors_in
-from hub.kpi.answer import SHARES
 from hub.kpi.period import PRESETS
 from hub.kpi.service import KpiService
 from hub.web import (
@@ -27,9 +26,10 @@ from hub.web import (
     catalogue_pages,
     connector_pages,
     department_pages,
-    formats,
+    entity_pages,
     health_pages,
     health_views,
+    kpi_pages,
     live_pages,
     signin,
     system_pages,
@@ -39,7 +39,7 @@ from hub.web import (
 )
 from hub.web.periods import Chosen, period_query, period_text
 from hub.web.rendering import WEB, page, reader_of
-from hub.web.tile_view import groups, tile_view
+from hub.web.tile_view import groups
 
 router = APIRouter(dependencies=[Depends(known_parameters)], include_in_schema=False)
 
@@ -51,6 +51,8 @@ def mount(app: FastAPI) -> None:
     app.include_router(router)
     for pages_of in (
         theme_pages,
+        kpi_pages,
+        entity_pages,
         alert_pages,
         catalogue_pages,
         upload_pages,
@@ -102,48 +104,6 @@ async def all_kpis(
         view=view,
         period_query=period_query(name, period),
         live=f"/live?{period_query(name, period)}&show={'kpi' if view == 'tiles' else 'row'}",
-    )
-
-
-@router.get("/kpi/{kpi_id}")
-async def kpi_page(
-    request: Request,
-    service: Service,
-    kpi_id: str,
-    chosen: Chosen,
-    scope: KpiScope,
-    by: Annotated[str | None, Query(max_length=64)] = None,
-) -> HTMLResponse:
-    """One KPI: what it means, its figures, and its parts by a dimension."""
-    name, period = chosen
-    kpi = service.kpi(kpi_id)
-    dimensions = service.dimensions(kpi)
-    dimension = by or ("org_code" if "org_code" in dimensions else dimensions[0])
-    with timed(request, "warehouse"):
-        board = await run_in_threadpool(lambda: service.board(period, scope.org))
-        rows = await run_in_threadpool(lambda: service.rows(kpi_id, period, dimension, scope.org))
-    reader = reader_of(request)
-    tile = next(tile for tile in board.tiles if tile.answer.kpi.id == kpi_id)
-    return page(
-        request,
-        "kpi.html",
-        tile=tile_view(tile, reader),
-        outage=board.outage,
-        kpi=kpi,
-        rows=views.breakdown_view(
-            rows, dimension, kpi.kind in SHARES, lambda key: service.name_of(kpi, dimension, key), reader
-        ),
-        share=kpi.kind in SHARES,
-        by=dimension,
-        dimensions=dimensions,
-        trend=[
-            (formats.bucket_text(point.day, tile.grain, reader.language), reader.number(point.figures.value))
-            for point in tile.trend
-        ],
-        period=period,
-        period_text=period_text(period, reader.language),
-        period_query=period_query(name, period),
-        live=f"/live?{period_query(name, period)}&show=kpi",
     )
 
 

@@ -51,7 +51,6 @@ class Map(Section):
 
     size: KpiId
     colour: KpiId | None = None
-    by: Dimension = "admin_code"
     view: Literal["points", "grid"] = "points"
 
     @property

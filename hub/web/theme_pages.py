@@ -16,16 +16,19 @@ from hub.api.problems import ParameterError, Problem
 from hub.api.questions import Service, known_parameters
 from hub.api.timing import timed
 from hub.api.v1 import KpiScope
+from hub.kpi.inquiry import Inquirer
 from hub.kpi.period import PRESETS, Period
 from hub.kpi.service import KpiService
+from hub.kpi.units import COMMUNE, TODAY
 from hub.security.access import Permission
 from hub.web import health_views, wall
 from hub.web import theme_views as views
 from hub.web.periods import Chosen, period_query, period_text
 from hub.web.places import UnitSet
 from hub.web.rendering import fragment, page, reader_of
-from hub.web.shown import Shown
+from hub.web.shown import Shown, unit_set
 from hub.web.theme import HOME, Theme
+from streams.kpi import Kpi
 
 router = APIRouter(dependencies=[Depends(known_parameters)], include_in_schema=False)
 
@@ -121,15 +124,22 @@ async def _shown(
         wrong = ParameterError("units", "problem.parameter.bound", {"bound": bound})
         raise Problem("invalid-parameter", [wrong], values={"name": "units"})
     breakdowns: Breakdowns = request.app.state.breakdowns
+    inquirer: Inquirer = request.app.state.inquirer
+    chosen = unit_set(sets, units, period.end)
+    view = TODAY if sets and chosen is sets[-1] else COMMUNE
     with timed(request, "warehouse"):
         board = await run_in_threadpool(lambda: service.board(period, scope.org))
         divided = await run_in_threadpool(
-            lambda: {pair: breakdowns.get(*pair, period, scope.org) for pair in views.needed(theme, only)}
+            lambda: {pair: breakdowns.get(*pair, period, scope.org) for pair in views.needed(theme, view, only)}
         )
     reader = reader_of(request)
     departments = await _departments(request, theme, only)
     declared = {kpi.id: kpi.name[reader.language] for kpi in service.kpis}
-    return Shown(board, divided, sets, service.name_of, reader, units, at, departments, declared)
+
+    def name_of(kpi: Kpi, by: str, key: str) -> str | None:
+        return service.name_of(kpi, by, key) or inquirer.units.names.get(key)
+
+    return Shown(board, divided, sets, name_of, reader, units, at, departments, declared)
 
 
 async def _departments(request: Request, theme: Theme, only: int | None) -> tuple[health_views.DepartmentView, ...]:

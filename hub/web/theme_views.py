@@ -61,17 +61,13 @@ class TilesView:
     tiles: tuple[TileView, ...] = field(default_factory=tuple)
 
 
-def needed(theme: Theme, only: int | None = None) -> list[tuple[str, str]]:
-    """The (KPI id, dimension) that a theme's tables and maps are made of, each once; `only`: of one block."""
+def needed(theme: Theme, units: str, only: int | None = None) -> list[tuple[str, str]]:
+    """The (KPI id, dimension) that a theme's tables and maps are made of, each once; `units`: by what view of the
+    administrative units maps are divided; `only`: of one block."""
     blocks = theme.sections if only is None else (theme.sections[only],)
-    pairs = [
-        (kpi, divided.by)
-        for block in blocks
-        for divided in (block.table, block.map)
-        if divided is not None
-        for kpi in divided.kpis
-    ]
-    return list(dict.fromkeys(pairs))
+    tables = [(kpi, block.table.by) for block in blocks if block.table is not None for kpi in block.table.kpis]
+    maps = [(kpi, units) for block in blocks if block.map is not None for kpi in block.map.kpis]
+    return list(dict.fromkeys([*tables, *maps]))
 
 
 def declared_tiles(board: Board) -> list[tuple[str, str]]:

@@ -23,8 +23,10 @@ from hub.catalogue.downloads import FORMATS
 from hub.health.evidence import FACTS
 from hub.health.states import CHAIN
 from hub.kpi.badges import BADGES, REASONS
+from hub.kpi.delta import REASONS as REASONS_OF_CHANGE
 from hub.kpi.freshness import STATES
 from hub.kpi.period import PRESETS
+from hub.kpi.units import VIEWS
 from hub.locale.catalogue import LANGUAGES, catalogue, preferred
 from hub.web.connector_pages import EDITOR_ACTS, OPERATIONS
 from hub.web.connector_views import GROUPS
@@ -114,7 +116,9 @@ def _computed() -> set[str]:
     keys |= {f"alert.kind.{kind}" for kind in ("opened", "ended", "escalated")}
     keys |= {f"period.{name}" for name in PRESETS}
     keys |= {f"badge.{name}" for name in (*BADGES, *REASONS)} | {f"badge.state.{state}" for state in BADGE_ICONS}
-    keys |= {f"tile.level.{level}" for level in ("warn", "alarm")}
+    keys |= {f"tile.level.{level}" for level in ("warn", "alarm")} | {f"dimension.{view}" for view in VIEWS}
+    keys |= {f"role.{role}" for role in ("numerator", "denominator", "value", "less")}
+    keys |= {f"reason.{reason}" for reason in REASONS_OF_CHANGE} | {f"record.kind.{kind}" for kind in PRIMARY}
     keys |= {f"cause.{code}" for code in ("no_connection", "timed_out", "refused")}
     keys |= {f"value.online.{flag}" for flag in (0, 1)} | {f"value.level.{level}" for level in (2, 3, 4)}
     keys |= {f"catalogue.form.{form}" for form in FORMATS} | {f"catalogue.kind.{kind}" for kind in KINDS}

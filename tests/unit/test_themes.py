@@ -66,14 +66,24 @@ def test_a_province_replaces_and_adds_screens_by_files_of_its_own(tmp_path: Path
 
 def test_the_screens_of_the_hub_divide_kpis_only_by_what_they_may_be_divided_by() -> None:
     kpis = {kpi.id: kpi for plan in load_plans(load_contracts()).values() for kpi in plan.kpis}
-    wrong = [
-        (theme.id, kpi, divided.by)
+    tables = [
+        (theme.id, kpi, block.table.by)
         for theme in load_themes().values()
         for block in theme.sections
-        for divided in (block.table, block.map)
-        if divided is not None
-        for kpi in divided.kpis
-        if kpi in kpis and kpis[kpi].kind != "members" and divided.by not in kpis[kpi].dimensions
+        if block.table is not None
+        for kpi in block.table.kpis
+    ]
+    maps = [
+        (theme.id, kpi, "admin_code")
+        for theme in load_themes().values()
+        for block in theme.sections
+        if block.map is not None
+        for kpi in block.map.kpis
+    ]
+    wrong = [
+        one
+        for one in [*tables, *maps]
+        if one[1] in kpis and kpis[one[1]].kind != "members" and one[2] not in kpis[one[1]].dimensions
     ]
     assert wrong == []
 
