@@ -18,6 +18,7 @@ from hub.declarations import load_declarations
 from hub.security.keys import KeyStore
 from streams.warehouse.client import Warehouse
 from streams.warehouse.schema import migrate
+from tests.e2e import reference_feedback
 from tests.e2e.hub_process import Processes, processes, utc_now
 
 PERIOD = "/kpis?period=2022"
@@ -61,9 +62,8 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
 
 def fill(hub: Hub) -> None:
     """The figures of the reference period, as the meeting had them."""
-    hub.insert("feedback_by_received_at", day="2022-03-05", org_code="H53.20", channel="APP",
-               received=493, processed=380, processed_on_time=275)  # fmt: skip
-    hub.insert("feedback_by_resolved_at", day="2022-03-09", org_code="H53.20", processed=380)
+    for statement in reference_feedback.statements():
+        hub.warehouse.command(statement)
     hub.insert("dossier_by_received_at", day="2022-04-01", org_code="H53.14", received=1000, received_online=220)
     hub.insert("dossier_by_ended_at", day="2022-04-05", org_code="H53.14", finished=1000, finished_on_time=900,
                result_electronic=95)  # fmt: skip
