@@ -31,7 +31,7 @@ from hub.launch import LaunchError, Say, start_in_background, state_of, wait_unt
 from hub.processes import rss_bytes
 from hub.state_dir import StateDir
 
-READY_TIMEOUT_S = 180.0
+READY_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 90.0
 POLL_S = 0.3
 LOADING_POLL_S = 1.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,8 @@ SAMPLE_EVERY = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class ConnectorRow:
-    """One connector now. None: not known. `lag`: records in the topic that the warehouse does not have yet."""
+    """One connector now. None: not known. `lag`: records in the entity's topic that the warehouse does not have yet,
+    whoever of its connectors published them."""
 
     feed: Feed
     freshness: Freshness
@@ -79,14 +80,22 @@ class ConnectorBoard:
         except WarehouseAwayError:
             written = quarantined = None
         statuses = self._service.around.statuses()
+        totals: Counter[str] = Counter()
+        for (entity, _), item in (written or {}).items():
+            totals[entity] += item.records
         return tuple(
-            self._row(feed, statuses.get(feed.connector), _written(written, feed), quarantined)
+            self._row(feed, statuses.get(feed.connector), _written(written, feed), quarantined, totals[feed.entity])
             for feed in self._service.around.feeds
             if org is None or within(feed.org, org)
         )
 
     def _row(
-        self, feed: Feed, status: Status | None, written: Written | None, quarantined: Mapping[str, int] | None
+        self,
+        feed: Feed,
+        status: Status | None,
+        written: Written | None,
+        quarantined: Mapping[str, int] | None,
+        in_warehouse: int,
     ) -> ConnectorRow:
         now = self._service.around.clock()
         in_topic = self._service.around.topic_records().get(feed.entity)
@@ -96,7 +105,7 @@ class ConnectorBoard:
             received=status.received if status else None,
             published=status.published if status else None,
             events_per_second=self._rate(feed.connector) if status else None,
-            lag=max(0, in_topic - written.records) if in_topic is not None and written else None,
+            lag=max(0, in_topic - in_warehouse) if in_topic is not None and written else None,
             quarantined=quarantined.get(feed.connector, 0) if quarantined is not None else None,
             errors=status.errors if status else None,
             last_error=status.last_error if status else None,

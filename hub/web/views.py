@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from hub.api.connector_board import ConnectorRow
 from hub.health.states import VOCABULARY
 from hub.kpi.answer import Figures, Row
+from hub.kpi.feed import Feed
 from hub.locale.catalogue import Catalogue
+from hub.promise_words import in_words
 from hub.web import formats
 
 ICONS = (
@@ -71,6 +73,7 @@ class ConnectorView:
     id: str
     name: str
     department: str
+    promise: str
     last_event: str
     age: str
     rate: str
@@ -93,6 +96,7 @@ def connector_view(row: ConnectorRow, reader: Reader) -> ConnectorView:
         id=row.feed.connector,
         name=row.name(t.language),
         department=row.feed.department,
+        promise=promise_text(row.feed, reader),
         last_event=reader.clock(row.freshness.last_event_time),
         age=formats.age_text(row.freshness.age_s, t),
         rate=formats.number_text(row.events_per_second, t.language, 1),
@@ -103,6 +107,13 @@ def connector_view(row: ConnectorRow, reader: Reader) -> ConnectorView:
         state=state_view(row.freshness.state, t),
         error=row.error_text(t.language) if row.freshness.state in ERRORS_SHOWN else None,
     )
+
+
+def promise_text(feed: Feed, reader: Reader) -> str:
+    """How fresh the data are to be."""
+    if feed.rule is None:
+        return formats.age_text(feed.promise.total_seconds(), reader.t)
+    return in_words(feed.rule).to(reader.language)
 
 
 def breakdown_view(

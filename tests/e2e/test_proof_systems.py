@@ -14,6 +14,7 @@ import orjson
 import psycopg
 import pytest
 
+from deploy.demo.station_files import stations
 from tests.deadline import eventually
 from tests.postgres import READER, READER_PASSWORD, Postgres, make_questions_view
 from tests.sftp_server import PASSWORD, SftpServer
@@ -21,7 +22,7 @@ from tests.stack import ROOT, RunningStack, ioc, start_stack
 
 pytestmark = pytest.mark.long
 MANIFESTS = ROOT / "deploy" / "departments"
-STATIONS, QUESTIONS = 40, 300
+STATIONS, QUESTIONS = [station.code for station in stations()[:40]], 300
 PHONE = "0912345678"
 
 
@@ -69,8 +70,7 @@ async def test_readings_of_stations_become_rows_and_a_later_file_corrects_an_ear
     running: RunningStack, home: Path
 ) -> None:
     dice, wanted = random.Random(3), {}
-    for number in range(STATIONS):
-        station = f"TNI_TT{number:03d}"
+    for number, station in enumerate(STATIONS):
         (home / station).mkdir()
         for minute in dice.sample(range(0, 60, 5), 3):
             at, status = f"2022091907{minute:02d}00", dice.choice(["00", "00", "01", "02"])

@@ -20,6 +20,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from kafka import KafkaConsumer
 
+from deploy.demo.station_files import stations
 from hub.topics import ensure_topics
 from schemas.contract import load_contracts
 from schemas.wire import unframe
@@ -29,7 +30,7 @@ from tests.postgres import READER, READER_PASSWORD, Postgres, make_questions_vie
 from tests.sftp_server import PASSWORD, SftpServer
 
 CONTRACTS = load_contracts()
-STATIONS = 199
+STATIONS = [station.code for station in stations()]
 PHONE = "0912345678"
 
 
@@ -97,8 +98,7 @@ async def test_files_of_199_stations_reach_their_topic_with_backlog_duplicates_a
     sftp_server.homes[user] = home
     dice = random.Random(10)
     wanted: dict[str, tuple[str, str]] = {}
-    for number in range(STATIONS):
-        station = f"TNI_TT{number:03d}"
+    for number, station in enumerate(STATIONS):
         (home / station).mkdir(parents=True)
         for minute in dice.sample(range(0, 60, 5), 2):
             at = f"2022091907{minute:02d}00"
@@ -110,7 +110,7 @@ async def test_files_of_199_stations_reach_their_topic_with_backlog_duplicates_a
                 (home / station / f"{station}_2022091908{minute:02d}00.txt").write_bytes(path.read_bytes())
             for param in ("PM2,5", "SO2"):
                 wanted[f"{station}:{param}:{at}"] = (status, param)
-    half = home / "TNI_TT000" / "TNI_TT000_20220919075900.txt"
+    half = home / STATIONS[0] / f"{STATIONS[0]}_20220919075900.txt"
     half.write_bytes(b"PM2,5\t1,0\tug/m3\t20220919075900\t00\r\nSO2\t2,")
     environ = {
         "IOC_SECRET_STATIONS_HOST": "127.0.0.1",
@@ -127,7 +127,7 @@ async def test_files_of_199_stations_reach_their_topic_with_backlog_duplicates_a
     statuses = {"00": "MEASURING", "01": "CALIBRATING", "02": "ERROR"}
     for key, (status, param) in wanted.items():
         assert (by_key[key]["device_status"], by_key[key]["param"]) == (statuses[status], param)
-    assert str(by_key[next(key for key in wanted if "TT007:PM2,5" in key)]["value"]) == "7.500000"
+    assert str(by_key[next(key for key in wanted if f"{STATIONS[7]}:PM2,5" in key)]["value"]) == "7.500000"
     assert len(found) == len(wanted)  # the same content is read once
 
 
