@@ -73,7 +73,16 @@ def arrived(kpis: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
 
 def all_arrived(found: Mapping[str, int], wanted: Mapping[str, int]) -> bool:
     """Whether of every entity at least as many records are there as were emitted."""
-    return all(found.get(entity, 0) >= count for entity, count in wanted.items())
+    return not missing(found, wanted)
+
+
+def missing(found: Mapping[str, int], wanted: Mapping[str, int]) -> list[str]:
+    """A line per entity of which records have not arrived: pure."""
+    return [
+        f"{entity}: {found.get(entity, 0)} of {count} records have arrived"
+        for entity, count in wanted.items()
+        if found.get(entity, 0) < count
+    ]
 
 
 def differences(expected_kpis: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -24,6 +24,7 @@ from hub.demo_figures import (
     arrived,
     differences,
     expected,
+    missing,
     shown,
 )
 from hub.language import t
@@ -35,7 +36,7 @@ READY_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 90.0
 POLL_S = 0.3
 LOADING_POLL_S = 1.0
-SETTLED_S = 15.0
+SETTLED_S = 30.0
 """Everything has arrived this long ago and a figure is still wrong: it will not become right."""
 
 MIB = 1024 * 1024
@@ -183,6 +184,7 @@ def load(
     api = client(settings)
     figures: Figures | None = None
     complete_since: float | None = None
+    unseen: list[str] = []
     while time.monotonic() < deadline:
         memory.sample()
         if oracle.error is not None:
@@ -192,6 +194,7 @@ def load(
             total = None if wanted is None else sum(wanted.values())
             done = sum(there.values())
             progress(done if total is None else min(done, total), total)
+            unseen = missing(there, wanted or {})
             complete_since = _since(complete_since, wanted is not None and all_arrived(there, wanted))
             # The whole comparison costs as much as some thousand records: not while they still come.
             if oracle.periods is not None and complete_since is not None:
@@ -201,7 +204,7 @@ def load(
         if complete_since is not None and time.monotonic() - complete_since > SETTLED_S:
             return figures, True
         time.sleep(POLL_S if complete_since is not None else LOADING_POLL_S)
-    return figures, False
+    return figures or Figures({}, {}, 0, unseen or ["the figures could not be read"]), False
 
 
 def _records(wanted: Mapping[str, Expected] | None) -> Mapping[str, int] | None:

@@ -114,7 +114,7 @@ def files_of_slot(rng: random.Random, station: Station, at: int) -> Iterator[Raw
     dice = rng.random()
     if dice < 0.03:
         yield file_of(station, at + 5 * 60, lines, again=True)
-    elif dice < 0.05:
+    elif dice < 0.05 and station.code not in TWINS:
         yield file_of(station, at + HOUR, measured(rng, station, at))
 
 

@@ -21,6 +21,7 @@ from deploy.demo.station_files import (
     FTP,
     ID,
     SFTP,
+    TWINS,
     bad_files,
     content,
     expected,
@@ -43,7 +44,8 @@ class StationCase:
     def __init__(self, seed: int, number: int) -> None:
         self._rng = random.Random(f"{seed}:{number}:{ID}")
         self._station = self._rng.choice(stations())
-        self.length = 2 if self._rng.random() < CORRECTED_SHARE else 1
+        corrected = self._station.code not in TWINS and self._rng.random() < CORRECTED_SHARE
+        self.length = 2 if corrected else 1
         self._at = 0
 
     def play(self, step: int, now: int) -> Raw:

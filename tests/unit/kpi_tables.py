@@ -11,6 +11,7 @@ from typing import Any
 import clickhouse_connect
 
 from hub.kpi.rollups import definitions
+from schemas.codes_table import package_tables
 from schemas.contract import load_contracts
 from streams.generations import Entry, State
 from streams.kpi import DUE_MINUTE
@@ -78,7 +79,8 @@ def create_tables(command: Any, plans: dict[str, EntityPlan]) -> None:
         f"{name} SimpleAggregateFunction(max, DateTime64(3, 'UTC'))"
         for name in ("max_event_time", "max_ingest_time", "max_kafka_time", "written_at")
     )
-    for name in ("ledger", "quarantine", "code_procedure"):
+    codes = {kpi.codes for plan in plans.values() for kpi in plan.kpis if kpi.codes}
+    for name in ("ledger", "quarantine", *(f"code_{code}" for code in codes)):
         command(f"DROP TABLE IF EXISTS {name}")
     command(
         f"CREATE TABLE ledger (entity String, source_system String, partition Int32, day Date, {counts}, {times},"
@@ -90,10 +92,10 @@ def create_tables(command: Any, plans: dict[str, EntityPlan]) -> None:
         " reason_en String, topic String, partition Nullable(Int32), offset Nullable(Int64), entity String,"
         " at DateTime64(3, 'UTC'), payload String) ENGINE = ReplacingMergeTree ORDER BY id"
     )
-    command(
-        "CREATE TABLE code_procedure (code String, name_vi String, field String, level String, online UInt8,"
-        " org_code String, valid_from Date, valid_to Nullable(Date)) ENGINE = MergeTree ORDER BY code"
-    )
+    for code in codes:
+        kinds = {"valid_from": "Date", "valid_to": "Nullable(Date)", "online": "UInt8"}
+        columns = ", ".join(f"{name} {kinds.get(name, 'String')}" for name in package_tables()[code].columns)
+        command(f"CREATE TABLE code_{code} ({columns}) ENGINE = MergeTree ORDER BY code")
 
 
 def add_row(command: Any, plans: dict[str, EntityPlan], table: str, day: str, **values: Any) -> None:
@@ -129,7 +131,8 @@ def tables() -> Iterator[tuple[InProcess, dict[str, EntityPlan]]]:
     """Empty tables of the declared plans in the process's one engine."""
     queries, plans = _engine()
     rollups = [rollup.table for plan in plans.values() for rollup in plan.rollups]
-    for table in (*rollups, "ledger", "quarantine", "code_procedure"):
+    codes = [f"code_{kpi.codes}" for plan in plans.values() for kpi in plan.kpis if kpi.codes]
+    for table in (*rollups, "ledger", "quarantine", *codes):
         queries.command(f"TRUNCATE TABLE {table}")
     enter(queries, plans)
     yield queries, plans
