@@ -104,6 +104,12 @@ class Manifest:
     file: str = ""
     lines: Mapping[str, int] = dataclass_field(default_factory=dict, repr=False)
 
+    @property
+    def tables(self) -> frozenset[str]:
+        """The code tables that its lookups and rules name."""
+        named = {rule.table.name for rule in self.mapping.values() if rule.table is not None}
+        return frozenset(named | {lookup.table for lookup in self.lookups})
+
     def fault(self, loc: tuple[str, ...], problem: Text) -> ManifestError:
         """An error at a place of the manifest; `problem` goes on after the quoted path."""
         known = [".".join(loc[:length]) for length in range(len(loc), 0, -1)]

@@ -92,6 +92,11 @@ class ConnectorRunner:
         """Unset while a page is under way to Kafka."""
         self.delivered.set()
 
+    def renew(self, table: str) -> None:
+        """A code table is another one: from the next read on it holds, if the mapping names it."""
+        if table in self._manifest.tables:
+            self._intake = None
+
     def start(self) -> None:
         """Begin to read; returns at once. Idempotent."""
         if self._task is None:
@@ -157,6 +162,7 @@ class ConnectorRunner:
         try:
             while not self._halting.is_set():
                 await self._sure()
+                self._intake = self._intake or await self._bench.intakes.open(self._manifest)
                 if await self._read(source, self._intake):
                     self._failures.clear()
                     await self._or_halted(asyncio.sleep(self.rest_s(source)))

@@ -22,7 +22,7 @@ from hub.kpi.service import KpiService, Surroundings
 from hub.statuses import connector_reports, write_reports
 from hub.topics import STREAM_GROUP, GroupLag
 from hub.way import Way
-from hub.wiring import warehouse_client
+from hub.wiring import live_codes, warehouse_client
 
 
 class Sight:
@@ -54,8 +54,10 @@ class Sight:
             timezone=settings.timezone,
             flow=self.way,
         )
+        self.codes = live_codes(settings, declared)
         columns = {name: table.columns for name, table in declared.codes.items()}
-        names = dimension_names(declared.contracts, declared.codes)
+        names = dict(dimension_names(declared.contracts, declared.codes))
+        self.codes.on_table(lambda table: names.update(dimension_names(declared.contracts, {table.name: table})))
         self.kpis = KpiService(self.reader, declared.plans, columns, around, names)
 
     def _topic_records(self) -> Mapping[str, int]:
@@ -67,9 +69,11 @@ class Sight:
         await self._report_topic.start()
         await self._incident_topic.start()
         await self._alert_topic.start()
+        await self.codes.topic.start()
 
     async def stop(self) -> None:
         """Idempotent."""
         await self._report_topic.stop()
         await self._incident_topic.stop()
         await self._alert_topic.stop()
+        await self.codes.topic.stop()

@@ -17,13 +17,15 @@ from hub.serving import Listener, serve
 from hub.stream_quarantine import KafkaQuarantine as KafkaQuarantine
 from hub.stream_report import StreamReports
 from hub.topics import STREAM_GROUP, TopicsError, missing_topics
-from hub.wiring import registry_client, warehouse_client
+from hub.wiring import live_codes, registry_client, warehouse_client
+from schemas.codes_table import CodeTable
 from streams.app import StreamSettings, StreamWorker
 from streams.broken_views import show_broken
 from streams.errors import WarehouseError, WarehouseUnavailableError
 from streams.last_exit import end_process_after
 from streams.topic_ids import topic_ids
 from streams.warehouse.client import Warehouse
+from streams.warehouse.code_tables import load_codes
 from streams.warehouse.evolution import evolve
 from streams.warehouse.schema import migrate
 
@@ -137,6 +139,38 @@ class StreamRole:
         """Tell how long writes take, until `stopping`."""
         await StreamReports(self._settings.bootstrap).run(stopping)
 
+    async def watch_codes(self, stopping: asyncio.Event) -> None:
+        """Load code tables that people apply into the warehouse, until `stopping`; the tables are there by then."""
+        codes = live_codes(self._settings, self._declared)
+        come: asyncio.Queue[CodeTable] = asyncio.Queue()
+        codes.on_table(come.put_nowait)
+        following = asyncio.create_task(codes.follow(), name="stream codes")
+        asked = asyncio.create_task(stopping.wait())
+        try:
+            while not stopping.is_set():
+                waiting = asyncio.create_task(come.get())
+                await asyncio.wait({waiting, asked, following}, return_when=asyncio.FIRST_COMPLETED)
+                if not waiting.done():
+                    waiting.cancel()
+                    return
+                await self._load_codes(waiting.result(), stopping)
+        finally:
+            asked.cancel()
+            following.cancel()
+            await asyncio.gather(following, asked, return_exceptions=True)
+
+    async def _load_codes(self, table: CodeTable, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            if self._waits_for is None:
+                try:
+                    await asyncio.to_thread(load_codes, self._warehouse, table)
+                    log.info("codes_loaded", table=table.name, rows=len(table.rows))
+                    return
+                except WarehouseError as error:
+                    log.warning("codes_not_loaded", table=table.name, reason=str(error)[:300])
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), RETRY_S)
+
     async def watch_rollups(self, stopping: asyncio.Event) -> None:
         """Show which rollups are broken, until `stopping`: a back-fill by another process ends it."""
         while not stopping.is_set():
@@ -184,5 +218,5 @@ def run_stream(settings: Settings) -> None:
     """Run the role until SIGTERM; blocks."""
     role = StreamRole(settings)
     face = create_face(role.probes())
-    work = (role.run, role.watch_rollups, role.watch_entities, role.report)
+    work = (role.run, role.watch_rollups, role.watch_entities, role.watch_codes, role.report)
     serve([Listener(face, settings.stream.host, settings.stream.port)], work, fast_loop=False)

@@ -66,6 +66,7 @@ def topic_specs(contracts: Iterable[Contract], partitions: int, replication: int
         TopicSpec("ioc.stream.status", 1, COMPACTED),
         TopicSpec("ioc.health.incidents", 1, COMPACTED),
         TopicSpec("ioc.alerts", 1, COMPACTED),
+        TopicSpec("ioc.codes", 1, COMPACTED),
         TopicSpec("ioc.connect.audit", 1, {"cleanup.policy": "delete", "retention.ms": "-1"}),
     ]
     return [

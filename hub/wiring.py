@@ -12,9 +12,10 @@ from hub.language import t
 from hub.local_secrets import local_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from connectors.intake import IntakeFactory
+    from connectors.live_codes import LiveCodes
     from connectors.source import Surroundings
     from hub.connect.app import ConnectApp
     from hub.declarations import Declarations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from hub.security.gatekeeper import Gatekeeper
     from hub.serving import Listener
     from hub.topic_growth import Grown
+    from schemas.codes_table import CodeTable
     from schemas.registry_client import RegistryAccess, RegistryClient
     from streams.warehouse.client import Warehouse
 
@@ -107,7 +109,8 @@ def connect_app(settings: Settings) -> ConnectApp:
     from hub.topics import TopicsError, cluster_id
 
     declared = load_declarations(settings)
-    intakes = connector_intakes(settings, declared)
+    codes = live_codes(settings, declared)
+    intakes = connector_intakes(settings, declared, codes)
     for seed in declared.seeds.values():
         intakes.check(seed.manifest)
     read = reader_with(declared.calendars.calendars)
@@ -121,22 +124,41 @@ def connect_app(settings: Settings) -> ConnectApp:
         read=read,
     )
 
+    def renew(table: CodeTable) -> None:
+        for item in worker.connectors.values():
+            if item.runner is not None:
+                item.runner.renew(table.name)
+
+    codes.on_table(renew)
+
     def cluster() -> str | None:
         try:
             return cluster_id(settings.bootstrap)
         except TopicsError:
             return None
 
-    return build_app(worker, intakes, access(settings).by_key, cluster, read, topic_maker(settings, declared))
+    app = build_app(worker, intakes, access(settings).by_key, cluster, read, topic_maker(settings, declared))
+    app.beside.append(codes.follow)
+    return app
 
 
-def connector_intakes(settings: Settings, declared: Declarations) -> IntakeFactory:
-    """How raw records become messages here."""
+def live_codes(settings: Settings, declared: Declarations) -> LiveCodes:
+    """The code tables as they are now, once they are followed."""
+    from connectors.compacted import CompactedTopic
+    from connectors.live_codes import CODES_TOPIC, LiveCodes
+
+    return LiveCodes(CompactedTopic(settings.bootstrap, CODES_TOPIC, keep_values=False), declared.codes)
+
+
+def connector_intakes(
+    settings: Settings, declared: Declarations, codes: Mapping[str, CodeTable] | None = None
+) -> IntakeFactory:
+    """How raw records become messages here; by `codes`, or the tables of the tree."""
     from connectors.intake import IntakeFactory
     from connectors.pseudonym import Pseudonymiser
 
     pseudonymiser = Pseudonymiser(pseudonym_key(settings))
-    return IntakeFactory(declared.contracts, registry_client(settings), pseudonymiser, declared.codes)
+    return IntakeFactory(declared.contracts, registry_client(settings), pseudonymiser, codes or declared.codes)
 
 
 def connector_surroundings(settings: Settings) -> Surroundings:

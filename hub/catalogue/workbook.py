@@ -40,6 +40,21 @@ def workbook(contracts: Sequence[Contract], language: str, sources: Sources, kpi
     return held.getvalue()
 
 
+def code_workbook(name: str, lines: Sequence[Sequence[str]]) -> bytes:
+    """A code table as one sheet, its header first. Every value is a text, so that no code loses its zeros."""
+    held = io.BytesIO()
+    book = xlsxwriter.Workbook(held, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
+    head, cell = book.add_format({"bold": True, "bg_color": "#E4E8EC"}), book.add_format({"num_format": "@"})
+    sheet = book.add_worksheet(name[:MAX_SHEET_NAME])
+    for number, line in enumerate(lines):
+        for column, value in enumerate(line):
+            sheet.write_string(number, column, value, cell if number else head)
+    sheet.freeze_panes(1, 0)
+    sheet.set_column(0, max(len(lines[0]) - 1, 0), 20)
+    book.close()
+    return held.getvalue()
+
+
 def _overview(book: Any, forms: Mapping[str, Any], contracts: Sequence[Contract], language: str) -> None:
     english = language == "en"
     sheet = book.add_worksheet("Contents" if english else "Danh mục")

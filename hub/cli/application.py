@@ -12,6 +12,7 @@ import typer
 from hub.cli import (
     alerts,
     audit,
+    codes,
     config,
     contract,
     demo,
@@ -88,7 +89,7 @@ def options(
 
 
 for commands in (
-    *(stack, status, health, alerts, lag, demo, reading, contract, audit),
+    *(stack, status, health, alerts, lag, demo, reading, contract, codes, audit),
     *(rebuild, keys, topics, doctor, config, kafka, roles),
 ):
     commands.register(app)

@@ -7,7 +7,7 @@ every route but health and metrics wants a key, and each connector is shown to t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import orjson
@@ -65,6 +65,8 @@ class ConnectApp:
         self._principal_of = principal_of
         self._cluster_id = cluster_id
         self._cluster: str | None = None
+        self.beside: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        """Work that runs from the lifespan's start to its end."""
         groups = (ConnectorEndpoints(parts), OperationEndpoints(parts), PluginEndpoints(parts), LoggerEndpoints())
         self.listed = [
             Route("GET", "/", Permission.CONNECTOR_READ, self._root),
@@ -81,10 +83,14 @@ class ConnectApp:
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         await self._worker.start()
+        beside = [asyncio.create_task(work()) for work in self.beside]
         loading = asyncio.create_task(asyncio.to_thread(load_kinds), name="connect kinds")
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await loading
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
         await self._worker.stop()
         await send({"type": "lifespan.shutdown.complete"})
 
