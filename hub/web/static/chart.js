@@ -48,6 +48,8 @@
       height: Math.max(HEIGHT, document.body.classList.contains("wall") ? figure.clientHeight - 60 : 0),
       cursor: { drag: { x: false, y: false } },
       legend: { live: true },
+      // Until somebody points at the chart its legend tells the last bucket.
+      hooks: { ready: [(chart) => chart.setLegend({ idx: told.x.length - 1 })] },
       scales: { x: { time: true, range: (_, first, last) => [first - room, last + room] }, y: told.bars ? { range: (_, low, high) => [Math.min(0, low), high * 1.08 || 1] } : {} },
       axes: [
         { font, stroke: "#566270", grid: { show: false }, values: (_, splits) => splits.map((at) => day(at)),
@@ -66,7 +68,6 @@
     const width = figure.clientWidth;
     if (!width) return;
     const chart = new uPlot(options(figure, told), data, figure);
-    chart.setLegend({ idx: told.x.length - 1 });
     drawn.set(figure, chart);
   };
 
