@@ -82,7 +82,7 @@ def upload_key(settings: Settings) -> str:
     keys, secrets = key_store(settings), local_secrets(settings.state_dir)
     own = secrets.read(UPLOAD_KEY)
     if own is None or keys.authenticate(own) is None:
-        own = keys.create("department", org="H53", note="demonstration: officials").text
+        own = keys.create("operator", note="demonstration: officials").text
         secrets.write(UPLOAD_KEY, own)
     return own
 
