@@ -102,7 +102,7 @@ class Assembly:
 async def settle(assigned: Assigned, wanted: Wanted) -> None:
     """Bring one connector to its state; returns when it is in it: at most `runtime.HALT_S`."""
     assigned.wanted = wanted
-    assigned.tally.restarts, assigned.tally.targeted_at = wanted.restarts, wanted.targeted_at
+    assigned.tally.followed(wanted.restarts, wanted.targeted_at)
     runner = assigned.runner
     if runner is None:
         if assigned.tally.state != "failed":

@@ -20,7 +20,8 @@ log = structlog.get_logger("ioc.connectors")
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """`act`: applied, approved, paused, resumed, stopped, restarted, removed, position_set. `at`: epoch ms.
+    """`act`: applied, approved, paused, resumed, stopped, restarted, removed, position_set,
+    replayed, record_mended. `at`: epoch ms.
 
     `by` names the credential, never shows it; `detail` says what changed in a few words, without content.
     """

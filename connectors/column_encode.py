@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from operator import add
 from typing import Any
 
@@ -59,7 +60,9 @@ def doubles(values: npt.NDArray[np.float64], head: bytes = b"") -> list[bytes]:
     return cells
 
 
+@cache
 def _texts(head: bytes) -> EncodeColumn:
+    """One for all fields: each has 100 kB."""
     sizes = [head + zigzag(size) for size in range(LENGTHS)]
 
     def encoded(values: Sequence[str]) -> list[bytes]:

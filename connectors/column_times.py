@@ -42,7 +42,7 @@ def column_times(pattern: str, zone: ZoneInfo) -> Times | None:
     if re.search(r"[YmdHMS]", re.sub(r"%.", "", pattern)) or not pattern.isascii():
         return None
     shape = re.sub(r"%.", lambda match: _PARTS[match[0]], pattern)
-    read, offsets = _Shape(shape), _Offsets(zone)
+    read, offsets = _shape(shape), _offsets(zone)
 
     def convert(texts: Sequence[str]) -> Numbers | None:
         octets = _octets(texts, len(shape))
@@ -53,7 +53,7 @@ def column_times(pattern: str, zone: ZoneInfo) -> Times | None:
 
 
 def _iso(zone: ZoneInfo) -> Times:
-    bare, offsets = _Shape(_ISO), _Offsets(zone)
+    bare, offsets = _shape(_ISO), _offsets(zone)
 
     def convert(texts: Sequence[str]) -> Numbers | None:
         width = len(texts[0]) if texts else 0
@@ -119,6 +119,11 @@ class _Shape:
 
 
 @cache
+def _shape(shape: str) -> _Shape:
+    return _Shape(shape)
+
+
+@cache
 def _days() -> Numbers:
     """Days since 1970 by (year from 2000, month, day), each from 0; -1 where there is no such day."""
     days = np.arange(np.datetime64(_FIRST_DAY), np.datetime64(_LAST_DAY))
@@ -151,6 +156,12 @@ class _Offsets:
         end = begin + timedelta(days=1)
         offset, then = begin.utcoffset(), end.utcoffset()
         return offset // MILLISECOND if offset is not None and offset == then else _CHANGING
+
+
+@cache
+def _offsets(zone: ZoneInfo) -> _Offsets:
+    """One for all columns of all connectors: each has 300 kB."""
+    return _Offsets(zone)
 
 
 def _octets(texts: Sequence[str], width: int) -> npt.NDArray[np.uint8] | None:

@@ -14,9 +14,9 @@ import structlog
 from connectors.errors import PublishError, Text
 from connectors.intake import Prepared
 from connectors.publish import Message, Publisher
-from connectors.quarantine import QUARANTINE_TOPIC
 from connectors.status import internal_error, place_of
 from schemas import tracing
+from schemas.quarantine import TOPIC as QUARANTINE_TOPIC
 
 WAITING_RECORDS = 100_000
 """Records that may wait; beyond, senders are asked for patience. About 50 MB."""

@@ -13,8 +13,7 @@ from connectors.manifest import Manifest
 from connectors.masking import masker
 from connectors.publish import Message
 from connectors.source import FILE, ROW, Refusal
-
-QUARANTINE_TOPIC = "ioc.quarantine"
+from schemas.quarantine import QuarantineMessage
 
 
 def record_id(connector: str, raw: Any) -> str:
@@ -39,27 +38,27 @@ class QuarantineWriter:
     def _message(self, refusal: Refusal, at_ms: int) -> Message:
         reason = _placed(refusal)
         identity = record_id(self._connector, refusal.raw)
-        body = {
-            "id": identity,
-            "connector": self._connector,
-            "stage": "map",
-            "reason_code": refusal.error.code,
-            "reason": reason.vi,
-            "reason_en": reason.en,
-            "topic": self._topic,
-            "partition": None,
-            "offset": None,
-            "entity": self._entity,
-            "at": at_ms,
-            "payload": self._mask(refusal.raw),
-        }
+        message = QuarantineMessage(
+            id=identity,
+            connector=self._connector,
+            stage="map",
+            reason_code=refusal.error.code,
+            reason=reason.vi,
+            reason_en=reason.en,
+            topic=self._topic,
+            partition=None,
+            offset=None,
+            entity=self._entity,
+            at=at_ms,
+            payload=self._mask(refusal.raw),
+        )
         headers = (
             ("__connect.errors.topic", self._topic.encode()),
             ("__connect.errors.connector.name", self._connector.encode()),
             ("__connect.errors.stage", b"TRANSFORMATION"),
             ("__connect.errors.exception.message", reason.vi.encode()),
         )
-        return Message(identity.encode(), orjson.dumps(body), headers)
+        return Message(identity.encode(), message.to_json(), headers)
 
 
 def _placed(refusal: Refusal) -> Text:

@@ -23,13 +23,13 @@ from connectors.intake import Intake, IntakeFactory
 from connectors.lease import Lease
 from connectors.manifest import Manifest
 from connectors.publish import Publisher
-from connectors.quarantine import QUARANTINE_TOPIC
 from connectors.retry import FaultKind, RetryPolicy
 from connectors.source import Page, Source, Surroundings
 from connectors.status import Tally, internal_error, place_of
 from connectors.trial import refuse_untagged
 from schemas import tracing
 from schemas.errors import RegistryError
+from schemas.quarantine import TOPIC as QUARANTINE_TOPIC
 
 SLICE_RECORDS = 1_000
 """Records mapped between two turns of the event loop: about 20 ms, so that health checks answer."""

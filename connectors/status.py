@@ -102,7 +102,7 @@ class ConnectorStatus:
     """How old the newest change of the last delivery was; negative if its time lies ahead."""
 
     def to_json(self) -> bytes:
-        return orjson.dumps(dataclasses.asdict(self))
+        return orjson.dumps(self)
 
     @classmethod
     def from_json(cls, value: bytes) -> ConnectorStatus:
@@ -119,6 +119,8 @@ class Tally:
     """The running count of one connector; every change is seen by the metrics at once."""
 
     def __init__(self, subject: Subject, worker: str) -> None:
+        self.changes = 0
+        """Grows with every change of what `snapshot` tells."""
         self._subject = subject
         self._worker = worker
         self._label = subject.id
@@ -147,8 +149,14 @@ class Tally:
     def connector(self) -> str:
         return self._subject.id
 
+    def followed(self, restarts: int, targeted_at: int) -> None:
+        """The target and the restarts of this time and count were followed."""
+        self.restarts, self.targeted_at = restarts, targeted_at
+        self.changes += 1
+
     def resume(self, before: ConnectorStatus) -> None:
         """Count on from what an earlier process left."""
+        self.changes += 1
         self.last_poll_ok, self.last_event_time = before.last_poll_ok, before.last_event_time
         self.last_ingest, self.source_lag_s = before.last_ingest, before.source_lag_s
         self.received, self.published = before.received, before.published
@@ -159,6 +167,7 @@ class Tally:
             self.published_by_day, self.counted_since = dict(before.published_by_day), before.counted_since
 
     def enter(self, state: State) -> None:
+        self.changes += 1
         self.state = state
         for name in STATES:
             metrics.STATUS.labels(self._label, name).set(1 if name == state else 0)
@@ -166,6 +175,7 @@ class Tally:
     def delivered(self, received: int, published: int, quarantined: int, newest_ms: int | None, ingest_ms: int) -> None:
         """A delivery was acknowledged. `newest_ms`: newest change time in it; `ingest_ms`: its records' ingest time."""
         now = now_ms()
+        self.changes += 1
         self.received += received
         self.published += published
         if published:
@@ -205,6 +215,7 @@ class Tally:
 
     def succeeded(self) -> None:
         """The source was read to its end, or a push was accepted."""
+        self.changes += 1
         self.last_poll_ok = now_ms()
         metrics.LAST_SUCCESS.labels(self._label).set(self.last_poll_ok / 1000)
         if self.state == "failed":
@@ -212,6 +223,7 @@ class Tally:
 
     def failed(self, error: ConnectorError, stage: str, *, retry: bool) -> None:
         """A fault; `retry`: it will be tried again soon, so the state stays."""
+        self.changes += 1
         self.errors += 1
         at = now_ms()
         self.last_error = LastError(error.code, error.text.vi, error.text.en, at)

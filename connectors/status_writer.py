@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
 
@@ -37,7 +36,7 @@ class StatusWriter:
     def __init__(self, table: Table, tallies: Callable[[], Iterable[Tally]]) -> None:
         self._table = table
         self._tallies = tallies
-        self._written: dict[str, ConnectorStatus] = {}
+        self._written: dict[str, _Written] = {}
         self._due = asyncio.Event()
 
     def resume(self, tally: Tally) -> None:
@@ -70,14 +69,23 @@ class StatusWriter:
                 await self.write()
 
     async def write(self) -> None:
-        """Write what has changed or is due."""
+        """Write what has changed or is due. Those that have nothing to tell cost next to nothing."""
         at = now_ms()
-        due: dict[str, ConnectorStatus] = {}
+        due: dict[str, bytes] = {}
+        told: dict[str, _Written] = {}
         for tally in self._tallies():
-            status = tally.snapshot(at)
             before = self._written.get(tally.connector)
-            if before is None or at - before.at >= HEARTBEAT_MS or dataclasses.replace(before, at=at) != status:
-                due[tally.connector] = status
+            if before is None or (before.tally, before.changes) != (tally, tally.changes) or at >= before.again_at:
+                due[tally.connector] = tally.snapshot(at).to_json()
+                told[tally.connector] = _Written(tally, tally.changes, at + HEARTBEAT_MS)
         if due:
-            await self._table.put_all([(name, status.to_json()) for name, status in due.items()])
-            self._written.update(due)
+            await self._table.put_all(due.items())
+            self._written.update(told)
+
+
+class _Written(NamedTuple):
+    """What was written of a connector: its tally and the count of its changes then; when it is due again, epoch ms."""
+
+    tally: Tally
+    changes: int
+    again_at: int

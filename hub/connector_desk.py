@@ -7,17 +7,19 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from connectors import trial
+from connectors.audit_trail import Act
 from connectors.clock import now_ms
 from connectors.configs import Declared, TargetState
 from connectors.errors import ManifestError, Text
 from connectors.manifest import Manifest
+from connectors.registrar import UnknownConnectorError
 from connectors.source import Step, Surroundings
 from connectors.trial import Pair, Report
 from hub import connector_trial
 from hub.api.quarantine import Entry
 from hub.connect.parts import Caller, Parts, require_own, visible
 from hub.connect.shapes import Known
-from hub.connector_replay import Publish, Replayed, replay
+from hub.connector_replay import Publish, Replayed, approved_manifest, mend, replay
 from hub.connector_trial import Trial
 from hub.connector_verdict import SAMPLE_RECORDS, Verdict, trial_of
 from hub.security.access import Principal
@@ -108,7 +110,24 @@ class Desk:
         """Publish refused records again that fit the approved mapping now."""
         declared = self.known(connector, caller).declared
         by = Caller.of(caller).name
+        act = Act(declared.id, "replayed", by, now_ms(), declared.registered.version, f"{len(entries)}")
+        await self.parts.trail.note(act)
         return await replay(declared, self.parts.read, self.parts.intakes, entries, self.publish, by)
+
+    async def mend(self, connector: str, entry: Entry, text: str, caller: Principal) -> tuple[str, ...]:
+        """Publish a record in the place of a refused one, and give the fields that a person put right. NotMendedError
+        says what is still wrong with it."""
+        declared, by = self.known(connector, caller).declared, Caller.of(caller).name
+        if entry.connector != declared.id:
+            raise UnknownConnectorError(entry.connector)
+        manifest = approved_manifest(declared, self.parts.read)
+        mended = await mend(manifest, self.parts.intakes, entry, text, by)
+        detail = f"{entry.id}: {', '.join(mended.fields) or '–'}"
+        act = Act(declared.id, "record_mended", by, now_ms(), declared.registered.version, detail)
+        await self.parts.trail.note(act)
+        await self.publish(mended.prepared)
+        await self.publish(mended.mark)
+        return mended.fields
 
     async def reread(self, connector: str, caller: Principal) -> None:
         """Read a stopped connector's source from the beginning: events keep their ids, so that none counts twice.

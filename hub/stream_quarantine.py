@@ -11,8 +11,9 @@ import structlog
 
 from connectors.errors import PublishError, PublishRefusedError
 from connectors.publish import Message, Publisher
+from schemas.quarantine import TOPIC
 from streams.errors import QuarantineUnwritableError
-from streams.quarantine import TOPIC, Refusal
+from streams.quarantine import Refusal
 
 RETRY_S = 0.5
 

@@ -16,6 +16,7 @@ from faust.types import TP
 
 from schemas.codec import Decoder
 from schemas.contract import Contract
+from schemas.quarantine import TOPIC as QUARANTINE_TOPIC
 from streams import faultpoints
 from streams.audit_idle import IdleAudit
 from streams.errors import WarehouseUnavailableError
@@ -26,7 +27,6 @@ from streams.known_load import Keys, load, unloaded
 from streams.lives import Life
 from streams.ownership import Partitions
 from streams.partition import PartitionRunner
-from streams.quarantine import TOPIC as QUARANTINE_TOPIC
 from streams.quarantine import Quarantine, QuarantineSink
 from streams.replay import ReplayLog
 from streams.schema_wait import LIMIT, SchemaWait

@@ -33,11 +33,11 @@ from hub.stream_role import KafkaQuarantine
 from schemas import tracing
 from schemas.contract import Contract, load_contracts
 from schemas.errors import UnknownSchemaError
+from schemas.quarantine import TOPIC as QUARANTINE_TOPIC
 from schemas.wire import frame
 from streams.app import StreamSettings, StreamWorker
 from streams.last_exit import end_process_after
 from streams.plan import EntityPlan, plan_entity
-from streams.quarantine import TOPIC as QUARANTINE_TOPIC
 from streams.schema_wait import LIMIT
 from streams.topic_ids import topic_ids
 from streams.warehouse.client import Warehouse

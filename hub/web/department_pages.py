@@ -6,20 +6,26 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from hub.api import department, quarantine
 from hub.api.access import Scope
 from hub.api.connector_board import ConnectorBoard
+from hub.api.gate import wants_page
+from hub.api.language import texts_of
 from hub.api.problems import Problem
 from hub.api.questions import known_parameters
 from hub.api.timing import timed
 from hub.api.v1 import ConnectorScope, QuarantineScope
+from hub.connector_replay import NotMendedError, Replayed
 from hub.kpi.errors import WarehouseAwayError
 from hub.security.access import Permission, within
 from hub.web import connector_views, views
 from hub.web.connector_pages import GivenDesk, OperateScope, caller_in
+from hub.web.quarantine_entry import Mending, entry_page
 from hub.web.rendering import page, reader_of
+
+JSON = "application/json"
 
 router = APIRouter(dependencies=[Depends(known_parameters)], include_in_schema=False)
 
@@ -87,3 +93,27 @@ async def replay(
         entries = await run_in_threadpool(lambda: quarantine.of_reason(reader, connector, code))
     outcome = await desk.replay(connector, entries, caller_in(request))
     return page(request, "replayed.html", connector=connector, outcome=outcome, live=None)
+
+
+@router.post("/connectors/{connector}/mend")
+async def mend(
+    request: Request, desk: GivenDesk, scope: OperateScope, seen: QuarantineScope, connector: str
+) -> Response:
+    """Publish a record, put right by a person, in the place of a refused one; what is wrong with it is shown again."""
+    given = await request.json() if request.headers.get("content-type") == JSON else await request.form()
+    entry_id, text = str(given.get("entry", "")), str(given.get("record", ""))
+    known = desk.known(connector, caller_in(request)).declared
+    if not entry_id or not text:
+        raise Problem("invalid-body")
+    reader = request.app.state.deps.reader
+    with timed(request, "warehouse"):
+        entry = await run_in_threadpool(lambda: quarantine.entry(reader, entry_id, [known.id]))
+    try:
+        fields = await desk.mend(connector, entry, text, caller_in(request))
+    except NotMendedError as error:
+        if not wants_page(request):
+            raise
+        return entry_page(request, entry, Mending(text, error.text.to(texts_of(request).language)), 422)
+    if not wants_page(request):
+        return JSONResponse({"published": 1, "mended": list(fields)})
+    return page(request, "replayed.html", connector=connector, outcome=Replayed(1, 0, 0), live=None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from typing import Annotated
 
@@ -38,6 +37,7 @@ from hub.web import (
     views,
 )
 from hub.web.periods import Chosen, period_query, period_text
+from hub.web.quarantine_entry import entry_page
 from hub.web.rendering import WEB, page, reader_of
 from hub.web.tile_view import groups
 
@@ -155,17 +155,10 @@ async def quarantine_entry(request: Request, entry_id: str, scope: QuarantineSco
     reader_ = request.app.state.deps.reader
     visible = connectors_in(request, scope)
     item = await run_in_threadpool(lambda: quarantine.entry(reader_, entry_id, visible))
-    return page(request, "quarantine_entry.html", item=item, payload=_pretty(item.payload), live=None)
+    return entry_page(request, item)
 
 
 @router.get("/docs")
 async def docs(request: Request) -> HTMLResponse:
     """The API's description, from files of the hub itself."""
     return page(request, "docs.html", live=None)
-
-
-def _pretty(payload: str) -> str:
-    try:
-        return json.dumps(json.loads(payload), ensure_ascii=False, indent=2)
-    except ValueError:
-        return payload

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from schemas.contract import Contract
-from streams.quarantine import TOPIC as QUARANTINE_TOPIC
+from schemas.quarantine import TOPIC as QUARANTINE_TOPIC
 from streams.warehouse.client import Warehouse
 from streams.warehouse.schema import migrate
 from tests.benchmarks import events, topics

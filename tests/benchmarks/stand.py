@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from schemas.contract import Contract
-from streams.quarantine import TOPIC as QUARANTINE_TOPIC
+from schemas.quarantine import TOPIC as QUARANTINE_TOPIC
 from streams.warehouse.client import Warehouse
 from streams.warehouse.schema import migrate
 from tests.benchmarks import events, topics

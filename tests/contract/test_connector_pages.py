@@ -263,6 +263,41 @@ async def test_refused_records_are_published_again_by_the_mapping_of_today(world
     assert marked["stage"] == "replayed" and marked["reason"].startswith("Đã phát lại bởi admin:")
 
 
+async def test_a_person_mends_a_refused_record_and_the_trail_says_who_and_what(world: DeskWorld, kafka: str) -> None:
+    text = UPLOADED.replace("ORG", "H53.14").replace("FORM", "csv").replace("id: visits", "id: mended")
+    kept = {"ma": "m-1", "luc": "31/02/2022", "linh_vuc": "•••", "_revision": 5}
+    world.api.queries.command(
+        "INSERT INTO quarantine VALUES ('mended:a', 'mended', 'map', 'bad_date', 'Sai ngày', 'Bad date', 't', NULL,"
+        f" NULL, 'question', '2026-11-20 01:00:00.000', '{json.dumps(kept, ensure_ascii=False)}')"
+    )
+    async with world.client() as client:
+        assert (await apply(client, text)).status_code == 200
+        entry = await client.get("/quarantine/mended:a", headers=PAGE)
+        assert 'action="/connectors/mended/mend"' in entry.text and "31/02/2022" in entry.text
+
+        async def send(record: str, **headers: str) -> httpx2.Response:
+            form = {"entry": "mended:a", "record": record}
+            answer: httpx2.Response = await client.post("/connectors/mended/mend", data=form, headers=headers or PAGE)
+            return answer
+
+        for wrong, said in (
+            ('{"ma": ', "dòng 1, cột 8"),
+            ("[1]", "Cần một đối tượng JSON"),
+            (json.dumps(kept | {"luc": "28/02/2022"}), "Còn giá trị bị che"),
+            (json.dumps(kept | {"linh_vuc": "Y tế"}), "không đọc được thời gian"),
+        ):
+            answer = await send(wrong)
+            assert answer.status_code == 422 and said in answer.text, said
+        assert b"m-1" not in [key for key, _ in await messages(kafka, CONTRACTS["question"].topic)]
+        right = json.dumps(kept | {"luc": "28/02/2022", "linh_vuc": "Y tế"})
+        done = await send(right, Accept="application/json")
+        assert done.json() == {"published": 1, "mended": ["luc", "linh_vuc"]}
+        assert "<code>mended:a: luc, linh_vuc</code>" in (await client.get("/connectors/mended", headers=PAGE)).text
+    assert b"m-1" in [key for key, _ in await messages(kafka, CONTRACTS["question"].topic)]
+    (mark,) = [json.loads(value) for key, value in await messages(kafka, "ioc.quarantine") if key == b"mended:a"]
+    assert mark["stage"] == "replayed" and "luc, linh_vuc" in mark["reason"] and "Y tế" not in json.dumps(mark)
+
+
 async def messages(bootstrap: str, topic: str) -> list[tuple[bytes, bytes]]:
     """All that a topic holds."""
     consumer = AIOKafkaConsumer(topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest", group_id=None)
@@ -293,6 +328,7 @@ MAY = {
     "/connectors/{connector}/approve": {"key-of-admin", "key-of-operator"},
     "/connectors/{connector}/{act}": OPERATORS,
     "/connectors/{connector}/replay": OPERATORS,
+    "/connectors/{connector}/mend": OPERATORS,
     "/connectors/{connector}/upload": OPERATORS,
     "/connectors/{connector}/upload/{token}": OPERATORS,
     "/department": OPERATORS,

@@ -16,8 +16,9 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from connectors.partition import partition_of
 from connectors.publish import Publisher
 from hub.stream_quarantine import KafkaQuarantine
+from schemas.quarantine import TOPIC
 from streams.errors import QuarantineUnwritableError
-from streams.quarantine import TOPIC, Refusal
+from streams.quarantine import Refusal
 from tests.dossiers import dossier
 from tests.stream_worker import Bench, bench, value_of
 

@@ -128,7 +128,8 @@ def _computed() -> set[str]:
     keys |= {
         f"connector.done.{act}" for act in (*CONNECTOR_ACTS.values(), "applied", "approved", "restarted", "removed")
     }
-    keys |= {"connector.done.position_set"} | {f"connector.target.{state}" for state in TARGET_STATES}
+    keys |= {f"connector.done.{act}" for act in ("position_set", "replayed", "record_mended")}
+    keys |= {f"connector.target.{state}" for state in TARGET_STATES}
     keys |= {f"connector.personal.{kind}" for kind in PERSONAL_KINDS}
     keys |= {f"department.kind.{kind}" for kind in PRIMARY if kind != "quarantined"}
     own = {"code", "valid_from", "valid_to", "name_vi"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import orjson
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.quarantine import quarantine_row
+from schemas.quarantine import message_of
 
 MESSAGE: dict[str, Any] = {
     "id": "ioc.a.b:0:7",
@@ -25,6 +26,13 @@ MESSAGE: dict[str, Any] = {
     "at": 1_661_217_300_000,
     "payload": "",
 }
+
+
+def row(value: bytes | None) -> dict[str, Any] | None:
+    found = message_of(value)
+    return None if found is None else asdict(found)
+
+
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
@@ -33,14 +41,14 @@ ANYTHING = st.recursive(
 
 
 def test_a_refusal_is_a_row_with_or_without_a_place_in_a_topic() -> None:
-    assert quarantine_row(orjson.dumps(MESSAGE)) == MESSAGE
+    assert row(orjson.dumps(MESSAGE)) == MESSAGE
     nowhere = {**MESSAGE, "partition": None, "offset": None}
-    assert quarantine_row(orjson.dumps(nowhere)) == nowhere
+    assert row(orjson.dumps(nowhere)) == nowhere
 
 
 @pytest.mark.parametrize("value", [None, b"", b"1", b"null", b"[]", b'"text"', b"{}", b"\xff\x00", b"true"])
 def test_what_is_no_refusal_is_no_row(value: bytes | None) -> None:
-    assert quarantine_row(value) is None
+    assert row(value) is None
 
 
 @pytest.mark.parametrize(
@@ -56,7 +64,7 @@ def test_what_is_no_refusal_is_no_row(value: bytes | None) -> None:
     ],
 )
 def test_a_refusal_with_a_value_of_another_type_is_no_row(name: str, wrong: object) -> None:
-    assert quarantine_row(orjson.dumps({**MESSAGE, name: wrong})) is None
+    assert row(orjson.dumps({**MESSAGE, name: wrong})) is None
 
 
 @given(st.sampled_from(sorted(MESSAGE)), ANYTHING)
@@ -65,5 +73,5 @@ def test_whatever_stands_in_a_field_nothing_is_raised(name: str, value: Any) -> 
         body = orjson.dumps({**MESSAGE, name: value})
     except TypeError:  # a number beyond 64 bits is no JSON for this writer
         return
-    row = quarantine_row(body)
-    assert row is None or row[name] == value
+    found = row(body)
+    assert found is None or found[name] == value

@@ -26,11 +26,11 @@ from faust.types import TP
 
 from schemas.codec import Decoder
 from schemas.contract import Contract
+from schemas.quarantine import TOPIC as QUARANTINE_TOPIC
 from streams.app import StreamSettings, StreamWorker
 from streams.block import Bounds
 from streams.fences import Fence
 from streams.intent import NOTHING, Written
-from streams.quarantine import TOPIC as QUARANTINE_TOPIC
 from streams.quarantine import Refusal
 from streams.sink import EntitySink, TakeOver
 from streams.states import KnownKeys
