@@ -36,6 +36,7 @@ from hub.local_secrets import local_secrets
 from hub.security.keys import KeyStore
 from hub.serving import Listener
 from hub.sight import Sight
+from hub.sql.saved import SavedQueries
 from hub.version import version
 from hub.web.places import TABLE, unit_sets
 from hub.web.theme import load_themes
@@ -44,6 +45,7 @@ from hub.wiring import (
     connector_intakes,
     connector_surroundings,
     registry_client,
+    sql_desk,
     topic_maker,
 )
 
@@ -87,6 +89,9 @@ class ApiParts:
                 incidents=self.sight.book,
                 way=self.sight.way,
                 judged_kept=JUDGED_KEPT,
+                sql=sql_desk(settings, declared, kpis.served),
+                saved=SavedQueries(settings.state_dir.absolute() / "queries.json", utc_now),
+                requests_per_s=settings.api.requests_per_s,
                 alerts=AlertDesk(self.sight.alerts, self.sight.alert_rules, utc_now),
                 version=version(),
                 desk=self._desk(declared),

@@ -38,6 +38,8 @@ DOTENV = ".env"
 class ApiSettings(Section):
     host: str = "127.0.0.1"
     port: Port = 8080
+    requests_per_s: Annotated[float, Field(gt=0)] = 100.0
+    """Requests a second that one key may make; twice as many in a burst."""
     url: str | None = None
     """Address of the API for the command line, if it runs elsewhere."""
 

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from connectors.source import Surroundings
     from hub.connect.app import ConnectApp
     from hub.declarations import Declarations
+    from hub.kpi.rollups import Served
     from hub.registry.app import RegistryApp
     from hub.registry.owners import Owners
     from hub.security.gatekeeper import Gatekeeper
     from hub.serving import Listener
+    from hub.sql.desk import SqlDesk
     from hub.topic_growth import Grown
     from schemas.codes_table import CodeTable
     from schemas.registry_client import RegistryAccess, RegistryClient
@@ -68,6 +70,17 @@ def warehouse_client(settings: Settings, *, read_only: bool) -> Warehouse:
 
     url = warehouse_url(settings, read_only=read_only)
     return Warehouse(url, ANSWER_TIMEOUT_S) if read_only else Warehouse(url)
+
+
+def sql_desk(settings: Settings, declared: Declarations, served: Callable[[], Served]) -> SqlDesk:
+    """People's SQL: read by the read-only user, ended by the one that may write; does not connect yet."""
+    from hub.sql.desk import TIMEOUT_S, SqlDesk
+    from streams.warehouse.client import Warehouse
+
+    reading = Warehouse(warehouse_url(settings, read_only=True), TIMEOUT_S + 5.0)
+    killing = warehouse_client(settings, read_only=False)
+    codes = declared.codes.values()
+    return SqlDesk(reading, killing, declared.in_use, declared.plans, codes, served, utc_now)
 
 
 def registry_client(settings: Settings) -> RegistryClient:

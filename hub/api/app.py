@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from connectors.errors import ConnectorError
-from hub.api import alerts, catalogue, entities, health, integration, kpis, live, v1
+from hub.api import alerts, catalogue, entities, health, integration, kpis, live, sql, v1
 from hub.api.breakdowns import Breakdowns
 from hub.api.connector_board import ConnectorBoard
 from hub.api.datasets import Datasets
@@ -23,6 +23,7 @@ from hub.api.live_feed import LiveFeed
 from hub.api.metrics import http_metrics
 from hub.api.problems import ParameterError, Problem, problem_response
 from hub.api.refusals import REFUSALS
+from hub.api.shelf import Shelf
 from hub.connect.faults import Fault
 from hub.entities.service import Entities
 from hub.kpi.errors import WarehouseAwayError
@@ -59,10 +60,11 @@ def create_api(deps: ApiDeps) -> FastAPI:
     app.state.breakdowns = Breakdowns(app.state.inquirer)
     app.state.entities = Entities(deps.kpis, in_use)
     app.router.routes.extend(deps.extra_routes)
-    for part in (v1, kpis, entities, alerts, integration, catalogue, live, health):
+    for part in (v1, kpis, entities, sql, alerts, integration, catalogue, live, health):
         app.include_router(part.router)
     pages.mount(app)
-    app.add_middleware(Gate, access=deps.access, metrics=app.state.metrics)
+    app.add_middleware(Shelf)
+    app.add_middleware(Gate, access=deps.access, metrics=app.state.metrics, requests_per_s=deps.requests_per_s)
     _handle_errors(app)
     _handle_connector_errors(app)
     return app

@@ -11,11 +11,14 @@ from starlette.routing import BaseRoute
 
 from hub.alerts.desk import AlertDesk
 from hub.api.access import Access
+from hub.api.rates import REQUESTS_PER_S
 from hub.catalogue.service import Catalogue
 from hub.connector_desk import Desk
 from hub.incident_book import IncidentBook
 from hub.kpi.reader import Reader
 from hub.kpi.service import KpiService
+from hub.sql.desk import SqlDesk
+from hub.sql.saved import SavedQueries
 from hub.way import Way
 from hub.web.places import TABLE, UnitSet, unit_sets
 from hub.web.theme import Theme, load_themes
@@ -46,5 +49,8 @@ class ApiDeps:
     themes: Mapping[str, Theme] = field(default_factory=load_themes)
     unit_sets: tuple[UnitSet, ...] = field(default_factory=lambda: unit_sets(package_tables().get(TABLE)))
     alerts: AlertDesk | None = None
+    sql: SqlDesk | None = None
+    saved: SavedQueries | None = None
+    requests_per_s: float = REQUESTS_PER_S
     judged_kept: timedelta = timedelta(0)
     """How long a judgement of all data sets serves whoever asks."""

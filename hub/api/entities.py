@@ -9,6 +9,7 @@ from fastapi.responses import Response
 
 from hub.api.answers import json_answer
 from hub.api.asking import Filters
+from hub.api.files import ForExcel, file_answer, form_of
 from hub.api.kpi_shapes import record_detail_json, record_json
 from hub.api.kpis import next_link
 from hub.api.language import language_of
@@ -16,6 +17,7 @@ from hub.api.questions import known_parameters
 from hub.api.v1 import KpiScope, blocking
 from hub.entities.listing import KEY, MAX_PAGE, PAGE, Listing
 from hub.entities.service import Entities
+from hub.exports.contents import records_table
 
 router = APIRouter(prefix="/v1", dependencies=[Depends(known_parameters)])
 
@@ -50,10 +52,18 @@ async def list_records(
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = PAGE,
     cursor: Annotated[str | None, Query(max_length=1000, description="`next` of the page before")] = None,
     total: Annotated[bool, Query(description="Count all of them too")] = False,
+    excel: ForExcel = False,
 ) -> Response:
     """`where[field]=value`, `where[field][gte]=…`; personal fields are withheld. In the order of keys a page costs the
-    same at any depth."""
+    same at any depth. With .csv, .xlsx, .parquet or .json at the end of the entity: all of them as a file."""
+    entity, form = form_of(entity)
     asked = Listing(entity, filters, sort, limit, cursor)
+    if form is not None or excel:
+        zone = request.app.state.deps.kpis.around.timezone
+        made = await blocking(
+            request, "warehouse", lambda: records_table(entities, asked, scope.org, zone, language_of(request))
+        )
+        return file_answer(request, made, form or "json", excel)
     page = await blocking(request, "warehouse", lambda: entities.page(asked, scope.org, total))
     body: dict[str, Any] = {
         "entity": entity,

@@ -5,6 +5,7 @@ Plain ASGI, so that a live stream is not buffered.
 
 from __future__ import annotations
 
+import math
 import re
 import time
 import uuid
@@ -19,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hub.api.access import Access, is_public, require_caller, require_same_site
 from hub.api.metrics import HttpMetrics
 from hub.api.problems import Problem, problem_response
+from hub.api.rates import REQUESTS_PER_S, Rates
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -50,12 +52,18 @@ class Gate:
     """Wraps the application. `monotonic` gives seconds; it is only used for durations."""
 
     def __init__(
-        self, app: ASGIApp, access: Access, metrics: HttpMetrics, monotonic: Callable[[], float] = time.perf_counter
+        self,
+        app: ASGIApp,
+        access: Access,
+        metrics: HttpMetrics,
+        monotonic: Callable[[], float] = time.perf_counter,
+        requests_per_s: float = REQUESTS_PER_S,
     ) -> None:
         self._app = app
         self._access = access
         self._metrics = metrics
         self._monotonic = monotonic
+        self._rates = Rates(requests_per_s)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -91,12 +99,25 @@ class Gate:
                     raise Problem("invalid-body")
             if not is_public(request.url.path):
                 request.state.caller = require_caller(request, self._access)
+                self._hold_back(request)
         except Problem as problem:
             if problem.slug == "unauthorized" and wants_page(request):
                 target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
                 return RedirectResponse(f"/signin?next={quote(target, safe='')}", 303)
             return problem_response(request, problem)
         return None
+
+    def _hold_back(self, request: Request) -> None:
+        """A key that asks too often waits; what is asked for by another key does not suffer."""
+        caller = request.state.caller
+        key = f"{caller.role}:{caller.org}:{caller.credential}"
+        wait_s = self._rates.wait_s(key, self._monotonic())
+        if wait_s > 0:
+            raise Problem(
+                "too-many-requests",
+                headers={"Retry-After": str(math.ceil(wait_s))},
+                values={"limit": f"{self._rates.per_s:g}"},
+            )
 
     def _mark(self, headers: MutableHeaders, request: Request, elapsed_s: float) -> None:
         headers["X-Request-Id"] = request.state.request_id

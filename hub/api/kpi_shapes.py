@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -201,6 +202,12 @@ def value_json(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, Decimal):
         return number(float(value))
+    if isinstance(value, (list, tuple)):
+        return [value_json(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): value_json(item) for key, item in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 

@@ -11,11 +11,13 @@ from fastapi.responses import Response
 from hub.api.access import Scope
 from hub.api.answers import json_answer
 from hub.api.asking import AskedKnownAt, AskedWhere, moment_asked, one_of, wrong
+from hub.api.files import ForExcel, checked_form, file_answer, form_of
 from hub.api.kpi_shapes import describe_json, explanation_json, finding_json, record_json
 from hub.api.language import language_of
 from hub.api.questions import AskedPeriod, Service, known_parameters
 from hub.api.shapes import kpi_json
 from hub.api.v1 import KpiScope, blocking
+from hub.exports.contents import finding_table, kpis_table
 from hub.kpi.explain import Explainer
 from hub.kpi.inquiry import COMPARISONS, Finding, Inquirer, Inquiry
 from hub.kpi.names import Named
@@ -85,6 +87,17 @@ async def list_kpis(request: Request, service: Service, period: AskedPeriod, sco
     return json_answer(request, body)
 
 
+@router.get("/kpis.{form}", summary="All KPIs over a period as a file")
+async def list_kpis_file(
+    request: Request, service: Service, period: AskedPeriod, scope: KpiScope, form: str, excel: ForExcel = False
+) -> Response:
+    """json, csv, xlsx or parquet; `excel=true` makes a CSV that Excel opens."""
+    if checked_form(form) == "json":
+        return await list_kpis(request, service, period, scope)
+    answers = await blocking(request, "warehouse", lambda: service.answers(period, scope.org))
+    return file_answer(request, kpis_table(answers, language_of(request)), form, excel)
+
+
 @router.get("/kpis/{kpi_id}", summary="One KPI: whole, by a dimension, over time, against another period")
 async def read_kpi(
     request: Request,
@@ -97,9 +110,12 @@ async def read_kpi(
     by: By = None,
     grain: Grain = None,
     compare: Compare = None,
+    excel: ForExcel = False,
 ) -> Response:
     """Value, numerator, denominator, target, gap, as_of, freshness, completeness and badges; `by` adds rows, `grain` a
-    series, `compare` another period's figures or the plan's. `as_known_at` answers as it was known at that moment."""
+    series, `compare` another period's figures or the plan's. `as_known_at` answers as it was known at that moment. With
+    .csv, .xlsx or .parquet at the end of the id: the rows, else the series, else the answer as a file."""
+    kpi_id, form = form_of(kpi_id)
     kpi = inquirer.service.kpi(kpi_id)
     asked = inquiry_of(inquirer, kpi_id, period, scope, where, known_at, by, grain, compare)
 
@@ -108,6 +124,9 @@ async def read_kpi(
         return found, inquirer.service.why_not(found.answer.kpi, inquirer.service.served(), by)
 
     found, unserved = await blocking(request, "warehouse", find)
+    if form not in (None, "json") or excel:
+        made = finding_table(found, language_of(request), named_by(inquirer, kpi))
+        return file_answer(request, made, form or "json", excel)
     body = finding_json(found, language_of(request), named_by(inquirer, kpi), unserved)
     body |= describe_json(kpi, inquirer.dimensions(kpi), inquirer.filters(kpi))
     return json_answer(request, body)

@@ -37,6 +37,10 @@ STATUSES: dict[str, int] = {
     "unknown-screen": 404,
     "method-not-allowed": 405,
     "body-too-large": 413,
+    "sql-refused": 400,
+    "too-many-queries": 409,
+    "sql-failed": 422,
+    "too-many-requests": 429,
     "internal": 500,
     "warehouse-away": 503,
 }
@@ -83,6 +87,11 @@ def unknown_parameter(name: str, allowed: Iterable[str]) -> Problem:
     return Problem("unknown-parameter", [error], extra={"allowed": known, "nearest": nearest}, values=values)
 
 
+def _in(language: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values that are texts in both languages, in one."""
+    return {name: value[language] if isinstance(value, Mapping) else value for name, value in values.items()}
+
+
 def problem_response(request: Request, problem: Problem) -> JSONResponse:
     """The problem in the reader's language."""
     t = texts_of(request)
@@ -90,7 +99,7 @@ def problem_response(request: Request, problem: Problem) -> JSONResponse:
         "type": TYPE_ROOT + problem.slug,
         "title": t(f"problem.{problem.slug}.title"),
         "status": problem.status,
-        "detail": t(f"problem.{problem.slug}.detail", **problem.values),
+        "detail": t(f"problem.{problem.slug}.detail", **_in(t.language, problem.values)),
         "instance": request.url.path,
         "request_id": getattr(request.state, "request_id", None),
     }

@@ -15,7 +15,9 @@ from hub.kpi.service import KpiService
 
 EVERYWHERE_ALLOWED = frozenset({"lang"})
 WHERE = "where[field]"
-"""Stands for every `where[…]` of a route that has filters; what fields there are is its own to say."""
+PARAMETERS = "param_name"
+MANY = {WHERE: "where[", PARAMETERS: "param_"}
+"""Each stands for all that begin so, on a route that declares it; what there are is the route's own to say."""
 
 
 def known_parameters(request: Request) -> None:
@@ -23,8 +25,8 @@ def known_parameters(request: Request) -> None:
     route = request.scope["route"]
     allowed = set(_query_names(route.dependant))
     for name in request.query_params:
-        filters = WHERE in allowed and name.startswith("where[")
-        if name not in allowed | EVERYWHERE_ALLOWED and not filters:
+        many = any(whole in allowed and name.startswith(start) for whole, start in MANY.items())
+        if name not in allowed | EVERYWHERE_ALLOWED and not many:
             raise unknown_parameter(name, allowed)
 
 

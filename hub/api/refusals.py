@@ -11,7 +11,16 @@ from hub.api.datasets import UnknownDatasetError
 from hub.api.problems import ParameterError, Problem
 from hub.catalogue.service import UnknownEntityError
 from hub.entities.errors import CursorError, FilterError, NoSuchRecordError, UnknownFieldError
+from hub.exports.files import TooManyRowsError
 from hub.kpi.errors import UnknownDimensionError, UnknownKpiError, UnknownRoleError
+from hub.sql.desk import TIMEOUT_S
+from hub.sql.errors import (
+    SqlFailedError,
+    SqlParameterError,
+    SqlRefusedError,
+    TooManyQueriesError,
+    UnknownQueryError,
+)
 
 
 def _unknown(slug: str, name: str, nearest: Sequence[str]) -> Problem:
@@ -36,6 +45,26 @@ REFUSALS: Mapping[type[Exception], Callable[[Any], Problem]] = {
         "invalid-cursor", [ParameterError("cursor", "problem.invalid-cursor.detail", {})]
     ),
     NoSuchRecordError: lambda error: Problem("not-found"),
+    SqlRefusedError: lambda error: Problem("sql-refused", values={"why": {"vi": error.vi, "en": error.en}}),
+    SqlParameterError: lambda error: wrong(error.name, error.wanted),
+    SqlFailedError: lambda error: Problem("sql-failed", values={"why": _why(str(error))}),
+    UnknownQueryError: lambda error: Problem("not-found"),
+    TooManyQueriesError: lambda error: Problem("too-many-queries", values={"most": str(error)}),
+    TooManyRowsError: lambda error: wrong("limit", f"≤ {error}"),
     DeskError: lambda error: Problem(error.slug, values=error.values),
 }
 """What a question asks for and there is not, acts that are not possible, and what is answered."""
+
+
+_CUT_OFF = {
+    "timed_out": {
+        "vi": f"quá {TIMEOUT_S} giây; hãy hẹp lại kỳ hoặc điều kiện",
+        "en": f"longer than {TIMEOUT_S} s; narrow it",
+    },
+    "too_much_memory": {"vi": "cần quá nhiều bộ nhớ; hãy gộp ít nhóm hơn", "en": "too much memory; group by less"},
+    "cancelled": {"vi": "đã bị dừng", "en": "it was ended"},
+}
+
+
+def _why(code: str) -> Any:
+    return _CUT_OFF.get(code, code)

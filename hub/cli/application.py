@@ -17,6 +17,7 @@ from hub.cli import (
     contract,
     demo,
     doctor,
+    figures,
     health,
     kafka,
     keys,
@@ -90,7 +91,7 @@ def options(
 
 for commands in (
     *(stack, status, health, alerts, lag, demo, reading, contract, codes, audit),
-    *(rebuild, keys, topics, doctor, config, kafka, roles),
+    *(figures, rebuild, keys, topics, doctor, config, kafka, roles),
 ):
     commands.register(app)
 

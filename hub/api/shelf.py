@@ -1,0 +1,129 @@
+"""Answers about KPIs kept for a moment: a burst of the same question costs one answer. Plain ASGI, behind the gate.
+
+An answer tells its own `as_of` and `read_at`, and is served as it was made, for at most `TTL_S` from the moment its
+making began: it is never older than it says. It is kept by question, language and what the caller may see.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hub.api.answers import matches
+from hub.api.language import language_of
+from hub.kpi.cache import TTL
+
+PREFIX = "/v1/kpis"
+TTL_S = TTL.total_seconds()
+KEPT = 512
+MOST_BYTES = 1 << 18
+
+Key = tuple[str, bytes, str, str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+    etag: str
+    until: float
+    route: Any
+
+
+class Shelf:
+    """Keeps answers of `app`. `monotonic` gives seconds. On one event loop."""
+
+    def __init__(self, app: ASGIApp, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._app = app
+        self._monotonic = monotonic
+        self._kept: OrderedDict[Key, _Kept] = OrderedDict()
+        self._flights: dict[Key, asyncio.Future[None]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        key = _key(scope)
+        if key is None:
+            await self._app(scope, receive, send)
+            return
+        flight = self._flights.get(key)
+        if flight is not None and self._fresh(key) is None:
+            await flight
+        kept = self._fresh(key)
+        if kept is not None:
+            await _give(kept, scope, send)
+        elif key in self._flights:
+            # Another made an answer that cannot be kept.
+            await self._app(scope, receive, send)
+        else:
+            await self._make(key, scope, receive, send)
+
+    def _fresh(self, key: Key) -> _Kept | None:
+        kept = self._kept.get(key)
+        return kept if kept is not None and self._monotonic() < kept.until else None
+
+    async def _make(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = self._monotonic()
+        flight = self._flights[key] = asyncio.get_running_loop().create_future()
+        messages: list[Message] = []
+
+        async def send_noted(message: Message) -> None:
+            if len(messages) < 2:
+                messages.append(message)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_noted)
+            self._keep(key, messages, begun, scope)
+        finally:
+            del self._flights[key]
+            flight.set_result(None)
+
+    def _keep(self, key: Key, messages: list[Message], begun: float, scope: Scope) -> None:
+        if len(messages) < 2 or messages[0]["status"] != 200 or messages[1].get("more_body"):
+            return
+        headers: list[tuple[bytes, bytes]] = [
+            (name, value) for name, value in messages[0]["headers"] if name in _OF_THE_ANSWER
+        ]
+        named = dict(headers)
+        body: bytes = messages[1].get("body", b"")
+        if b"etag" not in named or len(body) > MOST_BYTES:
+            return
+        self._kept[key] = _Kept(headers, body, named[b"etag"].decode(), begun + TTL_S, scope.get("route"))
+        self._kept.move_to_end(key)
+        while len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+
+
+_OF_THE_ANSWER = frozenset(
+    (b"content-type", b"content-length", b"etag", b"cache-control", b"content-language", b"vary", b"link")
+)
+"""What the gate adds to each answer is added anew."""
+
+
+def _key(scope: Scope) -> Key | None:
+    """What an answer is kept by; None for what is not kept."""
+    if scope["type"] != "http" or scope["method"] != "GET" or not scope["path"].startswith(PREFIX):
+        return None
+    request = Request(scope)
+    if "if-none-match" in request.headers and request.headers["if-none-match"].strip() == "*":
+        return None
+    caller = request.state.caller
+    return scope["path"], scope["query_string"], language_of(request), caller.role, caller.org
+
+
+async def _give(kept: _Kept, scope: Scope, send: Send) -> None:
+    scope["route"] = kept.route
+    known = Request(scope).headers.get("if-none-match", "")
+    if matches(known, kept.etag):
+        headers = [item for item in kept.headers if item[0] not in (b"content-type", b"content-length")]
+        await send({"type": "http.response.start", "status": 304, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": list(kept.headers)})
+    await send({"type": "http.response.body", "body": kept.body})

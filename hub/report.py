@@ -1,0 +1,104 @@
+"""The monthly report: every KPI of a month against its plan and the month before, as HTML for the printer and as XLSX.
+
+Pure: figures in, texts out. Numbers are written as Vietnamese are: 1.234,56 and 30/09/2022.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from html import escape
+
+from hub.client_answers import KpiFigure
+from hub.exports.table import Column, Table
+from hub.web.formats import day_text, number_text, signed_text
+
+TITLE = {"vi": "Báo cáo chỉ số điều hành tháng {month}", "en": "Monthly report of indicators, {month}"}
+HEADINGS = {
+    "vi": ("Chỉ số", "Đơn vị tính", "Giá trị", "Tử số", "Mẫu số", "Kế hoạch", "Chênh lệch", "Tháng trước", "Tăng, giảm",
+           "Đánh giá"),
+    "en": ("Indicator", "Unit", "Value", "Numerator", "Denominator", "Plan", "Gap", "Month before", "Change",
+           "Verdict"),
+}  # fmt: skip
+VERDICTS = {
+    "vi": {"no_data": "chưa có dữ liệu", "missed": "▼ chưa đạt", "met": "✓ đạt", "": ""},
+    "en": {"no_data": "no data yet", "missed": "▼ missed", "met": "✓ met", "": ""},
+}
+STYLE = """
+@page { size: A4 landscape; margin: 14mm }
+body { font: 11pt "Be Vietnam Pro", "Times New Roman", serif; color: #111 }
+h1 { font-size: 15pt; margin: 0 0 2mm } p { margin: 0 0 4mm; color: #444 }
+table { border-collapse: collapse; width: 100% } thead { display: table-header-group }
+th, td { border: .3mm solid #888; padding: 1.2mm 2mm; text-align: left; vertical-align: top }
+td.n { text-align: right; font-variant-numeric: tabular-nums } tr { break-inside: avoid }
+tr.missed td { background: #fbe9e7 }
+"""
+
+
+def month_of(text: str) -> tuple[date, date]:
+    """First and last day of `YYYY-MM`; ValueError."""
+    first = date.fromisoformat(f"{text}-01")
+    after = date(first.year + first.month // 12, first.month % 12 + 1, 1)
+    return first, after - timedelta(days=1)
+
+
+def verdict(kpi: KpiFigure) -> str:
+    """`no_data`, `missed`, `met`, or '' without a plan."""
+    if kpi.figure.value is None:
+        return "no_data"
+    return "" if kpi.target is None else "missed" if kpi.missed else "met"
+
+
+def html_report(kpis: Sequence[KpiFigure], language: str, made_at: datetime) -> str:
+    """One page after the other, ready to be printed or saved as PDF; nothing is loaded from anywhere."""
+    first, last = kpis[0].start, kpis[0].end
+    title = TITLE[language].format(month=f"{first.month:02d}/{first.year}")
+    head = "".join(f"<th>{escape(name)}</th>" for name in HEADINGS[language])
+    rows = "".join(_html_row(kpi, language) for kpi in kpis)
+    as_of = max((kpi.as_of for kpi in kpis if kpi.as_of is not None), default=None)
+    told = f"{day_text(first, language)} – {day_text(last, language)}"
+    if as_of is not None:
+        told += (
+            f" · dữ liệu lúc {as_of:%H:%M:%S} UTC {day_text(as_of.date(), language)}"
+            if language == "vi"
+            else (f" · data as of {as_of:%H:%M:%S} UTC {day_text(as_of.date(), language)}")
+        )
+    return (
+        f'<!doctype html><html lang="{language}"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f"<style>{STYLE}</style></head><body><h1>{escape(title)}</h1><p>{escape(told)}</p>"
+        f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        f"<p>{made_at:%d/%m/%Y %H:%M} UTC</p></body></html>\n"
+    )
+
+
+def _html_row(kpi: KpiFigure, language: str) -> str:
+    found = verdict(kpi)
+    figure, before = kpi.figure, kpi.compared
+    numbers = (
+        number_text(figure.value, language),
+        number_text(figure.numerator, language),
+        number_text(figure.denominator, language),
+        number_text(kpi.target, language),
+        "–" if kpi.gap is None else signed_text(kpi.gap, language),
+        number_text(before.value if before else None, language),
+        "–" if kpi.difference is None else signed_text(kpi.difference, language),
+    )
+    cells = "".join(f'<td class="n">{escape(text)}</td>' for text in numbers)
+    return (
+        f'<tr class="{found}"><td>{escape(kpi.name)}</td><td>{escape(kpi.unit)}</td>{cells}'
+        f"<td>{escape(VERDICTS[language][found])}</td></tr>"
+    )
+
+
+def report_table(kpis: Sequence[KpiFigure], language: str) -> Table:
+    """The same for XLSX, numbers as numbers."""
+    kinds = ("text", "text", *("number",) * 7, "text")
+    columns = tuple(Column(name, name, kind) for name, kind in zip(HEADINGS[language], kinds, strict=True))
+    rows = [
+        (
+            *(kpi.name, kpi.unit, kpi.figure.value, kpi.figure.numerator, kpi.figure.denominator, kpi.target, kpi.gap),
+            *(kpi.compared.value if kpi.compared else None, kpi.difference, VERDICTS[language][verdict(kpi)]),
+        )
+        for kpi in kpis
+    ]
+    return Table("report", columns, [rows])
