@@ -63,7 +63,7 @@ def create_api(deps: ApiDeps) -> FastAPI:
     for part in (v1, kpis, entities, sql, alerts, integration, catalogue, live, health):
         app.include_router(part.router)
     pages.mount(app)
-    app.add_middleware(Shelf)
+    app.add_middleware(Shelf, stamp=deps.kpis.written)
     app.add_middleware(Gate, access=deps.access, metrics=app.state.metrics, requests_per_s=deps.requests_per_s)
     _handle_errors(app)
     _handle_connector_errors(app)

@@ -1,7 +1,8 @@
 """Answers about KPIs kept for a moment: a burst of the same question costs one answer. Plain ASGI, behind the gate.
 
-An answer tells its own `as_of` and `read_at`, and is served as it was made, for at most `TTL_S` from the moment its
-making began: it is never older than it says. It is kept by question, language and what the caller may see.
+An answer tells its own `as_of` and `read_at`, and is served as it was made, for `TTL_S` from the moment its making
+began, and on for up to `MOST_S` while the ledger shows that nothing was written since: it is never older than it says.
+It is kept by question, language and what the caller may see.
 """
 
 from __future__ import annotations
@@ -9,19 +10,23 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, replace
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub.api.answers import matches
 from hub.api.language import language_of
 from hub.kpi.cache import TTL
+from hub.kpi.errors import WarehouseAwayError
 
 PREFIX = "/v1/kpis"
 TTL_S = TTL.total_seconds()
+MOST_S = 1.0
+"""Ages and states that the answer tells of its sources change without a write."""
 KEPT = 512
 MOST_BYTES = 1 << 18
 
@@ -33,6 +38,8 @@ class _Kept:
     headers: list[tuple[bytes, bytes]]
     body: bytes
     etag: str
+    stamp: Hashable
+    begun: float
     until: float
     route: Any
 
@@ -40,8 +47,12 @@ class _Kept:
 class Shelf:
     """Keeps answers of `app`. `monotonic` gives seconds. On one event loop."""
 
-    def __init__(self, app: ASGIApp, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, app: ASGIApp, stamp: Callable[[], Hashable], monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`stamp` tells what is written, blocks, and may raise WarehouseAwayError."""
         self._app = app
+        self._stamp = stamp
         self._monotonic = monotonic
         self._kept: OrderedDict[Key, _Kept] = OrderedDict()
         self._flights: dict[Key, asyncio.Future[None]] = {}
@@ -54,7 +65,7 @@ class Shelf:
         flight = self._flights.get(key)
         if flight is not None and self._fresh(key) is None:
             await flight
-        kept = self._fresh(key)
+        kept = self._fresh(key) or await self._unchanged(key)
         if kept is not None:
             await _give(kept, scope, send)
         elif key in self._flights:
@@ -67,8 +78,28 @@ class Shelf:
         kept = self._kept.get(key)
         return kept if kept is not None and self._monotonic() < kept.until else None
 
+    async def _unchanged(self, key: Key) -> _Kept | None:
+        """An answer whose time is over and since which nothing was written; it is good for another while."""
+        kept = self._kept.get(key)
+        now = self._monotonic()
+        if kept is None or kept.stamp is None or now - kept.begun >= MOST_S or await self._stamped() != kept.stamp:
+            return None
+        longer = replace(kept, until=min(now + TTL_S, kept.begun + MOST_S))
+        self._kept[key] = longer
+        return longer
+
+    async def _stamped(self) -> Hashable:
+        try:
+            return await run_in_threadpool(self._stamp)
+        except WarehouseAwayError:
+            return None
+
     async def _make(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
-        begun = self._monotonic()
+        # What is written is looked at first: the answer holds at least that.
+        stamp, begun = await self._stamped(), self._monotonic()
+        if key in self._flights:
+            await self._app(scope, receive, send)
+            return
         flight = self._flights[key] = asyncio.get_running_loop().create_future()
         messages: list[Message] = []
 
@@ -79,12 +110,12 @@ class Shelf:
 
         try:
             await self._app(scope, receive, send_noted)
-            self._keep(key, messages, begun, scope)
+            self._keep(key, messages, (stamp, begun), scope)
         finally:
             del self._flights[key]
             flight.set_result(None)
 
-    def _keep(self, key: Key, messages: list[Message], begun: float, scope: Scope) -> None:
+    def _keep(self, key: Key, messages: list[Message], made: tuple[Hashable, float], scope: Scope) -> None:
         if len(messages) < 2 or messages[0]["status"] != 200 or messages[1].get("more_body"):
             return
         headers: list[tuple[bytes, bytes]] = [
@@ -94,7 +125,9 @@ class Shelf:
         body: bytes = messages[1].get("body", b"")
         if b"etag" not in named or len(body) > MOST_BYTES:
             return
-        self._kept[key] = _Kept(headers, body, named[b"etag"].decode(), begun + TTL_S, scope.get("route"))
+        stamp, begun = made
+        etag, route = named[b"etag"].decode(), scope.get("route")
+        self._kept[key] = _Kept(headers, body, etag, stamp, begun, begun + TTL_S, route)
         self._kept.move_to_end(key)
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)

@@ -226,6 +226,14 @@ def monitor(size: Size) -> Figures:
     return {"cost": measured, **false_alarms.measure()}
 
 
+def operators(size: Size) -> Figures:
+    """What operators wait for, by HTTP: KPIs, explanations, pages of records, an export, over 50M change rows."""
+    from tests.benchmarks import operators as measured
+
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, warehouse_process(Path(folder)) as url:
+        return measured.measure(url, None, size.of(5_000_000), size.of(50_000_000), size.of(1_000_000))
+
+
 COMPARED = ("whole", "peers", "limits", "like")
 """Parts of one comparison, `core`: those asked for run in the same interleaved repeats. `whole`: Kafka to the
 warehouse, and its bare limit."""
@@ -238,6 +246,7 @@ PARTS: dict[str, Callable[[Size], Figures]] = {
     "latency": latency,
     "start": start,
     "rollups": rollups,
+    "operators": operators,
     "rebuild": rebuild,
     "audit": audit,
     "profile": profile,
