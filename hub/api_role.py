@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import structlog
@@ -23,6 +24,8 @@ from connectors.worker import PLACE, worker_name
 from hub.alerts.desk import AlertDesk
 from hub.api.app import create_api
 from hub.api.deps import ApiDeps
+from hub.canary.declared import KEY as CANARY_KEY
+from hub.canary.declared import without_canary
 from hub.catalogue.registered import Versions
 from hub.catalogue.service import Catalogue
 from hub.clock import utc_now
@@ -33,6 +36,7 @@ from hub.connector_verdict import judge_with
 from hub.declarations import Declarations, load_declarations
 from hub.declared import DeclaredConnectors
 from hub.local_secrets import local_secrets
+from hub.security.gatekeeper import RolesToo, build_gatekeeper
 from hub.security.keys import KeyStore
 from hub.serving import Listener
 from hub.sight import Sight
@@ -41,7 +45,6 @@ from hub.version import version
 from hub.web.places import TABLE, unit_sets
 from hub.web.theme import load_themes
 from hub.wiring import (
-    access,
     connector_intakes,
     connector_surroundings,
     registry_client,
@@ -80,9 +83,9 @@ class ApiParts:
         self.app = create_api(
             ApiDeps(
                 kpis=kpis,
-                catalogue=Catalogue(declared, kpis, reader, versions, self._connectors.manifests),
+                catalogue=Catalogue(_of_the_province(declared), kpis, reader, versions, self._connectors.manifests),
                 reader=reader,
-                access=access(settings),
+                access=build_gatekeeper(settings.state_dir.absolute(), utc_now, RolesToo),
                 probes={"kafka": self._kafka_cause, "webhooks": self._ingest_cause},
                 extra_routes=(self._ingest.route,),
                 language=settings.lang,
@@ -101,6 +104,8 @@ class ApiParts:
         )
 
     def _webhooks(self) -> WebhookIngest:
+        if self._settings.monitor.canary_s:
+            local_secrets(self._settings.state_dir).ensure(CANARY_KEY)
         return WebhookIngest(
             (),
             self._intakes,
@@ -179,6 +184,15 @@ class ApiParts:
         await self._ingest.start()
         self._waits_for = None
         self.opened.set()
+
+
+def _of_the_province(declared: Declarations) -> Declarations:
+    return replace(
+        declared,
+        contracts=without_canary(declared.contracts),
+        in_use=without_canary(declared.in_use),
+        plans=without_canary(declared.plans),
+    )
 
 
 def api_parts(settings: Settings) -> ApiParts:

@@ -107,6 +107,8 @@ class StreamSettings(Section):
 class MonitorSettings(Section):
     host: str = "127.0.0.1"
     port: Port = 8085
+    canary_s: Annotated[float, Field(ge=0, le=3600)] = 0.0
+    """How often a record of the hub's own goes the whole way, seconds; 0: never. All roles need the same."""
 
 
 class WarehouseSettings(Section):

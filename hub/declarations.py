@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 
 from connectors.manifest import Manifest
 from connectors.seeds import Seed, load_seeds
+from hub.canary import declared as canary
+from hub.canary.declared import directories
 from hub.config import Settings
 from schemas.calendar_files import Calendars, load_calendars
 from schemas.codes_table import CodeTable, load_code_tables
@@ -37,12 +39,13 @@ class Declarations:
 
 def load_declarations(settings: Settings) -> Declarations:
     """Read the packages' declarations and those of the settings' directories; raises what is wrong with a file."""
-    contracts = load_contracts(None, *filter(None, [settings.contracts_dir]))
+    every_s = settings.monitor.canary_s
+    contracts = load_contracts(None, *directories(canary.CONTRACTS, settings.contracts_dir, every_s))
     codes = load_code_tables(*filter(None, [settings.codes_dir]))
     check_codes(contracts.values(), codes)
     plans = load_plans(contracts)
     calendars = load_calendars(*filter(None, [settings.calendars_dir]))
-    seeds = load_seeds(*filter(None, [settings.connectors_dir]), calendars=calendars.calendars)
+    seeds = load_seeds(*directories(canary.CONNECTORS, settings.connectors_dir, every_s), calendars=calendars.calendars)
     return Declarations(contracts, in_use(contracts, seeds), plans, codes, calendars, seeds)
 
 

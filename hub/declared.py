@@ -12,6 +12,7 @@ from connectors.configs import Configs, TargetState
 from connectors.errors import ConnectorError, ManifestError
 from connectors.manifest import Manifest
 from connectors.seeds import ReadManifest, Seed, plant
+from hub.canary.declared import ENTITY
 from hub.feeds import feed_of
 from hub.kpi.freshness import Feed
 
@@ -37,7 +38,7 @@ class DeclaredConnectors:
         self._read = read
         self._configs = Configs()
         self._manifests: dict[str, tuple[int, Manifest]] = {}
-        self._feeds = tuple(feed_of(seed.manifest) for seed in seeds.values())
+        self._feeds = tuple(feed_of(seed.manifest) for seed in seeds.values() if seed.manifest.entity != ENTITY)
         topic.on_change(self._changed)
 
     def __iter__(self) -> Iterator[Feed]:
@@ -85,4 +86,5 @@ class DeclaredConnectors:
 
     def _show(self) -> None:
         if self._manifests:
-            self._feeds = tuple(feed_of(manifest) for _, (_, manifest) in sorted(self._manifests.items()))
+            found = (manifest for _, (_, manifest) in sorted(self._manifests.items()))
+            self._feeds = tuple(feed_of(manifest) for manifest in found if manifest.entity != ENTITY)

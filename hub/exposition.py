@@ -71,6 +71,8 @@ def _lines(families: Iterable[Metric]) -> Iterator[str]:
             yield from family.lines()
             continue
         for sample in family.samples:
+            if sample.name.endswith("_created"):
+                continue
             labels = _labels(tuple(sample.labels), tuple(sample.labels.values()))
             yield f"{sample.name}{labels} {float(sample.value)!r}\n"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import structlog
 from prometheus_client import CollectorRegistry, Gauge
@@ -15,11 +16,15 @@ from connectors.seeds import reader_with
 from connectors.status import STATUS_TOPIC
 from hub.alert_role import alert_engine
 from hub.alerts.metrics import AlertCollector
+from hub.canary.canary import Canary, Way
+from hub.canary.declared import KEY
+from hub.clock import utc_now
 from hub.config import Settings
 from hub.declarations import load_declarations
 from hub.declared import DeclaredConnectors
 from hub.exposition import text_of
 from hub.kafka_watch import LagCollector
+from hub.local_secrets import local_secrets
 from hub.monitor import Monitor
 from hub.monitor_metrics import FreshnessCollector
 from hub.role_face import create_face
@@ -27,6 +32,7 @@ from hub.serving import Listener, serve
 from hub.sight import Sight
 from hub.topics import STREAM_GROUP
 from hub.version import version
+from hub.wiring import SERVICE_KEY
 
 RETRY_S = 0.5
 
@@ -49,6 +55,17 @@ class MonitorRole:
         self._registry.register(FreshnessCollector(self.monitor, sight.watch))
         self.alerts = alert_engine(settings, sight, self.monitor)
         self._registry.register(AlertCollector(self.alerts))
+        self.canary = self._canary()
+
+    def _canary(self) -> Canary | None:
+        every_s = self._settings.monitor.canary_s
+        if not every_s:
+            return None
+        secrets = local_secrets(self._settings.state_dir)
+        way = Way(self._settings.api_url, partial(secrets.ensure, KEY), partial(secrets.ensure, SERVICE_KEY))
+        made = Canary(way, every_s, utc_now, self._registry)
+        self._registry.register(made)
+        return made
 
     def listener(self) -> Listener:
         """Where `/livez`, `/readyz` and `/metrics` of the monitor are served."""
@@ -64,7 +81,10 @@ class MonitorRole:
         for wait in waits:
             wait.cancel()
         if self._opened.is_set():
-            await asyncio.gather(self.monitor.run(stopping), self.alerts.run(stopping))
+            work = [self.monitor.run(stopping), self.alerts.run(stopping)]
+            if self.canary is not None:
+                work.append(self.canary.run(stopping))
+            await asyncio.gather(*work)
 
     async def _kafka(self) -> str | None:
         return self._sight.watch.cause()

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from connectors.compacted import CompactedTopic
 from hub.alerts.book import ALERTS_TOPIC, AlertBook
 from hub.alerts.rule_files import Against, load_alert_rules
+from hub.canary.declared import without_canary
 from hub.clock import utc_now
 from hub.config import Settings
 from hub.declarations import Declarations
@@ -58,7 +59,7 @@ class Sight:
         columns = {name: table.columns for name, table in declared.codes.items()}
         names = dict(dimension_names(declared.contracts, declared.codes))
         self.codes.on_table(lambda table: names.update(dimension_names(declared.contracts, {table.name: table})))
-        self.kpis = KpiService(self.reader, declared.plans, columns, around, names)
+        self.kpis = KpiService(self.reader, without_canary(declared.plans), columns, around, names)
 
     def _topic_records(self) -> Mapping[str, int]:
         by_topic = self.watch.topic_records()

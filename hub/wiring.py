@@ -269,12 +269,15 @@ def registry_owners(settings: Settings) -> Owners:
 
     def load() -> Tree:
         from connectors.seeds import load_seeds, reader_with
+        from hub.canary import declared as canary
+        from hub.canary.declared import directories
         from schemas.calendar_files import load_calendars
         from schemas.contract import load_contracts
 
-        contracts = load_contracts(None, *filter(None, [settings.contracts_dir]))
+        every_s = settings.monitor.canary_s
+        contracts = load_contracts(None, *directories(canary.CONTRACTS, settings.contracts_dir, every_s))
         calendars = load_calendars(*filter(None, [settings.calendars_dir])).calendars
-        seeds = load_seeds(*filter(None, [settings.connectors_dir]), calendars=calendars)
+        seeds = load_seeds(*directories(canary.CONNECTORS, settings.connectors_dir, every_s), calendars=calendars)
         subjects = {entity: contract.subject for entity, contract in contracts.items()}
         return Tree(subjects, seeds, reader_with(calendars))
 

@@ -10,12 +10,29 @@ from fastapi.responses import JSONResponse
 
 from hub.api.datasets import Datasets, by_department, dataset_json, incident_json, why_json
 from hub.api.language import language_of
+from hub.api.problems import Problem
 from hub.api.questions import known_parameters
 from hub.api.v1 import ConnectorScope, blocking
+from hub.kpi.statement import Statement
+from hub.security.access import Permission, Principal
 
 router = APIRouter(prefix="/v1/health", dependencies=[Depends(known_parameters)])
 
 Days = Annotated[int, Query(ge=1, le=400, description="How many days back")]
+PROBES = (
+    "SELECT number FROM canary_changes WHERE run = {run:String} AND number >= {least:Int64} AND kind = 'applied'"
+    " AND event_time > now() - INTERVAL 1 DAY LIMIT 1000"
+)
+"""Read where each change is written, so that a probe is seen once it is counted."""
+
+
+def probes_alone(request: Request) -> None:
+    """Only the hub's own roles, and who may do all, ask for probes."""
+    caller: Principal = request.state.caller
+    if not caller.may(Permission.CANARY_READ):
+        raise Problem("forbidden")
+
+
 Department = Annotated[str | None, Query(max_length=64, description="A unit's code, such as H53.14, or its name")]
 
 
@@ -35,6 +52,20 @@ async def read_dataset(request: Request, dataset: str, scope: ConnectorScope) ->
     datasets: Datasets = request.app.state.datasets
     found = await blocking(request, "warehouse", lambda: datasets.why(dataset, scope.org))
     return JSONResponse({"items": [why_json(one, language_of(request)) for one in found]})
+
+
+@router.get("/canary", summary="Which of the hub's own probes have come out", include_in_schema=False)
+async def read_canary(
+    request: Request,
+    caller: Annotated[None, Depends(probes_alone)],
+    run: Annotated[str, Query(pattern="^[0-9a-f]{12}$")],
+    least: Annotated[int, Query(ge=0)],
+) -> JSONResponse:
+    """The numbers from `least` on of one run that the warehouse has."""
+    reader = request.app.state.deps.reader
+    asked = Statement(PROBES, {"run": run, "least": str(least)})
+    found = await blocking(request, "warehouse", lambda: reader.rows(asked))
+    return JSONResponse({"seen": [int(row[0]) for row in found]})
 
 
 @router.get("/incidents", summary="Incidents, the open ones first")

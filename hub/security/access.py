@@ -22,6 +22,7 @@ class Permission(Enum):
     SQL_READ = "sql.read"
     KEY_MANAGE = "key.manage"
     ALERT_READ = "alert.read"
+    CANARY_READ = "canary.read"
     ALERT_HANDLE = "alert.handle"
     ALERT_SILENCE = "alert.silence"
 
@@ -46,7 +47,7 @@ PERMISSIONS: dict[str, frozenset[Permission]] = {
     "operator": READING
     | {Permission.SQL_READ, Permission.CONNECTOR_OPERATE, Permission.CONNECTOR_APPROVE, Permission.ALERT_SILENCE},
     "department": READING | {Permission.CONNECTOR_OPERATE, Permission.CONNECTOR_WRITE, Permission.REGISTRY_WRITE},
-    SERVICE: frozenset({Permission.REGISTRY_READ, Permission.REGISTRY_WRITE}),
+    SERVICE: frozenset({Permission.REGISTRY_READ, Permission.REGISTRY_WRITE, Permission.CANARY_READ}),
 }
 """What a department may do is further bound to its own unit: the rows it reads, the connectors it touches, the
 registry's subjects. It registers its connectors; the IOC (operator, administrator) approves them."""
