@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import replace
 from datetime import timedelta
 
@@ -25,6 +26,7 @@ from hub.alerts.desk import AlertDesk
 from hub.api.app import create_api
 from hub.api.deps import ApiDeps
 from hub.canary.declared import KEY as CANARY_KEY
+from hub.canary.declared import VARIABLE as CANARY_VARIABLE
 from hub.canary.declared import without_canary
 from hub.catalogue.registered import Versions
 from hub.catalogue.service import Catalogue
@@ -105,7 +107,7 @@ class ApiParts:
 
     def _webhooks(self) -> WebhookIngest:
         if self._settings.monitor.canary_s:
-            local_secrets(self._settings.state_dir).ensure(CANARY_KEY)
+            os.environ.setdefault(CANARY_VARIABLE, local_secrets(self._settings.state_dir).ensure(CANARY_KEY))
         return WebhookIngest(
             (),
             self._intakes,

@@ -10,6 +10,8 @@ from typing import TypeVar
 ENTITY = "canary"
 KEY = "canary.key"
 """File under the state's secrets with the key that signs probes."""
+VARIABLE = "IOC_SECRET_CANARY_KEY"
+"""As the manifest names it; the API's role sets it from the file."""
 
 _HERE = Path(str(files("hub.canary")))
 CONTRACTS, CONNECTORS = _HERE / "contracts", _HERE / "connectors"
