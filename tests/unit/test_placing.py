@@ -68,9 +68,19 @@ def states(found: dict[str, Entry | None]) -> dict[str, tuple[str, int]]:
 
 
 def test_on_an_empty_warehouse_all_rollups_are_live_at_once(start: Start) -> None:
-    assert states(start()) == {"arrival": ("live", 0), "ended_at": ("live", 0), "received_at": ("live", 0)}
-    assert states(start()) == {"arrival": ("live", 0), "ended_at": ("live", 0), "received_at": ("live", 0)}
-    assert start.views() == {"arrival", "ended_at", "received_at"}
+    assert states(start()) == {
+        "arrival": ("live", 0),
+        "due_at": ("live", 0),
+        "ended_at": ("live", 0),
+        "received_at": ("live", 0),
+    }
+    assert states(start()) == {
+        "arrival": ("live", 0),
+        "due_at": ("live", 0),
+        "ended_at": ("live", 0),
+        "received_at": ("live", 0),
+    }
+    assert start.views() == {"arrival", "due_at", "ended_at", "received_at"}
 
 
 def test_a_change_before_the_first_row_is_live_at_once_too(start: Start) -> None:
@@ -80,7 +90,7 @@ def test_a_change_before_the_first_row_is_live_at_once_too(start: Start) -> None
     start(received="status = 4")
     rows = start.queries.rows(f"SELECT sum(received) FROM {start.name}_by_received_at_g1")
     assert rows[0][0] == 1
-    assert start.views() == {"arrival", "ended_at", "received_at_g1"}
+    assert start.views() == {"arrival", "due_at", "ended_at", "received_at_g1"}
 
 
 def test_a_change_after_the_first_row_waits_for_its_back_fill_and_the_old_table_is_fed_on(start: Start) -> None:
@@ -104,10 +114,15 @@ def test_a_change_after_the_first_row_waits_for_its_back_fill_and_the_old_table_
 
 def test_a_measure_that_throws_on_edge_values_gets_no_view_and_the_other_rollups_go_on(start: Start) -> None:
     found = start(finished=THROWS)
-    assert states(found) == {"arrival": ("live", 0), "ended_at": ("broken", 0), "received_at": ("live", 0)}
+    assert states(found) == {
+        "arrival": ("live", 0),
+        "due_at": ("live", 0),
+        "ended_at": ("broken", 0),
+        "received_at": ("live", 0),
+    }
     assert found["ended_at"] is not None and "fortnight" in found["ended_at"].reason
     start.write()
-    assert start.views() == {"arrival", "received_at"}
+    assert start.views() == {"arrival", "due_at", "received_at"}
     assert found["ended_at"].state is State.BROKEN
 
 
