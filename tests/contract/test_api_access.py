@@ -156,7 +156,7 @@ async def test_another_sites_form_and_a_huge_one_are_refused(world: ApiWorld) ->
 
 async def test_pages_carry_a_policy_without_inline_scripts_and_are_not_kept(world: ApiWorld) -> None:
     async with world.client() as client:
-        for path in ("/", "/?view=table", "/kpi/feedback.open", "/integration", "/quarantine", "/docs"):
+        for path in ("/", "/kpis?view=table", "/kpi/feedback.open", "/integration", "/quarantine", "/docs"):
             answer = await client.get(path, headers=PAGE)
             assert answer.status_code == 200, path
             policy = answer.headers["content-security-policy"]
