@@ -17,7 +17,7 @@ from streams.generations import Entry, State
 from streams.kpi import DUE_MINUTE
 from streams.plan import EntityPlan, load_plans
 from streams.warehouse.catalogue import CREATE, TABLE, Catalogue
-from streams.warehouse.schema import current_target
+from streams.warehouse.schema import changes_table, current_target, fence_table
 
 TYPES = {"level": "Int32", DUE_MINUTE: "DateTime64(3, 'UTC')"}
 """Of dimensions that are no texts."""
@@ -61,7 +61,7 @@ def enter(queries: InProcess, plans: dict[str, EntityPlan], **changes: Any) -> N
 
 
 def create_tables(command: Any, plans: dict[str, EntityPlan]) -> None:
-    """Rollups of `plans`, the ledger, the quarantine and the procedures, all empty; `command` runs one statement."""
+    """What the plans lay out, ledger, quarantine and procedures, all empty; `command` runs one statement."""
     for plan in plans.values():
         for rollup in plan.rollups:
             dimensions = ", ".join(f"{name} {TYPES.get(name, 'String')}" for name in rollup.dimensions)
@@ -71,9 +71,13 @@ def create_tables(command: Any, plans: dict[str, EntityPlan]) -> None:
                 f"CREATE TABLE {rollup.table} (day Date, {dimensions}, {measures}) ENGINE = SummingMergeTree"
                 f" ORDER BY (day, {', '.join(rollup.dimensions)})"
             )
-    for entity in {reported.entity for plan in plans.values() for kpi in plan.kpis if (reported := kpi.reported)}:
-        command(f"DROP TABLE IF EXISTS {entity}_current")
-        command(current_target(load_contracts()[entity]).create(f"{entity}_current"))
+    for entity in plans:
+        contract = load_contracts()[entity]
+        for table in (contract.changes_table, contract.current_table, contract.fence_table):
+            command(f"DROP TABLE IF EXISTS {table}")
+        command(fence_table(contract))
+        command(changes_table(contract))
+        command(current_target(contract).create(contract.current_table))
     counts = ", ".join(f"{name} SimpleAggregateFunction(sum, Int64)" for name in LEDGER_COUNTS)
     times = ", ".join(
         f"{name} SimpleAggregateFunction(max, DateTime64(3, 'UTC'))"
