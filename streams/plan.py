@@ -106,6 +106,7 @@ def plan_entity(raw: dict[str, Any], contracts: dict[str, Contract], where: str)
             # A rollup is sorted by its dimensions, and the warehouse sorts by no null.
             raise PlanError(f"{where}.dimensions: {name!r} may be null; let its contract say a default instead")
     measures = {name: _measure(name, body, where) for name, body in (raw.get("measures") or {}).items()}
+    _check_names(measures, contract, where)
     kpis = tuple(
         read_kpi(item, entity, dimensions, f"{where}.kpis[{number}]") for number, item in enumerate(raw.get("kpis", ()))
     )
@@ -130,6 +131,17 @@ def plan_entity(raw: dict[str, Any], contracts: dict[str, Contract], where: str)
         for time in sorted(needed)
     )
     return EntityPlan(entity, dimensions, measures, kpis, rollups)
+
+
+def _check_names(measures: Mapping[str, Measure], contract: Contract, where: str) -> None:
+    """In one SELECT the name of a sum hides the field of that name from the other sums."""
+    for name in measures.keys() & contract.by_name.keys():
+        hidden = [other.name for other in measures.values() if re.search(rf"\b{name}\b", other.sql)]
+        if any(other != name for other in hidden):
+            raise PlanError(
+                f"{where}.measures.{name}: a field has this name, and {', '.join(hidden)} read that field; call the "
+                f"measure otherwise, {name}_sum say"
+            )
 
 
 def _measure(name: Any, body: Any, where: str) -> Measure:

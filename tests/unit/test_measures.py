@@ -76,5 +76,12 @@ def test_the_error_names_file_kpi_measure_piece_and_cure() -> None:
         assert part in str(caught.value)
 
 
+def test_a_measure_that_hides_a_field_from_another_is_refused() -> None:
+    raw = yaml.safe_load((ROOT / "streams" / "kpis" / "dossier.yaml").read_text(encoding="utf-8"))
+    raw["measures"]["status"] = {"sql": "level = 4", "name": {"vi": "x", "en": "x"}}
+    with pytest.raises(PlanError, match=r"measures\.status: a field has this name, and .* read that field"):
+        plan_entity(raw, load_contracts(), "dossier.yaml")
+
+
 def test_the_declared_measures_are_allowed() -> None:
     assert any(plan.kpis for plan in load_plans(load_contracts()).values())
