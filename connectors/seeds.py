@@ -66,8 +66,9 @@ def _paths(*roots: Path) -> Iterator[Path]:
         yield from sorted(root.glob("*.yaml"))
 
 
-def seeded(configs: Configs, connector: str, text: str, at: int) -> list[Entry]:
-    """What to write for a manifest of the tree: it is registered and approved if it is unknown or older. Pure.
+def seeded(configs: Configs, connector: str, text: str, at: int, org: str = "") -> list[Entry]:
+    """What to write for a manifest of the tree: it is registered and approved if it is unknown or older. `org`: of its
+    owner, whose keys then reach it. Pure.
 
     What a person has applied is kept, also against a newer seed; what was removed stays so until the seed changes.
     """
@@ -77,11 +78,11 @@ def seeded(configs: Configs, connector: str, text: str, at: int) -> list[Entry]:
         if removed is not None and removed.seed == mark:
             return []
         version = 1
-    elif known.registered.by != SEED or known.registered.seed == mark:
+    elif known.registered.by != SEED or (known.registered.seed, known.registered.org) == (mark, org):
         return []
     else:
         version = known.registered.version + 1
-    return [Registered(version, text, SEED, at, "", mark), Approved(version, text, SEED, at)]
+    return [Registered(version, text, SEED, at, org, mark), Approved(version, text, SEED, at)]
 
 
 async def plant(topic: CompactedTopic, configs: Configs, seeds: Mapping[str, Seed]) -> None:
@@ -90,7 +91,7 @@ async def plant(topic: CompactedTopic, configs: Configs, seeds: Mapping[str, See
     entries = [
         (key_of(type(entry), name), encoded(entry))
         for name, seed in seeds.items()
-        for entry in seeded(configs, name, seed.text, at)
+        for entry in seeded(configs, name, seed.text, at, seed.manifest.owner.org)
     ]
     if entries:
         await topic.put_all(entries)

@@ -100,3 +100,10 @@ def test_references_are_shown_and_what_looks_like_a_secret_is_not() -> None:
 def test_what_is_masked_and_was_never_there_is_named() -> None:
     assert unmasked({"a.password": MASK, "b": "1"}, {}) == ({"b": "1"}, ["a.password"])
     assert unmasked({"source.client": MASK}, {"source.client": "${env:IOC_X}"})[0] == {"source.client": "${env:IOC_X}"}
+
+
+def test_a_manifest_of_the_tree_belongs_to_its_owners_unit_also_where_it_was_planted_before() -> None:
+    planted = seeded(Configs(), "a", "text 1", 5)
+    moved = seeded(configs("a", *planted), "a", "text 1", 6, "H53.20")
+    assert [(entry.version, entry.org) for entry in moved if isinstance(entry, Registered)] == [(2, "H53.20")]
+    assert seeded(configs("a", *planted, *moved), "a", "text 1", 7, "H53.20") == []
