@@ -62,16 +62,30 @@ def last_assertions(events: Sequence[Event]) -> dict[str, Event]:
 
 def measures(state: Event) -> dict[tuple[str, str], int]:
     """What one state counts, by time field and measure, as `streams/kpis/dossier.yaml` explains it in words."""
-    received = state["status"] not in (1, 3)
-    finished = state["status"] in (9, 10)
+    received, finished = state["status"] not in (1, 3), state["status"] in (9, 10)
+    ended, running = state["status"] in (7, 9, 10), state["status"] in (2, 4, 6)
     on_time = (
         state["ended_at"] is None or state["due_at"] is None or day_of(state["ended_at"]) <= day_of(state["due_at"])
     )
+    of_766 = received and state["level"] in (3, 4)
+    priced = received and (state["fee"] or 0) > 0
     return {
         ("received_at", "received"): received,
         ("received_at", "received_online"): received and state["channel"] == "ONLINE",
+        ("received_at", "open"): running,
+        ("received_at", "with_due_date"): received and state["due_at"] is not None,
+        ("received_at", "online_of_766"): of_766 and state["channel"] == "ONLINE",
+        ("received_at", "base_of_766"): of_766 and state["channel"] in ("COUNTER", "ONLINE"),
+        ("received_at", "with_fee"): priced,
+        ("received_at", "fee_paid_online"): priced and bool(state["paid_online"]),
+        ("due_at", "open"): running,
         ("ended_at", "finished"): finished,
         ("ended_at", "finished_on_time"): finished and on_time,
+        ("ended_at", "finished_late"): finished and not on_time,
+        ("ended_at", "rated"): finished and state["rating"] is not None,
+        ("ended_at", "satisfied"): finished and (state["rating"] or 0) >= 4,
+        ("ended_at", "ended"): ended,
+        ("ended_at", "digitised"): ended and bool(state["components_digitised"]),
         ("ended_at", "result_electronic"): finished and state["result_electronic"],
     }
 

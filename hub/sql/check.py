@@ -58,7 +58,7 @@ def check(text: str, offered: Mapping[str, str], limit: int) -> Checked:
         _allowed(node)
     tables = _tables(tree, offered)
     cut = _limited(tree, limit)
-    sql = cut.sql(dialect="clickhouse", comments=False)
+    sql = cut.sql(dialect="clickhouse", comments=False, identify=True)  # a quoted word is never a keyword
     return Checked(sql, tables, tuple(_parameters(tree)), limit)
 
 

@@ -86,7 +86,7 @@ async def test_late_corrections_and_clocks_ahead_are_served_by_unit_and_system_a
     assert [(row["key"], row["value"]) for row in body["rows"]] == [("portal", 3)]
     assert body["as_of"] == "2026-11-20T02:59:59.500Z"
     assert "dossier.clock_skew" in {item["id"] for item in (await get(world, "/v1/kpis")).json()["items"]}
-    pages = [(await get(world, f"/?{REFERENCE}&view={view}")).text for view in ("tiles", "table")]
+    pages = [(await get(world, f"/kpis?{REFERENCE}&view={view}")).text for view in ("tiles", "table")]
     assert ["kpi-dossier.late_corrections" in text for text in pages] == [False, True]
     one = await get(world, f"/kpi/dossier.late_corrections?{REFERENCE}&by=source_system")
     assert one.status_code == 200
@@ -232,7 +232,7 @@ async def test_a_kpi_that_is_not_computed_or_broken_says_so_with_the_cure_everyw
     enter(world.queries, world.plans, state=State.DROPPED)
     listed = await get(world, "/v1/kpis")
     assert {item["status"] for item in listed.json()["items"]} == {"not_computed"}
-    for path in ("/", "/?view=table", "/kpi/feedback.received"):
+    for path in ("/", "/kpis?view=table", "/kpi/feedback.processed_share"):
         page = await get(world, path)
         assert page.status_code == 200
-        assert "Chưa tính" in page.text and "ioc kpi backfill feedback.received" in page.text
+        assert "Chưa tính" in page.text and "ioc kpi backfill feedback.processed_share" in page.text

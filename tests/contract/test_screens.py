@@ -53,13 +53,13 @@ async def test_the_overview_names_what_is_behind_its_plan_worst_first(world: Api
     assert "Tỷ lệ hồ sơ trực tuyến" in red and "−28 điểm" in red
 
 
-async def test_a_map_names_its_set_of_units_and_counts_what_is_not_on_it(world: ApiWorld) -> None:
+async def test_a_map_names_its_set_of_units_and_puts_old_figures_into_new_ones(world: ApiWorld) -> None:
     fill(world)
     old = (await get(world, f"/screen/feedback?{REFERENCE}")).text
     assert re.search(r'aria-current="true">bộ 2022<', old)
     assert "Phường 1" in old and "77,08" in old
     new = (await get(world, f"/screen/feedback?{REFERENCE}&units=2025")).text
-    assert "1 mã không thuộc bộ 2025" in new or "Chưa có số liệu" in new
+    assert "Phường Tân Ninh" in new and "quy về đơn vị của bộ 2025" in new
     wrong = await get(world, f"/screen/feedback?{REFERENCE}&units=1975")
     assert wrong.status_code == 400 and "2022, 2025" in wrong.text
 

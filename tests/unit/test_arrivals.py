@@ -126,7 +126,8 @@ def test_every_entity_with_kpis_has_them_listed_and_not_among_the_tiles(plans: d
         mine = [kpi for kpi in plan.kpis if kpi.id in (f"{plan.entity}.{LATE}", f"{plan.entity}.{SKEW}")]
         assert len(mine) == (2 if plan.kpis else 0)
         assert not any(kpi.tile for kpi in mine)
-        assert any(kpi.tile for kpi in plan.kpis) == bool(plan.kpis)
+    silent = {plan.entity for plan in plans.values() if plan.kpis and not any(kpi.tile for kpi in plan.kpis)}
+    assert silent == {"indicator_value"}  # What was reported by hand stands beside what is computed.
 
 
 @pytest.fixture(scope="module")

@@ -95,7 +95,7 @@ def test_a_removed_field_blocks_the_connector_that_maps_it_and_the_kpis_that_use
 
 
 def test_a_kpi_that_does_not_use_a_removed_field_is_left_out() -> None:
-    impact = proposed(lambda fields: without(fields, "rating"))
+    impact = proposed(lambda fields: without(fields, "returned_at"))
     assert not [effect for effect in impact.effects if effect.what == "kpi"]
 
 
@@ -136,7 +136,7 @@ def test_lineage_leads_from_a_source_s_field_to_the_kpis() -> None:
     assert sources_by_field(OLD, MANIFESTS)["channel"] == (("portal", "kenh"),)
     kpis = kpis_by_field(OLD, PLANS["dossier"])
     assert "dossier.result_electronic_share" in kpis["result_electronic"]
-    assert kpis["rating"] == ()
+    assert kpis["returned_at"] == ()
 
 
 def test_a_record_of_the_contract_passes_its_json_schema_and_a_wrong_one_does_not() -> None:

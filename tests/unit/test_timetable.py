@@ -65,7 +65,7 @@ def test_days_off_by_the_government_are_days_off() -> None:
 
 
 @pytest.mark.parametrize(
-    ("schedule", "rest_s"), [("", 30.0), ('schedule: {at: ["05:30"]}', 5400.0), ("schedule: {every_s: 7}", 7.0)]
+    ("schedule", "rest_s"), [("", 10.0), ('schedule: {at: ["05:30"]}', 5400.0), ("schedule: {every_s: 7}", 7.0)]
 )
 def test_a_runner_rests_by_the_schedule_and_without_one_as_its_source_says(
     schedule: str, rest_s: float, tmp_path: Path
