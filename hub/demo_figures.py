@@ -47,7 +47,10 @@ def expected(root: Path, state: Path, start: date, end: date) -> Expected:
     command = [sys.executable, "-m", "deploy.demo.oracle", "--state", str(state)]
     command += ["--from", start.isoformat(), "--to", end.isoformat(), "--json"]
     try:
-        done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=ORACLE_TIMEOUT_S, check=True)
+        done = subprocess.run(
+            command, cwd=root, capture_output=True, text=True, timeout=ORACLE_TIMEOUT_S, check=True,
+            start_new_session=True,  # Ctrl-C at the terminal is for the demonstration, which ends it
+        )  # fmt: skip
         answer = json.loads(done.stdout)
         return Expected(start, end, answer["kpis"], answer["events"], answer["records"], answer["bad"])
     except subprocess.CalledProcessError as error:

@@ -90,10 +90,13 @@ async def test_a_batch_is_one_trace_from_the_connector_to_the_warehouse(
         table.wait(lambda: bool(there.named("warehouse.insert")) and bool(there.named("connector.batch")))
     (begun,) = there.named("connector.batch")
     (sent,) = there.named("connector.publish")
-    batches = there.named("stream.batch")
     assert sent.parent_span_id == begun.span_id
-    assert {one.trace_id for one in [begun, sent, *batches, *there.named("warehouse.insert")]} == {begun.trace_id}
-    assert {one.parent_span_id for one in batches} == {sent.span_id}
+    # The worker also has the quarantine, where other tests' records have traces of their own.
+    batches = [one for one in there.named("stream.batch") if one.parent_span_id == sent.span_id]
+    within = {one.span_id for one in batches}
+    inserts = [one for one in there.named("warehouse.insert") if one.parent_span_id in within]
+    assert batches and inserts
+    assert {one.trace_id for one in [begun, sent, *batches, *inserts]} == {begun.trace_id}
     told = {one.key: one.value for one in batches[0].attributes}
     assert told["ioc.batch"].string_value.endswith(f":0:0-{len(events) - 1}") or len(batches) > 1
     assert sum({one.key: one.value for one in batch.attributes}["ioc.records"].int_value for batch in batches) == len(

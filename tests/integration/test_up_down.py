@@ -54,13 +54,14 @@ def test_keys_are_shown_once_and_kept_as_hashes(stack: RunningStack) -> None:
 
 
 def test_reading_commands_speak_table_json_and_csv(stack: RunningStack) -> None:
-    assert len(stack.json("kpi", "ls")) == 14
+    shown = [item["id"] for item in stack.json("kpi", "ls")]
+    assert len(shown) == len(set(shown)) and {"dossier.received", "feedback.open"} <= set(shown)
     assert (
         stack.json("kpi", "get", "feedback.open", "--from", "2022-01-01", "--to", "2022-09-30")["id"] == "feedback.open"
     )
     lines = ioc(stack.environment, "kpi", "ls", "-o", "csv").stdout.splitlines()
     assert lines[0].startswith("id,name,value")
-    assert len(lines) == 15
+    assert [line.split(",")[0] for line in lines[1:]] == shown
     assert stack.json("connector", "ls")
     assert len(stack.json("quarantine", "ls", "--limit", "5")) == 5
     unknown = ioc(stack.environment, "kpi", "get", "feedback.opened", check=False)
