@@ -41,7 +41,9 @@ CORRECTED_SHARE = 0.1
 class StationCase:
     """A live file, sometimes followed by one that corrects it. See `deploy.demo.live.Case`."""
 
-    def __init__(self, seed: int, number: int) -> None:
+    def __init__(self, seed: int, number: int, last: dict[str, int]) -> None:
+        """`last`: when each station sent its latest file, shared by all cases: no two files of one bear one second."""
+        self._last = last
         self._rng = random.Random(f"{seed}:{number}:{ID}")
         self._station = self._rng.choice(stations())
         corrected = self._station.code not in TWINS and self._rng.random() < CORRECTED_SHARE
@@ -50,6 +52,8 @@ class StationCase:
 
     def play(self, step: int, now: int) -> Raw:
         """`now` is the time measured of the first file; a later one has new values for the same time."""
+        now = max(now, self._last.get(self._station.code, 0) + 1)
+        self._last[self._station.code] = now
         self._at = self._at or now
         return file_of(self._station, now, measured(self._rng, self._station, self._at))
 
@@ -64,8 +68,8 @@ class Stations:
         self._site = stage.site
         self._roots = {place: stage.site.folder / place for place in USERS}
         self._live: deque[Path] = deque()
-        seed = stage.origin.seed
-        self._emitter = Emitter(stage, write_history, lambda number: StationCase(seed, number), self._send)
+        seed, last = stage.origin.seed, dict[str, int]()
+        self._emitter = Emitter(stage, write_history, lambda number: StationCase(seed, number, last), self._send)
 
     def routes(self) -> Sequence[BaseRoute]:
         return ()
