@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import signal
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from dataclasses import dataclass
@@ -14,13 +13,12 @@ from typing import Any
 import uvicorn
 
 from hub.short_answers import AnswersAtOnce, protocol_with
+from streams.garbage import collect_seldom
 
 GRACE_S = 5
 """Requests in flight may take this long when the process ends; event streams are cut then."""
 
 KEEP_ALIVE_S = 30
-GARBAGE_THRESHOLDS = (50_000, 50, 100)
-"""A batch of records is a hundred thousand objects without a cycle among them."""
 
 Work = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 """What a process does beside serving, until the event is set."""
@@ -98,16 +96,9 @@ async def serve_until_stopped(listeners: Sequence[Listener], work: Sequence[Work
 
 def serve(listeners: Sequence[Listener], work: Sequence[Work] = (), *, fast_loop: bool = True) -> None:
     """As `serve_until_stopped`, blocking; `fast_loop` takes uvloop where it is installed."""
-    collect_rarely()
+    collect_seldom()
     with asyncio.Runner(loop_factory=_loop_factory() if fast_loop else None) as runner:
         runner.run(serve_until_stopped(listeners, work))
-
-
-def collect_rarely() -> None:
-    """Leave what is loaded out of garbage collection, and look for garbage less often: a third of the processor time of
-    a process that maps records went there."""
-    gc.freeze()
-    gc.set_threshold(*GARBAGE_THRESHOLDS)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -20,11 +20,9 @@ from hub.api.v1 import KpiScope, blocking
 from hub.exports.contents import finding_table, kpis_table
 from hub.kpi.explain import Explainer
 from hub.kpi.inquiry import COMPARISONS, Finding, Inquirer, Inquiry
-from hub.kpi.names import Named
 from hub.kpi.period import GRAINS, MAX_BUCKETS, Period, series_of
 from hub.kpi.records import MAX_PAGE, PAGE
 from hub.kpi.rollups import Unserved
-from streams.kpi import Kpi
 
 router = APIRouter(prefix="/v1", dependencies=[Depends(known_parameters)])
 
@@ -48,11 +46,6 @@ Grain = Annotated[str | None, Query(description=f"A series: {', '.join(GRAINS)}"
 Compare = Annotated[str | None, Query(description=f"Held against: {', '.join(COMPARISONS)}")]
 
 
-def named_by(inquirer: Inquirer, kpi: Kpi) -> Named:
-    """Names of dimensions' values, administrative units included."""
-    return lambda by, key: inquirer.service.name_of(kpi, by, key) or inquirer.units.names.get(key)
-
-
 def inquiry_of(
     inquirer: Inquirer,
     kpi_id: str,
@@ -72,6 +65,16 @@ def inquiry_of(
     if known_at is not None and known_at > inquirer.service.around.clock():
         raise wrong("as_known_at", f"≤ {inquirer.service.around.clock().isoformat(timespec='seconds')}")
     return Inquiry(kpi_id, period, scope.org, by, grain, where, compare, known_at)
+
+
+def whole_inquiry_of(
+    inquirer: Asker, kpi_id: str, period: AskedPeriod, scope: KpiScope, where: AskedWhere, known_at: AskedKnownAt
+) -> Inquiry:
+    """An inquiry about a figure that is not divided."""
+    return inquiry_of(inquirer, kpi_id, period, scope, where, known_at)
+
+
+Asked = Annotated[Inquiry, Depends(whole_inquiry_of)]
 
 
 @router.get("/kpis", summary="All KPIs over a period")
@@ -125,9 +128,9 @@ async def read_kpi(
 
     found, unserved = await blocking(request, "warehouse", find)
     if form not in (None, "json") or excel:
-        made = finding_table(found, language_of(request), named_by(inquirer, kpi))
+        made = finding_table(found, language_of(request), inquirer.named(kpi))
         return file_answer(request, made, form or "json", excel)
-    body = finding_json(found, language_of(request), named_by(inquirer, kpi), unserved)
+    body = finding_json(found, language_of(request), inquirer.named(kpi), unserved)
     body |= describe_json(kpi, inquirer.dimensions(kpi), inquirer.filters(kpi))
     return json_answer(request, body)
 
@@ -137,23 +140,18 @@ async def explain_kpi(
     request: Request,
     explainer: Explaining,
     inquirer: Asker,
-    kpi_id: str,
-    period: AskedPeriod,
-    scope: KpiScope,
-    where: AskedWhere,
-    known_at: AskedKnownAt,
+    asked: Asked,
     since: Annotated[str | None, Query(description="What changed since then; default: 24 hours before")] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 20,
 ) -> Response:
     """The formula in words, the first records behind it, what changed it by unit and reason, and its lineage."""
-    kpi = inquirer.service.kpi(kpi_id)
-    asked = inquiry_of(inquirer, kpi_id, period, scope, where, known_at)
+    kpi = inquirer.service.kpi(asked.kpi_id)
     begun, language = moment_asked("since", since), language_of(request)
     found = await blocking(request, "warehouse", lambda: explainer.explain(asked, language, begun, limit))
-    address = f"/v1/kpis/{quote(kpi_id)}/records"
+    address = f"/v1/kpis/{quote(asked.kpi_id)}/records"
     kept = [item for item in request.query_params.multi_items() if item[0] not in ("since", "limit", "lang")]
     body = explanation_json(
-        found, language, named_by(inquirer, kpi), lambda role: f"{address}?{urlencode([*kept, ('role', role)])}"
+        found, language, inquirer.named(kpi), lambda role: f"{address}?{urlencode([*kept, ('role', role)])}"
     )
     return json_answer(request, body)
 
@@ -163,20 +161,15 @@ async def list_kpi_records(
     request: Request,
     explainer: Explaining,
     inquirer: Asker,
-    kpi_id: str,
-    period: AskedPeriod,
-    scope: KpiScope,
-    where: AskedWhere,
-    known_at: AskedKnownAt,
+    asked: Asked,
     role: Annotated[str, Query(description="numerator, denominator, value or less")],
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = PAGE,
     cursor: Annotated[str | None, Query(max_length=1000, description="`next` of the page before")] = None,
 ) -> Response:
     """Each with `amount`, what it adds: the amounts of all pages sum up to the role's figure."""
-    asked = inquiry_of(inquirer, kpi_id, period, scope, where, known_at)
     page = await blocking(request, "warehouse", lambda: explainer.records(asked, role, limit, cursor))
     items = [record_json(item) for item in page.items]
-    entity = inquirer.service.kpi(kpi_id).entity
+    entity = inquirer.service.kpi(asked.kpi_id).entity
     headers = next_link(request, page.next)
     return json_answer(request, {"entity": entity, "role": role, "items": items, "next": page.next}, headers)
 

@@ -11,7 +11,7 @@ from hub.kpi.answer import Basis, Figures, KpiAnswer, Row
 from hub.kpi.badges import badges_of
 from hub.kpi.rollups import Unserved
 from hub.locale.catalogue import Catalogue, catalogue
-from hub.web import formats
+from hub.web.badge_words import badge_reason
 from streams.kpi import name_of
 
 
@@ -45,25 +45,15 @@ def parts_json(figures: Figures, language: str) -> list[dict[str, Any]]:
 
 def badges_json(answer: KpiAnswer, t: Catalogue) -> list[dict[str, Any]]:
     """đúng, đủ, sạch, sống: each with its state and the reason in words."""
-    shown = []
-    for badge in badges_of(answer):
-        values = {
-            key: t(f"state.{value}")
-            if key == "state"
-            else formats.number_text(value, t.language)
-            if isinstance(value, int)
-            else value
-            for key, value in badge.values.items()
+    return [
+        {
+            "badge": badge.name,
+            "name": t(f"badge.{badge.name}"),
+            "state": badge.state,
+            "reason": badge_reason(badge, t),
         }
-        shown.append(
-            {
-                "badge": badge.name,
-                "name": t(f"badge.{badge.name}"),
-                "state": badge.state,
-                "reason": t(f"badge.{badge.reason}", **values),
-            }
-        )
-    return shown
+        for badge in badges_of(answer)
+    ]
 
 
 def unserved_json(unserved: Unserved | None) -> dict[str, Any] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from hub.entities.filters import visible
 from hub.entities.keyed import rows_by_key
 from hub.kpi import delta, records
 from hub.kpi.answer import Figures, figures_of
-from hub.kpi.counted import Asked, amount, counted
+from hub.kpi.counted import Asked
 from hub.kpi.errors import UnknownRoleError
 from hub.kpi.formula import Origin, TermText, formula, origins, terms
 from hub.kpi.inquiry import Finding, Inquirer, Inquiry
@@ -85,10 +85,7 @@ class Explainer:
         return records.page_of(page, contract, self._last_states(page, plan, contract))
 
     def _last_states(self, page: RecordsAsked, plan: EntityPlan, contract: Contract) -> list[Sequence[Any]]:
-        parameters: dict[str, str] = {}
-        added = amount(plan, page.term, page.asked.timezone)
-        scope = page.asked.chosen.conditions("s", parameters, contract.by_name)
-        where = [counted(page.kpi, page.term, page.asked, parameters), f"{added} != 0{scope}"]
+        parameters, added, where = records.conditions(page, plan, contract)
         columns = [*(f"`{field.name}`" for field in visible(contract)), f"{added} AS amount"]
         return rows_by_key(self._reader, contract, columns, where, parameters, page.limit + 1, records.after(page))
 
@@ -123,10 +120,9 @@ def roles_of(kpi: Kpi) -> tuple[str, ...]:
 
 def _before(kpi: Kpi, finding: Finding, found: tuple[delta.Contribution, ...]) -> Figures:
     """The figures less all that came since: exact, since every change is in the sum."""
-    now: Mapping[str, int]
     figures = finding.answer.figures
     first, second = sum(item.first for item in found), sum(item.second for item in found)
     if kpi.kind == "ratio":
-        now = {"numerator": figures.numerator or 0, "denominator": figures.denominator or 0}
-        return figures_of(kpi, {"numerator": now["numerator"] - first, "denominator": now["denominator"] - second})
+        parts = {"numerator": (figures.numerator or 0) - first, "denominator": (figures.denominator or 0) - second}
+        return figures_of(kpi, parts)
     return Figures(None) if figures.value is None else figures_of(kpi, {"value": int(figures.value) - first + second})

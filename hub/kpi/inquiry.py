@@ -15,6 +15,7 @@ from hub.kpi.cache import TTL, AnswerCache
 from hub.kpi.conditions import ORG, Slice, Where
 from hub.kpi.errors import UnknownDimensionError
 from hub.kpi.known import known_then
+from hub.kpi.names import Named
 from hub.kpi.period import Period, previous, series_of, year_before
 from hub.kpi.reported import ReportedValue, reported_statement, reported_value
 from hub.kpi.rollups import Served
@@ -87,6 +88,10 @@ class Inquirer:
         codes = self.service.code_columns.get(kpi.codes or "", ()) if kpi.kind == "members" else ()
         hidden = ("code", "valid_from", "valid_to")
         return tuple(dict.fromkeys((*self._rolled_by(kpi), *(name for name in codes if name not in hidden))))
+
+    def named(self, kpi: Kpi) -> Named:
+        """Names of a KPI's dimensions' values, administrative units included."""
+        return lambda by, key: self.service.name_of(kpi, by, key) or self.units.names.get(key)
 
     def find(self, asked: Inquiry) -> Finding:
         """The answer; UnknownKpiError, UnknownDimensionError, WarehouseAwayError."""

@@ -86,12 +86,18 @@ def _columns(contract: Contract) -> list[str]:
     return [field.name for field in visible(contract)]
 
 
-def _start(page: RecordsAsked, plan: EntityPlan, contract: Contract) -> tuple[dict[str, str], str, list[str]]:
-    """Parameters, the amount and the conditions on states."""
-    parameters: dict[str, str] = {"limit": str(page.limit + 1)}
+def conditions(page: RecordsAsked, plan: EntityPlan, contract: Contract) -> tuple[dict[str, str], str, list[str]]:
+    """Parameters, the amount and the conditions on states, wherever the page begins."""
+    parameters: dict[str, str] = {}
     added = amount(plan, page.term, page.asked.timezone)
     scope = page.asked.chosen.conditions("s", parameters, contract.by_name)
-    where = [counted(page.kpi, page.term, page.asked, parameters), f"{added} != 0{scope}"]
+    return parameters, added, [counted(page.kpi, page.term, page.asked, parameters), f"{added} != 0{scope}"]
+
+
+def _start(page: RecordsAsked, plan: EntityPlan, contract: Contract) -> tuple[dict[str, str], str, list[str]]:
+    """The same from where the page begins, to its end."""
+    parameters, added, where = conditions(page, plan, contract)
+    parameters["limit"] = str(page.limit + 1)
     if page.cursor is not None and not page.by_arrival:
         parameters["after"] = opened(page.mark, page.cursor, 1)[0] or ""
         where.append(f"{KEY} > {{after:String}}")

@@ -40,6 +40,7 @@ from hub.registry.replica import Replica, Reply, tagged
 from hub.registry.rest import routes
 from hub.registry.store import Store
 from hub.security.credentials import credential_of
+from streams.garbage import collect_seldom
 
 INDEXED_AT_ONCE = 20
 """Schemas made findable between two looks at requests, a millisecond or two."""
@@ -47,10 +48,6 @@ BY_FORM = frozenset({"register", "lookup"})
 """What looks for a schema by what it says; who asks so early waits, and holds nobody else up."""
 RETRY_S = 0.5
 """Pause between attempts to open the log."""
-GARBAGE_THRESHOLDS = (50_000, 50, 100)
-"""Of Python's collector, for the whole process. What the log makes stays; looking for cycles in it again and again took
-half of the time of a refusal that lists ten thousand fields."""
-
 NOT_MODIFIED = 304
 CHALLENGE = ((b"www-authenticate", b'Bearer realm="ioc", Basic realm="ioc"'),)
 WRITING = frozenset({"POST", "PUT", "DELETE"})
@@ -95,7 +92,7 @@ class RegistryApp:
 
     async def start(self) -> None:
         """Begin to open the log; returns at once. The lifespan calls it."""
-        gc.set_threshold(*GARBAGE_THRESHOLDS)
+        collect_seldom()
         self._forwarder = Forwarder(self._ca)
         self._replica = Replica(self._log, self._forwarder)
         self._opening = asyncio.create_task(self._open(), name="registry opening")

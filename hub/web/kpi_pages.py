@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any
@@ -190,7 +190,7 @@ def _told(read: _Read, inquirer: Inquirer, reader: Reader) -> dict[str, Any]:
         "formula": found.formula,
         "worked": views.worked(found, reader),
         "terms": views.term_views(found, reader),
-        "changed": views.changed_view(found, _named(inquirer, kpi), reader),
+        "changed": views.changed_view(found, inquirer.named(kpi), reader),
         "origins": found.origins,
         "reported": views.reported_view(found.finding, reader),
         "figures": views.figures_line(found.finding, reader),
@@ -206,22 +206,18 @@ def _divided(read: _Read, inquirer: Inquirer, by: str | None, reader: Reader) ->
     if read.rows is None or by is None:
         return None
     kpi = read.rows.answer.kpi
-    named = _named(inquirer, kpi)
+    named = inquirer.named(kpi)
     lines = breakdown_view(read.rows.rows or (), by, kpi.kind in SHARES, lambda key: named(by, key), reader)
     return {"lines": lines, "units": read.rows.units}
 
 
 def _table(kpi: Kpi, role: str, items: Sequence[Mapping[str, Any]], inquirer: Inquirer, reader: Reader) -> RecordTable:
     contract, plan = inquirer.contracts[kpi.entity], inquirer.service.plans[kpi.entity]
-    return record_table(items, columns_for(contract, plan, [kpi.terms[role]]), _named(inquirer, kpi), reader)
-
-
-def _named(inquirer: Inquirer, kpi: Kpi) -> Callable[[str, str], str | None]:
-    return lambda field, key: inquirer.service.name_of(kpi, field, key) or inquirer.units.names.get(key)
+    return record_table(items, columns_for(contract, plan, [kpi.terms[role]]), inquirer.named(kpi), reader)
 
 
 def _names(inquirer: Inquirer, kpi: Kpi, field: str, values: tuple[str, ...]) -> str:
-    return ", ".join(_named(inquirer, kpi)(field, value) or value for value in values)
+    return ", ".join(inquirer.named(kpi)(field, value) or value for value in values)
 
 
 def _trend(tile: Tile, reader: Reader) -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.concurrency import run_in_threadpool
@@ -39,21 +40,31 @@ Every = Annotated[int, Query(ge=wall.LEAST_S, le=wall.MOST_S, description="Secon
 Part = Annotated[int, Query(ge=1, le=99)]
 
 
+def _place(units: Units = None, at: At = None) -> tuple[str | None, str | None]:
+    return units, at
+
+
+def _wish(kiosk: Kiosk = None, every: Every = wall.DEFAULT_S, part: Part = 1) -> wall.Wish:
+    return wall.Wish(kiosk, every, part)
+
+
+Place = Annotated[tuple[str | None, str | None], Depends(_place)]
+"""The set of administrative units that maps show, and the commune they are zoomed in around."""
+Wished = Annotated[wall.Wish, Depends(_wish)]
+
+
 @router.get("/")
 async def overview(
     request: Request,
     service: Service,
     chosen: Chosen,
     scope: KpiScope,
-    units: Units = None,
-    at: At = None,
-    kiosk: Kiosk = None,
-    every: Every = wall.DEFAULT_S,
-    part: Part = 1,
+    place: Place,
+    wish: Wished,
 ) -> HTMLResponse:
     """What the province's leaders look at first."""
-    view = await _shown(request, service, _themes(request)[HOME], chosen[1], scope, (units, at))
-    return _page(request, _themes(request)[HOME], chosen, view, wall.Wish(kiosk, every, part))
+    view = await _shown(request, service, _themes(request)[HOME], chosen[1], scope, place)
+    return _page(request, _themes(request)[HOME], chosen, view, wish)
 
 
 @router.get("/screen/{theme_id}")
@@ -63,16 +74,13 @@ async def screen(
     theme_id: str,
     chosen: Chosen,
     scope: KpiScope,
-    units: Units = None,
-    at: At = None,
-    kiosk: Kiosk = None,
-    every: Every = wall.DEFAULT_S,
-    part: Part = 1,
+    place: Place,
+    wish: Wished,
 ) -> HTMLResponse:
     """One field's figures."""
     theme = _theme(request, theme_id)
-    view = await _shown(request, service, theme, chosen[1], scope, (units, at))
-    return _page(request, theme, chosen, view, wall.Wish(kiosk, every, part))
+    view = await _shown(request, service, theme, chosen[1], scope, place)
+    return _page(request, theme, chosen, view, wish)
 
 
 @router.get("/screen/{theme_id}/block/{number}")
@@ -83,14 +91,13 @@ async def block(
     number: int,
     chosen: Chosen,
     scope: KpiScope,
-    units: Units = None,
-    at: At = None,
+    place: Place,
 ) -> HTMLResponse:
     """One block of a screen, for a page that learnt of a change."""
     theme = _theme(request, theme_id)
     if not 0 <= number < len(theme.sections):
         raise Problem("not-found")
-    view = await _shown(request, service, theme, chosen[1], scope, (units, at), number)
+    view = await _shown(request, service, theme, chosen[1], scope, place, number)
     values = _block_values(theme, chosen, view)
     return HTMLResponse(fragment("_block.html", view.reader, block=views.block_view(theme, number, view), **values))
 
@@ -137,7 +144,7 @@ async def _shown(
     declared = {kpi.id: kpi.name[reader.language] for kpi in service.kpis}
 
     def name_of(kpi: Kpi, by: str, key: str) -> str | None:
-        return service.name_of(kpi, by, key) or inquirer.units.names.get(key)
+        return inquirer.named(kpi)(by, key)
 
     return Shown(board, divided, sets, name_of, reader, units, at, departments, declared)
 
@@ -156,8 +163,9 @@ async def _departments(request: Request, theme: Theme, only: int | None) -> tupl
 def _block_values(theme: Theme, chosen: tuple[str, Period], view: Shown) -> dict[str, Any]:
     """What the blocks' templates need beside the block: addresses mainly."""
     query = period_query(*chosen)
-    place = "".join(f"&{name}={value}" for name, value in (("units", view.units), ("at", view.at)) if value)
-    return {"theme": theme, "period_query": query, "place_query": place, "outage": view.board.outage}
+    place = {name: value for name, value in (("units", view.units), ("at", view.at)) if value}
+    place_query = f"&{urlencode(place)}" if place else ""
+    return {"theme": theme, "period_query": query, "place_query": place_query, "outage": view.board.outage}
 
 
 def _page(request: Request, theme: Theme, chosen: tuple[str, Period], view: Shown, wish: wall.Wish) -> HTMLResponse:

@@ -11,6 +11,7 @@ from hub.kpi.rollups import Unserved
 from hub.kpi.service import Board, Tile
 from hub.locale.catalogue import Catalogue
 from hub.web import formats
+from hub.web.badge_words import badge_reason
 from hub.web.sparkline import Sparkline, sparkline
 from hub.web.views import ICONS, Reader, StateView, figures_text, state_view
 from streams.kpi import Kpi
@@ -109,26 +110,16 @@ def groups(board: Board, reader: Reader, whole: bool = False) -> list[tuple[str,
 
 def badge_views(answer: KpiAnswer, t: Catalogue) -> tuple[BadgeView, ...]:
     """The four marks of an answer."""
-    shown = []
-    for badge in badges_of(answer):
-        values = {
-            name: t(f"state.{value}")
-            if name == "state"
-            else formats.number_text(value, t.language)
-            if isinstance(value, int)
-            else value
-            for name, value in badge.values.items()
-        }
-        shown.append(
-            BadgeView(
-                t(f"badge.{badge.name}"),
-                BADGE_ICONS[badge.state],
-                BADGE_SEVERITIES[badge.state],
-                t(f"badge.state.{badge.state}"),
-                t(f"badge.{badge.reason}", **values),
-            )
+    return tuple(
+        BadgeView(
+            t(f"badge.{badge.name}"),
+            BADGE_ICONS[badge.state],
+            BADGE_SEVERITIES[badge.state],
+            t(f"badge.state.{badge.state}"),
+            badge_reason(badge, t),
         )
-    return tuple(shown)
+        for badge in badges_of(answer)
+    )
 
 
 def _parts(figures: Figures, reader: Reader) -> str | None:

@@ -40,10 +40,11 @@ from connectors.signature import sign
 from connectors.source import Surroundings
 from connectors.worker import ConnectWorker
 from hub.broker import Broker, wait_for_port
-from hub.serving import Listener, collect_rarely
+from hub.serving import Listener
 from hub.serving import serve as hub_serve
 from hub.topics import ensure_topics
 from schemas.contract import load_contracts
+from streams.garbage import collect_seldom
 from tests.conftest import ROOT, free_port
 from tests.deadline import eventually
 from tests.portal_server import CLIENT_ID, CLIENT_SECRET, LOOPBACK, record
@@ -96,7 +97,7 @@ def rate(count: int, work: Callable[[], Any]) -> int:
 
 def pure() -> dict[str, Any]:
     """Mapping and encoding, with empty memories; a record at a time, and a field at a time in one step."""
-    collect_rarely()
+    collect_seldom()
     raw = list(dossiers(RECORDS))
     mapper = compile_mapping(MANIFESTS["portal"], CONTRACTS["dossier"], Pseudonymiser(b"k" * 32))
     encoder = Encoder(CONTRACTS["dossier"], 7)

@@ -15,8 +15,8 @@ import xlsxwriter
 from connectors.manifest import load_manifest
 from connectors.secrets import SecretResolver
 from connectors.source import Surroundings
-from hub.serving import collect_rarely
 from schemas.contract import load_contracts
+from streams.garbage import collect_seldom
 from tests.connector_process import Death, alone
 from tests.deadline import eventually
 
@@ -117,7 +117,7 @@ async def _run(bootstrap: str, text: str, folder: Path, records: int) -> dict[st
 
 async def measure_files(bootstrap: str) -> dict[str, Any]:
     """CSV and workbook rows of visits, station files of six readings."""
-    collect_rarely()
+    collect_seldom()
     figures: dict[str, Any] = {}
     visits = {"entity": "venue_visit", "event": "ma", "key": "ma", "revision": "_revision", "at": "ngay"}
     for name, fill, form, rows in (
