@@ -11,14 +11,10 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 
 from streams.errors import WarehouseError
-from tests.dossier_model import DIMENSIONS, Bucket
+from tests.dossier_model import DIMENSIONS, MEASURES, Bucket
 from tests.oracle import Outcome, Sent, evaluate
 from tests.stream_worker import Bench
 
-MEASURES = {
-    "received_at": ("received", "received_online"),
-    "ended_at": ("finished", "finished_on_time", "result_electronic"),
-}
 SHOWN = 5
 """Examples given of each difference."""
 

@@ -90,6 +90,13 @@ def measures(state: Event) -> dict[tuple[str, str], int]:
     }
 
 
+MEASURES: dict[str, tuple[str, ...]] = {
+    time: tuple(measure for its, measure in measures(dossier(0, 1)) if its == time)
+    for time in ("received_at", "due_at", "ended_at")
+}
+"""Every measure there is, by the time field whose rollup holds it."""
+
+
 def counted(state: Event, sign: int = 1) -> Counter[Bucket]:
     """Buckets of one state."""
     found: Counter[Bucket] = Counter()
