@@ -187,10 +187,11 @@ class Tally:
             metrics.QUARANTINED.labels(self._label).inc(quarantined)
         if received:
             self.last_ingest = now
+        # By the records' own stamp: that is what the warehouse has of them, however long the way to Kafka was.
         if published:
-            self.last_published = now
+            self.last_published = max(ingest_ms, self.last_published or 0)
         elif quarantined:
-            self.last_refused = now
+            self.last_refused = max(ingest_ms, self.last_refused or 0)
         if newest_ms is not None:
             self._aged(newest_ms, now)
             self.source_lag_s = max(0.0, (now - newest_ms) / 1000)

@@ -69,3 +69,14 @@ def test_a_delivery_of_which_all_is_refused_is_told_from_one_that_is_partly(cloc
     again = tally()
     again.resume(one.snapshot(clock[0]))
     assert again.last_refused == clock[0]
+
+
+def test_a_way_to_kafka_that_took_long_leaves_nothing_that_looks_unwritten(clock: list[int]) -> None:
+    one = tally()
+    stamped = clock[0]
+    clock[0] += 45_000
+    one.delivered(5, 5, 0, stamped, stamped)
+    assert one.last_published == stamped, "what the warehouse has of these records"
+    clock[0] += 1_000
+    one.delivered(5, 5, 0, stamped, stamped - 500)
+    assert one.last_published == stamped, "an older delivery that was acknowledged later moves nothing back"
