@@ -42,7 +42,7 @@ PUSHES = {"IOC_DEMO_EACH": "--each", "IOC_DEMO_SHUFFLE_MINUTES": "--shuffle-minu
 """How often the 1022 system sends each event, and how far out of order; unset: its own defaults."""
 
 DEFAULT_LIVE_RATE = 2.0
-"""Live events per second of each system: tiles move within seconds, and a laptop stays cool."""
+"""Live events per second of the portal, of 1022, and of the other systems together: tiles move within seconds."""
 
 
 class DemoError(Exception):

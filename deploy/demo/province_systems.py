@@ -75,7 +75,8 @@ class ProvinceSystems:
     def _stage(self, system: System, site: Site, now: int) -> Stage:
         options = self._options
         origin = open_origin(options.state, system.id, options.seed, options.scale, now)
-        return Stage(site, origin, options.live_rate, self._pulses)
+        # Together they are as lively as the portal: each event is a batch of its own to the warehouse.
+        return Stage(site, origin, options.live_rate / len(present()), self._pulses)
 
     def _each_pulse(self, what: str) -> None:
         for pulse in self._pulses:
@@ -130,7 +131,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--target", default="", help="base address of the hub's API, for systems that push to it")
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED)
     parser.add_argument("--scale", type=float, default=1.0, help="size of the history")
-    parser.add_argument("--live-rate", type=float, default=1.0, help="live events a second of each system, 0 = none")
+    parser.add_argument("--live-rate", type=float, default=1.0, help="live events a second of all together, 0 = none")
     return parser.parse_args(arguments)
 
 

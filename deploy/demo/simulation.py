@@ -77,7 +77,7 @@ class Stage:
     site: Site
     origin: Origin
     live_rate: float
-    """Live events a second, of each system; 0: none."""
+    """Live events a second of this system; 0: none."""
     pulses: list[Any] = field(default_factory=list)
     """Pulses that SIGUSR1 pauses and SIGUSR2 resumes; a simulator appends its own."""
 
