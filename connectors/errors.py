@@ -16,7 +16,9 @@ Every error carries its text in Vietnamese and English; none carries a value of 
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 from schemas.errors import DeclarationError
 from schemas.text import Text as Text
@@ -120,3 +122,15 @@ class MappingError(ConnectorError):
             f"{where_vi}{self.problem.vi}. Cách xử lý: {self.cure.vi}.",
             f"{where_en}{self.problem.en}. Cure: {self.cure.en}.",
         )
+
+
+def internal_error(error: BaseException) -> ConnectorError:
+    """A fault of ours, named by type only: its message may hold values."""
+    name = type(error).__name__
+    return ConnectorError(Text(f"Lỗi bên trong đầu nối ({name})", f"A fault inside the connector ({name})"))
+
+
+def place_of(error: BaseException) -> str:
+    """Where it was raised, `file:line`; for logs, in which an exception's own words must not stand."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"

@@ -11,10 +11,9 @@ from typing import NamedTuple
 
 import structlog
 
-from connectors.errors import PublishError, Text
+from connectors.errors import PublishError, Text, internal_error, place_of
 from connectors.intake import Prepared
 from connectors.publish import Message, Publisher
-from connectors.status import internal_error, place_of
 from schemas import tracing
 from schemas.quarantine import TOPIC as QUARANTINE_TOPIC
 

@@ -31,6 +31,25 @@ class Walk:
     given: set[Any] = field(default_factory=set)
     again: bool = False
     """Its time moved on and it asks from there: the first page may bring only ties that it has given."""
+    asked: datetime | None = None
+    """From which change time it asked first, as the request says it."""
+    latest: datetime | None = None
+    """The newest change time of all that was answered, repeats too."""
+    strays: Given = field(default_factory=dict)
+    """What was answered from before `asked`, though nobody asked for it."""
+
+    def saw(self, identity: Any, at: datetime | None) -> None:
+        """A record was answered."""
+        if at is None:
+            return
+        self.latest = at if self.latest is None else max(self.latest, at)
+        if self.asked is not None and at < self.asked:
+            self.strays[identity] = at
+
+    @property
+    def outdated(self) -> datetime | None:
+        """The newest answered, if all of it is older than what was asked for."""
+        return self.latest if self.latest is not None and self.asked is not None and self.latest < self.asked else None
 
 
 class Memory:
@@ -40,9 +59,10 @@ class Memory:
         self._cursor = cursor
         self._times = times
         self._seen: Given = {}
+        self._strays: Given = {}
 
     def forget(self) -> None:
-        self._seen = {}
+        self._seen, self._strays = {}, {}
 
     def unseen(self, walk: Walk, records: list[Any]) -> tuple[list[Any], Given, bool]:
         """The records not given before, with what tells them apart; whether this walk saw any for the first time."""
@@ -51,10 +71,11 @@ class Memory:
         news = False
         for record in records:
             identity, moment = self._identity(record)
+            walk.saw(identity, moment)
             if identity not in walk.given:
                 walk.given.add(identity)
                 news = True
-                if identity not in self._seen:
+                if identity not in self._seen and identity not in self._strays:
                     fresh.append(record)
                     given[identity] = moment
         return fresh, given, news
@@ -69,6 +90,8 @@ class Memory:
         floor = newest - timedelta(seconds=cursor.lookback_s)
         known = {**self._seen, **given}
         self._seen = {key: at or newest for key, at in known.items() if (at or newest) >= floor}
+        if done:
+            self._strays = walk.strays
 
     def _identity(self, record: Any) -> tuple[Any, datetime | None]:
         cursor = self._cursor

@@ -17,7 +17,15 @@ from connectors import metrics
 from connectors.clock import now_ms
 from connectors.compacted import CompactedTopicError
 from connectors.cursor import Positions
-from connectors.errors import ConnectorError, CredentialsError, PublishError, SourceUnavailableError, Text
+from connectors.errors import (
+    ConnectorError,
+    CredentialsError,
+    PublishError,
+    SourceUnavailableError,
+    Text,
+    internal_error,
+    place_of,
+)
 from connectors.holds import TopicHeldError
 from connectors.intake import Intake, IntakeFactory
 from connectors.lease import Lease
@@ -25,7 +33,7 @@ from connectors.manifest import Manifest
 from connectors.publish import Publisher
 from connectors.retry import FaultKind, RetryPolicy
 from connectors.source import Page, Source, Surroundings
-from connectors.status import Tally, internal_error, place_of
+from connectors.status import Tally
 from connectors.trial import refuse_untagged
 from schemas import tracing
 from schemas.errors import RegistryError
@@ -181,6 +189,7 @@ class ConnectorRunner:
         """One walk from the stored position to the present; False if it was left before."""
         position = self._bench.positions.get(self._manifest.id)
         cursor, line = (position.cursor, position.line) if position is not None else (None, 0)
+        outdated_ms: int | None = None
         async with aclosing(source.read(cursor)) as pages:  # type: ignore[type-var]
             async for page in pages:
                 if self.tally.published == 0 and page.records:
@@ -191,10 +200,10 @@ class ConnectorRunner:
                         return False
                 finally:
                     self.delivered.set()
-                cursor = page.cursor_after
+                cursor, outdated_ms = page.cursor_after, page.outdated_ms
                 if self._halting.is_set():
                     return False
-        self.tally.succeeded()
+        self.tally.succeeded(outdated_ms)
         return True
 
     async def _store(self, page: Page, line: int) -> bool:
@@ -217,11 +226,13 @@ class ConnectorRunner:
         ingest_ms = now_ms()
         messages: list[tuple[bytes, bytes]] = []
         quarantined: list[Any] = []
+        event_ms: int | None = None
         for start in range(0, len(page.records) or len(page.refused), SLICE_RECORDS):
             refused = page.refused if start == 0 else ()
             prepared = intake(page.records[start : start + SLICE_RECORDS], ingest_ms, refused)
             messages += prepared.messages
             quarantined += prepared.quarantined
+            event_ms = max(filter(None, (event_ms, prepared.newest_ms)), default=None)
             await asyncio.sleep(0)
         await self._sure()
         self.delivered.clear()
@@ -234,7 +245,7 @@ class ConnectorRunner:
         if messages:
             await self._bench.publisher.publish(intake.topic, messages)
         received = len(page.records) + len(page.refused)
-        self.tally.delivered(received, len(messages), len(quarantined), page.newest_ms, ingest_ms)
+        self.tally.delivered(received, len(messages), len(quarantined), page.newest_ms, ingest_ms, event_ms)
 
     async def _or_halted(self, waiting: Any) -> None:
         """Wait, but not on when halted."""

@@ -39,13 +39,16 @@ class Page:
     acknowledged.
 
     `newest_ms`: the newest change time in the page, UTC epoch ms; None if it has none. `refused`: what the source
-    itself could not read as a record, such as a broken line; it belongs into the quarantine.
+    itself could not read as a record, such as a broken line; it belongs into the quarantine. `outdated_ms`: the newest
+    change time of all that the source has answered in this read so far, repeats too, if even that is before the time
+    from which it was asked; None if it is not, or the source answered with nothing.
     """
 
     records: Sequence[Any]
     cursor_after: Cursor
     newest_ms: int | None
     refused: list[Refusal] = field(default_factory=list)
+    outdated_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

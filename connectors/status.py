@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import traceback
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Literal
 
 import orjson
@@ -15,7 +13,7 @@ import structlog
 
 from connectors import metrics
 from connectors.clock import now_ms
-from connectors.errors import ConnectorError, Text
+from connectors.errors import ConnectorError
 from connectors.manifest import Manifest
 
 STATUS_TOPIC = "ioc.connect.status"
@@ -34,6 +32,12 @@ JITTER_MS = 5_000
 State = Literal["running", "paused", "stopped", "failed", "waiting"]
 STATES: tuple[State, ...] = ("running", "paused", "stopped", "failed", "waiting")
 """`waiting`: for the IOC's approval; `failed`: somebody has to act."""
+
+TOLD_AS_THEY_ARE = (
+    *("restarts", "targeted_at", "last_published", "last_refused", "last_advance", "lag_steady_since", "last_lag_ms"),
+    *("outdated", "outdated_from", "outdated_to"),
+)
+"""What a tally and its status have under the same name."""
 
 log = structlog.get_logger("ioc.connectors")
 
@@ -100,6 +104,12 @@ class ConnectorStatus:
     """Since when each delivery's newest change was as old as now: neither a backlog nor the same rows again."""
     last_lag_ms: int | None = None
     """How old the newest change of the last delivery was; negative if its time lies ahead."""
+    outdated: int = 0
+    """Reads in a row that the source answered only with rows from before the time it was asked from."""
+    outdated_from: int | None = None
+    """The newest change time of the first of them."""
+    outdated_to: int | None = None
+    """The newest change time of the last of them."""
 
     def to_json(self) -> bytes:
         return orjson.dumps(self)
@@ -136,6 +146,9 @@ class Tally:
         self.last_advance: int | None = None
         self.lag_steady_since: int | None = None
         self.last_lag_ms: int | None = None
+        self.outdated = 0
+        self.outdated_from: int | None = None
+        self.outdated_to: int | None = None
         self._steady_lag_ms: int | None = None
         self.last_error: LastError | None = None
         self.source_lag_s: float | None = None
@@ -163,6 +176,7 @@ class Tally:
         self.quarantined, self.errors, self.last_error = before.quarantined, before.errors, before.last_error
         self.last_published, self.last_refused = before.last_published, before.last_refused
         self.last_advance, self.last_lag_ms = before.last_advance, before.last_lag_ms
+        self.outdated, self.outdated_from, self.outdated_to = before.outdated, before.outdated_from, before.outdated_to
         if before.counted_since is not None:
             self.published_by_day, self.counted_since = dict(before.published_by_day), before.counted_since
 
@@ -172,8 +186,17 @@ class Tally:
         for name in STATES:
             metrics.STATUS.labels(self._label, name).set(1 if name == state else 0)
 
-    def delivered(self, received: int, published: int, quarantined: int, newest_ms: int | None, ingest_ms: int) -> None:
-        """A delivery was acknowledged. `newest_ms`: newest change time in it; `ingest_ms`: its records' ingest time."""
+    def delivered(
+        self,
+        received: int,
+        published: int,
+        quarantined: int,
+        newest_ms: int | None,
+        ingest_ms: int,
+        event_ms: int | None = None,
+    ) -> None:
+        """A delivery was acknowledged. `newest_ms`, `event_ms`: newest change and event time in it, the latter for
+        sources that tell of no changes; `ingest_ms`: its records' ingest time."""
         now = now_ms()
         self.changes += 1
         self.received += received
@@ -196,12 +219,17 @@ class Tally:
             self._aged(newest_ms, now)
             self.source_lag_s = max(0.0, (now - newest_ms) / 1000)
             metrics.SOURCE_LAG.labels(self._label).set(self.source_lag_s)
+        elif event_ms is not None:
+            self._advance(event_ms, now)
+
+    def _advance(self, newest_ms: int, now: int) -> None:
+        if newest_ms <= now + AHEAD_MS and (self.last_event_time is None or newest_ms > self.last_event_time):
+            self.last_advance, self.last_event_time = now, newest_ms
 
     def _aged(self, newest_ms: int, now: int) -> None:
         """Whether the data advance, and whether they stay as old as they were."""
         lag = self.last_lag_ms = now - newest_ms
-        if lag >= -AHEAD_MS and (self.last_event_time is None or newest_ms > self.last_event_time):
-            self.last_advance, self.last_event_time = now, newest_ms
+        self._advance(newest_ms, now)
         since, before = self.lag_steady_since, self._steady_lag_ms
         if since is not None and before is not None:
             allowed = min(STEADY_MS, max(JITTER_MS, STEADY_SHARE * (now - since)))
@@ -214,9 +242,11 @@ class Tally:
         for old in sorted(self.published_by_day)[:-DAYS_KEPT]:
             del self.published_by_day[old]
 
-    def succeeded(self) -> None:
-        """The source was read to its end, or a push was accepted."""
+    def succeeded(self, outdated_ms: int | None = None) -> None:
+        """The source was read to its end, or a push was accepted. `outdated_ms`: see `source.Page`."""
         self.changes += 1
+        self.outdated = 0 if outdated_ms is None else self.outdated + 1
+        self.outdated_from, self.outdated_to = self.outdated_from if self.outdated > 1 else outdated_ms, outdated_ms
         self.last_poll_ok = now_ms()
         metrics.LAST_SUCCESS.labels(self._label).set(self.last_poll_ok / 1000)
         if self.state == "failed":
@@ -257,13 +287,7 @@ class Tally:
             published_by_day=dict(self.published_by_day),
             counted_since=self.counted_since,
             version=self._subject.version,
-            restarts=self.restarts,
-            targeted_at=self.targeted_at,
-            last_published=self.last_published,
-            last_refused=self.last_refused,
-            last_advance=self.last_advance,
-            lag_steady_since=self.lag_steady_since,
-            last_lag_ms=self.last_lag_ms,
+            **{name: getattr(self, name) for name in TOLD_AS_THEY_ARE},
         )
 
     def forget(self) -> None:
@@ -274,15 +298,3 @@ class Tally:
         for name in STATES:
             with contextlib.suppress(KeyError):
                 metrics.STATUS.remove(self._label, name)
-
-
-def internal_error(error: BaseException) -> ConnectorError:
-    """A fault of ours, named by type only: its message may hold values."""
-    name = type(error).__name__
-    return ConnectorError(Text(f"Lỗi bên trong đầu nối ({name})", f"A fault inside the connector ({name})"))
-
-
-def place_of(error: BaseException) -> str:
-    """Where it was raised, `file:line`; for logs, in which an exception's own words must not stand."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"

@@ -67,8 +67,15 @@ class Portal:
             return Response(b"{}", 500)
         if self.mode == "times_out":
             await asyncio.sleep(120)
-        body = {"data": [] if self.mode == "no_rows" else [self._record()], "next_page_token": None}
+        body = {"data": self._rows(), "next_page_token": None}
         return Response(orjson.dumps(body), media_type="application/json")
+
+    def _rows(self) -> list[dict[str, Any]]:
+        if self.mode == "no_rows":
+            return []
+        if self.mode == "yesterday_again":  # the same ten, whatever it is asked for
+            return [record(number, self.fixed.isoformat(), maSuKien=f"cu-{number}") for number in range(10)]
+        return [self._record()]
 
     def _record(self) -> dict[str, Any]:
         self.number += 1

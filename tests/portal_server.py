@@ -66,6 +66,8 @@ class Portal:
     refuse_login: bool = False
     url: str = ""
     valid_token: str = ""
+    restored: list[dict[str, Any]] | None = None
+    """What it answers whatever it is asked for, as after a restore of an old copy."""
     open: bool = False
     """Whether it also answers those who did not sign in."""
 
@@ -92,6 +94,8 @@ def _app(portal: Portal) -> Starlette:
             return Response(b"{}", fault[0], fault[1])
         since, size = request.query_params["updated_since"], int(request.query_params["page_size"])
         found = [item for item in portal.feed if _key(item["capNhatLuc"]) >= _key(since)]
+        if portal.restored is not None:
+            found = portal.restored
         start = int(request.query_params.get("page_token", "0"))
         more = str(start + size) if start + size < len(found) else None
         body = {"data": found[start : start + size], "next_page_token": more}

@@ -107,7 +107,7 @@ class RestSource:
             alone = alone and following is None
             try:
                 after = self._position(walk, cursor, answer, done=following is None, alone=alone)
-                yield Page(fresh, after, _newest_ms(given))
+                yield Page(fresh, after, _newest_ms(given), outdated_ms=_ms(walk.outdated))
                 self._memory.remember(walk, given, done=following is None)
                 self._stored = after
                 self._keep_validators(answer, alone)
@@ -131,7 +131,8 @@ class RestSource:
             return Walk(None, first_turn(self._config.paging), None)
         newest = datetime.fromisoformat(cursor["since"]) if cursor else config.start
         begin = newest - timedelta(seconds=config.lookback_s if cursor else 0)
-        return Walk(begin, first_turn(self._config.paging), newest)
+        asked = self._times.read(self._times.write(begin)) if cursor else None
+        return Walk(begin, first_turn(self._config.paging), newest, asked=asked)
 
     def _after(self, walk: Walk, answer: _Fetched, given: Given, news: bool) -> Turn | None:
         """Move the walk on; None at its end.
@@ -246,5 +247,8 @@ def _raise_for(answer: Answer) -> None:
 
 
 def _newest_ms(given: Given) -> int | None:
-    moments = [at for at in given.values() if at is not None]
-    return epoch_ms(max(moments)) if moments else None
+    return _ms(max((at for at in given.values() if at is not None), default=None))
+
+
+def _ms(moment: datetime | None) -> int | None:
+    return None if moment is None else epoch_ms(moment)

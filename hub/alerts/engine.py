@@ -10,8 +10,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from connectors.errors import ConnectorError
-from connectors.status import place_of
+from connectors.errors import ConnectorError, place_of
 from hub.alerts.alert import Alert
 from hub.alerts.book import AlertBook
 from hub.alerts.figures import Figures

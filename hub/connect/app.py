@@ -17,13 +17,12 @@ from starlette.types import Receive, Scope, Send
 
 from connectors.clock import now_ms
 from connectors.compacted import CompactedTopicError
-from connectors.errors import ConnectorError, Text
+from connectors.errors import ConnectorError, Text, place_of
 from connectors.intake import IntakeFactory
 from connectors.manifest import load_kinds
 from connectors.problem import language_of
 from connectors.registrar import ConflictError, NotStoppedError, UnknownConnectorError
 from connectors.seeds import ReadManifest, parse_manifest
-from connectors.status import place_of
 from connectors.worker import ConnectWorker
 from hub.connect import faults
 from hub.connect.connectors import ConnectorEndpoints

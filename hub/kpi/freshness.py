@@ -29,6 +29,8 @@ BEHIND_AT_LEAST = timedelta(minutes=30)
 """Event times that stay so far behind ours over two deliveries and more tell of the source's clock, not of a backlog:
 that shrinks."""
 BEHIND_FOR = timedelta(seconds=20)
+OUTDATED_TIMES = 2
+"""So many answers in a row with nothing but rows from before what was asked for: once may be one of several servers."""
 OURS = ("kafka", "registry", "topic_", "overloaded", "compacted", "write_uncertain", "connector_error")
 """Beginnings of error codes that lie on this side of the source: the connector cannot go on."""
 PUSHED = frozenset({"webhook"})
@@ -107,19 +109,42 @@ def _skewed(feed: Feed, status: Status, now: datetime) -> bool:
     lag = timedelta(milliseconds=status.last_lag_ms or 0)
     if lag < -SKEW_AFTER or (event is not None and event > now + SKEW_AFTER):
         return True
-    if ingest is None or steady is None or _by_period(feed) or ingest - steady < BEHIND_FOR:
+    if ingest is None or steady is None or _by_period(feed):
+        return False
+    if ingest - steady < BEHIND_FOR and not (_outdated(status) and _goes_on(status) and ingest > steady):
         return False
     return lag > max(BEHIND_AT_LEAST, _late_after(feed)) and not _too_old(feed, ingest, now)
 
 
+def _outdated(status: Status) -> bool:
+    """Whether the source answers with nothing but rows older than what it was asked for."""
+    return status.outdated >= OUTDATED_TIMES
+
+
+def _goes_on(status: Status) -> bool:
+    """Whether such rows are newer from answer to answer: then its clock is behind, or it works off a backlog."""
+    first, last = status.outdated_from, status.outdated_to
+    return first is not None and last is not None and last > first
+
+
 def _stands(feed: Feed, status: Status, now: datetime) -> bool:
-    """Whether a cadence's source keeps giving rows that are never newer: yesterday's again. One that gives none is
-    quiet."""
+    """Whether a cadence's source keeps giving rows that are never newer: yesterday's again. At once where they are
+    older than what it was asked for, else once they have come for as long as the promise allows. One that gives none
+    is quiet."""
+    if _outdated(status) and not _goes_on(status) and not _by_period(feed) and _counts_now(feed, now):
+        return True
     times = [_time(millis) for millis in (status.last_event_time, status.last_ingest, status.last_advance)]
     event, ingest, advance = times
-    if event is None or ingest is None or advance is None or _by_period(feed) or feed.kind in PUSHED:
+    if event is None or ingest is None or advance is None or status.last_lag_ms is None:
+        return False
+    if _by_period(feed) or feed.kind in PUSHED:
         return False
     return not _too_old(feed, ingest, now) and _too_old(feed, event, now) and _too_old(feed, advance, now)
+
+
+def _counts_now(feed: Feed, now: datetime) -> bool:
+    """Whether the promise's clock goes on now."""
+    return feed.rule is None or not feed.rule.working or feed.rule.calendar.is_working(now)
 
 
 def _late_after(feed: Feed) -> timedelta:

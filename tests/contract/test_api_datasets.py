@@ -46,7 +46,7 @@ def report(world: ApiWorld, **changes: Any) -> Any:
     told = {
         "state": "running", "at": now, "last_poll_ok": now - MINUTE, "last_event_time": now - MINUTE,
         "last_ingest": now - MINUTE, "last_published": now - MINUTE, "last_refused": None, "last_advance": now - MINUTE,
-        "lag_steady_since": None, "last_lag_ms": 1000,
+        "lag_steady_since": None, "last_lag_ms": 1000, "outdated": 0, "outdated_from": None, "outdated_to": None,
         "counted_since": now - 60 * MINUTE, "received": 10, "published": 10, "quarantined": 0,
         "errors": 0, "last_error": None,
     }  # fmt: skip

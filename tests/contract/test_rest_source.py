@@ -66,6 +66,14 @@ class Reader:
         assert cursor is not None
         return found, cursor
 
+    async def outdated(self, cursor: Cursor) -> str | None:
+        """What the end of a read says of it."""
+        told = None
+        async with aclosing(self.source.read(cursor)) as pages:
+            async for page in pages:
+                told = page.outdated_ms
+        return None if told is None else datetime.fromtimestamp(told / 1000, UTC).isoformat()
+
 
 def ids(*numbers: int) -> list[str]:
     return [f"sk-{number:06d}" for number in numbers]
@@ -98,6 +106,24 @@ async def test_a_new_process_reads_the_lookback_again_and_misses_nothing(portal:
     async with Reader(portal) as reader:
         found, _ = await reader.all(cursor)
         assert ids(25)[0] in found
+
+
+async def test_rows_from_before_what_was_asked_for_are_told_and_given_once(portal: Portal) -> None:
+    """A server restored from yesterday's copy, that answers the same whatever it is asked for."""
+    portal.feed[:] = [record(number, at(86_400 + number)) for number in range(5)]
+    async with Reader(portal) as reader:
+        _, cursor = await reader.all(None)
+        assert await reader.outdated(cursor) is None, "the last ones again, as asked for"
+        portal.restored = [record(number, at(number)) for number in range(25)]
+        found, after = await reader.all(cursor)
+        assert (found, after) == (ids(*range(25)), cursor)
+        assert await reader.outdated(cursor) == at(24)
+        assert (await reader.all(cursor))[0] == [], "no flood of repeats"
+        portal.restored = []
+        assert await reader.outdated(cursor) is None
+        portal.restored = None
+        portal.feed.append(record(100, at(86_500)))
+        assert await reader.outdated(cursor) is None
 
 
 async def test_a_page_after_which_nobody_asked_is_given_again(portal: Portal) -> None:

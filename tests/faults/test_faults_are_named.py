@@ -64,8 +64,9 @@ SOURCES = [
     ("other_schema", "rejected", "IocDatasetRejected", 10),
     ("hour_ahead", "clock_skew", "IocDatasetClockSkew", 10),
     ("no_rows", "quiet", None, 45),
-    ("yesterday", "late", "IocDatasetLate", 45),
-    ("day_behind", "clock_skew", "IocDatasetClockSkew", 45),
+    ("yesterday", "late", "IocDatasetLate", 10),
+    ("yesterday_again", "late", "IocDatasetLate", 10),
+    ("day_behind", "clock_skew", "IocDatasetClockSkew", 10),
     ("times_out", "source_down", "IocDatasetSourceDown", 45),
 ]
 

@@ -7,6 +7,7 @@ import contextlib
 import io
 import time
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import fastavro
@@ -33,6 +34,8 @@ from connectors.signature import sign
 from connectors.source import Surroundings
 from connectors.status import STATUS_TOPIC, ConnectorStatus, Tally
 from connectors.worker import ConnectWorker, Place
+from hub.feeds import feed_of
+from hub.kpi.freshness import freshness
 from hub.topics import ensure_topics
 from schemas.contract import Contract, load_contracts, parse_contract
 from schemas.wire import unframe
@@ -195,6 +198,36 @@ async def test_the_portals_changes_reach_the_topic_once(bootstrap: str, portal: 
         status = ConnectorStatus.from_json(statuses.get("portal") or b"")
         assert (status.state, status.department) == ("running", MANIFESTS["portal"].owner.department)
         assert (status.published, status.last_event_time) == (200, 1661217300000)
+
+
+async def test_yesterdays_rows_are_late_after_two_reads(bootstrap: str, portal: Portal, place: Place) -> None:
+    """A department's server that gives an old copy, whatever it is asked for: the same ids again."""
+    now = datetime.now(UTC)
+    portal.feed[:] = [record(number, (now - timedelta(seconds=30 - number)).isoformat()) for number in range(20)]
+    running = worker(bootstrap, portal, place)
+    await running.start()
+    try:
+        tally = await tally_of(running)
+        await eventually(lambda: tally.published == 20)
+        assert judged(tally) == "on_time"
+        yesterday = (now - timedelta(days=1)).isoformat()
+        portal.restored = [record(number, yesterday) for number in range(10)]
+        asked = len(portal.asked)
+        await eventually(lambda: judged(tally) == "late")
+        assert len(portal.asked) - asked <= 4, "two reads, one that was under way, and one ahead"
+        received = tally.received
+        await eventually(lambda: tally.outdated >= 5)
+        assert (tally.received, judged(tally)) == (received, "late"), "given once, and told of as long as it lasts"
+        portal.restored = None
+        await eventually(lambda: judged(tally) == "on_time")
+    finally:
+        await running.stop()
+
+
+def judged(tally: Tally) -> str:
+    """The state that the monitor would find now, the warehouse having all."""
+    feed = feed_of(MANIFESTS["portal"])
+    return freshness(feed, tally.snapshot(now_ms()), None, datetime.now(UTC)).state
 
 
 async def test_an_unacknowledged_page_moves_no_position(bootstrap: str, portal: Portal, place: Place) -> None:

@@ -22,6 +22,7 @@ def status(now: datetime, **changes: Any) -> Any:
     told = {
         "state": "running", "at": at, "last_poll_ok": at, "last_event_time": at - 1000, "last_ingest": at,
         "last_published": at, "last_refused": None, "last_advance": at, "lag_steady_since": None, "last_lag_ms": 1000,
+        "outdated": 0, "outdated_from": None, "outdated_to": None,
         "counted_since": at - 86_400_000, "received": 10, "published": 10, "quarantined": 0, "errors": 0,
         "last_error": None,
     }  # fmt: skip

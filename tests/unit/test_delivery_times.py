@@ -71,6 +71,29 @@ def test_a_delivery_of_which_all_is_refused_is_told_from_one_that_is_partly(cloc
     assert again.last_refused == clock[0]
 
 
+def test_answers_from_before_what_was_asked_for_are_counted_in_a_row(clock: list[int]) -> None:
+    one = tally()
+    one.succeeded()
+    assert (one.outdated, one.outdated_from, one.outdated_to) == (0, None, None)
+    for newest in (500, 500, 700):
+        one.succeeded(newest)
+    assert (one.outdated, one.outdated_from, one.outdated_to) == (3, 500, 700)
+    again = tally()
+    again.resume(one.snapshot(clock[0]))
+    again.succeeded(700)
+    assert (again.outdated, again.outdated_from, again.outdated_to) == (4, 500, 700), "a new worker counts on"
+    again.succeeded()
+    assert (again.outdated, again.outdated_from, again.outdated_to) == (0, None, None)
+
+
+def test_where_nothing_tells_of_changes_the_event_time_says_of_which_time_the_data_are(clock: list[int]) -> None:
+    one = tally()
+    one.delivered(3, 3, 0, None, clock[0], clock[0] - DAY_MS)
+    assert (one.last_event_time, one.last_lag_ms) == (clock[0] - DAY_MS, None)
+    one.delivered(3, 3, 0, None, clock[0], clock[0] + DAY_MS)
+    assert one.last_event_time == clock[0] - DAY_MS, "a meeting to come does not make data fresh"
+
+
 def test_a_way_to_kafka_that_took_long_leaves_nothing_that_looks_unwritten(clock: list[int]) -> None:
     one = tally()
     stamped = clock[0]

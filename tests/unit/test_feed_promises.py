@@ -48,6 +48,9 @@ class Told:
     lag_steady_since: int | None = None
     counted_since: int | None = None
     last_lag_ms: int | None = None
+    outdated: int = 0
+    outdated_from: int | None = None
+    outdated_to: int | None = None
 
 
 def state(sla: str, now: str, polled: str | None, event: str | None, ingested: str | None, kind: str = "sql") -> str:

@@ -279,7 +279,21 @@ def test_a_dashboard_is_one_statement_with_every_value_bound() -> None:
         ({"last_lag": 60_000, "lag_steady_since": -40_000}, "on_time"),
         ({"last_lag": -3_600_000}, "clock_skew"),
         ({"last_lag": -60_000}, "on_time"),
-        ({"last_event_time": -86_400_000, "last_advance": -400_000}, "late"),
+        ({"last_event_time": -86_400_000, "last_advance": -400_000, "last_lag": 86_400_000}, "late"),
+        ({"last_event_time": -86_400_000, "last_advance": -400_000}, "on_time"),
+        # Nothing but rows from before what was asked for: the same again, or newer ones of a clock that is behind.
+        ({"outdated": 2, "outdated_from": -86_400_000, "outdated_to": -86_400_000, "last_ingest": -999_000}, "late"),
+        ({"outdated": 1, "outdated_from": -86_400_000, "outdated_to": -86_400_000}, "on_time"),
+        (
+            {
+                "outdated": 2,
+                "outdated_from": -86_405_000,
+                "outdated_to": -86_400_000,
+                "last_lag": 86_400_000,
+                "lag_steady_since": -6_000,
+            },
+            "clock_skew",
+        ),
         ({"last_event_time": -86_400_000, "last_advance": -40_000}, "on_time"),
         ({"state": "paused"}, "paused"),
         ({"state": "failed"}, "source_down"),
@@ -294,7 +308,9 @@ def test_a_dashboard_is_one_statement_with_every_value_bound() -> None:
 def test_a_connector_shows_the_first_state_that_holds(changes: dict[str, Any], state: str) -> None:
     offsets = {"at": -1000, "last_poll_ok": -1000, "last_ingest": -2000, "last_event_time": -3000} | changes
     millis = int(NOW.timestamp() * 1000)
-    shifted = {key: value + millis if isinstance(value, int) else value for key, value in offsets.items()}
+    shifted = {
+        key: value + millis if isinstance(value, int) and key != "outdated" else value for key, value in offsets.items()
+    }
     if "last_lag" in changes:
         shifted["last_lag_ms"] = changes["last_lag"]
         del shifted["last_lag"]
@@ -353,6 +369,9 @@ def _status(**values: Any) -> Any:
         "lag_steady_since": None,
         "counted_since": None,
         "last_lag_ms": None,
+        "outdated": 0,
+        "outdated_from": None,
+        "outdated_to": None,
         "at": 0,
     }
     return SimpleNamespace(**(base | values))
