@@ -92,6 +92,7 @@ class ApiParts:
                 extra_routes=(self._ingest.route,),
                 language=settings.lang,
                 incidents=self.sight.book,
+                observed=self.sight.observed,
                 way=self.sight.way,
                 judged_kept=JUDGED_KEPT,
                 sql=sql_desk(settings, declared, kpis.served),

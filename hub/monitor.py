@@ -14,12 +14,15 @@ from connectors.errors import ConnectorError
 from hub.health.evidence import evidence
 from hub.health.flow import Flow
 from hub.health.incident import Incident, Judgement, Ledger, fold
+from hub.health.observation import EVERY as OBSERVED_EVERY
+from hub.health.observation import Observation
 from hub.health.states import ABNORMAL
 from hub.incident_book import IncidentBook
 from hub.kpi.errors import WarehouseAwayError
 from hub.kpi.feed import Feed, Freshness, Status, Written
 from hub.kpi.freshness import deadline, freshness
 from hub.kpi.service import KpiService
+from hub.observation_book import ObservationBook
 from schemas.promise import Due
 
 EVERY_S = 2.5
@@ -38,6 +41,10 @@ class Judged:
     written: Written | None
     flow: Flow
     due: Due | None
+
+    def observation(self, at: datetime) -> Observation:
+        found, flow = self.freshness, self.flow
+        return Observation(at, found.state, found.age_s, flow.waiting, flow.oldest_s)
 
     def judgement(self, at: datetime) -> Judgement:
         feed = self.feed
@@ -78,9 +85,13 @@ def judge_all(service: KpiService) -> Round:
 class Monitor:
     """Keeps the last round. `waits_for`, `last` and `incidents` return at once, from any thread."""
 
-    def __init__(self, service: KpiService, book: IncidentBook, every_s: float = EVERY_S) -> None:
+    def __init__(
+        self, service: KpiService, book: IncidentBook, observed: ObservationBook | None = None, every_s: float = EVERY_S
+    ) -> None:
         self._service = service
         self._book = book
+        self._observed = observed
+        self._observed_at: datetime | None = None
         self._every_s = every_s
         self._ledger: Ledger | None = None
         self._unwritten: list[Incident] = []
@@ -97,12 +108,24 @@ class Monitor:
             self.last, self.waits_for = round_, None
             self._ledger, changed = fold(self._ledger, [one.judgement(round_.at) for one in round_.judged], round_.at)
             await self._keep(changed, round_.at)
+            await self._observe(round_)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), self._every_s)
 
     def open_incidents(self) -> tuple[Incident, ...]:
         """Those that are open now, as judged last."""
         return tuple(self._ledger.open.values()) if self._ledger is not None else ()
+
+    async def _observe(self, round_: Round) -> None:
+        """Once a minute what was seen is kept for the charts. A minute that cannot be written stays a gap."""
+        if self._observed is None or (self._observed_at is not None and round_.at - self._observed_at < OBSERVED_EVERY):
+            return
+        self._observed_at = round_.at
+        seen = {one.feed.connector: one.observation(round_.at) for one in round_.judged}
+        try:
+            await asyncio.wait_for(self._observed.write(seen, round_.at), self._every_s)
+        except (ConnectorError, OSError, TimeoutError) as error:
+            log.info("observations_lost", reason=type(error).__name__, datasets=len(seen))
 
     async def _keep(self, changed: Sequence[Incident], now: datetime) -> None:
         for one in changed:

@@ -46,7 +46,7 @@ class MonitorRole:
         self._settings = settings
         self._sight = sight
         self._opened = opened
-        self.monitor = Monitor(sight.kpis, sight.book)
+        self.monitor = Monitor(sight.kpis, sight.book, sight.observed)
         self._registry = CollectorRegistry()
         Gauge("ioc_build_info", "The running version, value 1.", ["version"], registry=self._registry).labels(
             version()

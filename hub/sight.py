@@ -20,6 +20,7 @@ from hub.kpi.feed import Feed
 from hub.kpi.names import dimension_names
 from hub.kpi.reader import Reader
 from hub.kpi.service import KpiService, Surroundings
+from hub.observation_book import OBSERVATIONS_TOPIC, ObservationBook
 from hub.statuses import connector_reports, write_reports
 from hub.topics import STREAM_GROUP, GroupLag
 from hub.way import Way
@@ -38,6 +39,8 @@ class Sight:
         self._report_topic = CompactedTopic(bootstrap, REPORTS_TOPIC, keep_values=False)
         self._incident_topic = CompactedTopic(bootstrap, INCIDENTS_TOPIC, keep_values=False)
         self.book = IncidentBook(self._incident_topic)
+        self._observation_topic = CompactedTopic(bootstrap, OBSERVATIONS_TOPIC)
+        self.observed = ObservationBook(self._observation_topic)
         self._alert_topic = CompactedTopic(bootstrap, ALERTS_TOPIC, keep_values=False)
         self.alerts = AlertBook(self._alert_topic)
         kpis = {kpi.id: kpi for plan in declared.plans.values() for kpi in plan.kpis}
@@ -69,6 +72,7 @@ class Sight:
         """Follow reports, incidents and alerts. Raises ConnectorError; it may then be called again."""
         await self._report_topic.start()
         await self._incident_topic.start()
+        await self._observation_topic.start()
         await self._alert_topic.start()
         await self.codes.topic.start()
 
@@ -76,5 +80,6 @@ class Sight:
         """Idempotent."""
         await self._report_topic.stop()
         await self._incident_topic.stop()
+        await self._observation_topic.stop()
         await self._alert_topic.stop()
         await self.codes.topic.stop()

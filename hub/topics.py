@@ -65,6 +65,7 @@ def topic_specs(contracts: Iterable[Contract], partitions: int, replication: int
         TopicSpec("ioc.connect.status", 1, COMPACTED),
         TopicSpec("ioc.stream.status", 1, COMPACTED),
         TopicSpec("ioc.health.incidents", 1, COMPACTED),
+        TopicSpec("ioc.health.observations", 1, COMPACTED),
         TopicSpec("ioc.alerts", 1, COMPACTED),
         TopicSpec("ioc.codes", 1, COMPACTED),
         TopicSpec("ioc.connect.audit", 1, {"cleanup.policy": "delete", "retention.ms": "-1"}),

@@ -52,11 +52,15 @@ class Way:
         kafka = self._watch.cause() is None
         if self._heard_since is None or not kafka:
             self._heard_since = self._clock()
+        partitions = self.partitions(entity).values()
+        waiting = [one.behind.records for one in partitions if one.behind.records is not None]
         return Flow(
             kafka=kafka,
             heard_since=self._heard_since,
-            stream=stuck(self.partitions(entity).values()),
+            stream=stuck(partitions),
             warehouse=self._written(),
+            waiting=sum(waiting) if waiting else None,
+            oldest_s=max((one.behind.seconds for one in partitions if one.behind.seconds is not None), default=None),
         )
 
     def partitions(self, entity: str) -> dict[int, PartitionHealth]:

@@ -11,6 +11,7 @@ from typing import Any
 from hub.api.department import Refused, refusals
 from hub.health.evidence import Stage, chain
 from hub.health.incident import Incident
+from hub.health.observation import Observation
 from hub.health.states import ABNORMAL
 from hub.incident_book import IncidentBook
 from hub.kpi.cache import AnswerCache
@@ -19,6 +20,7 @@ from hub.kpi.feed import Feed
 from hub.kpi.reader import Reader
 from hub.kpi.service import KpiService
 from hub.monitor import Judged, Round, judge_all
+from hub.observation_book import ObservationBook
 from hub.security.access import within
 from hub.way import Way
 from streams.plan import Kpi
@@ -58,6 +60,7 @@ class Datasets:
         reader: Reader,
         book: IncidentBook | None,
         way: Way | None,
+        observed: ObservationBook | None = None,
         kept: timedelta = timedelta(0),
     ) -> None:
         """`kept`: how long a judgement serves all who ask."""
@@ -66,26 +69,35 @@ class Datasets:
         self._reader = reader
         self._book = book
         self._way = way
+        self._observed = observed
 
     def all(self, org: str | None = None) -> tuple[Judged, ...]:
         """Every data set now, in the order declared."""
         judged = self._rounds.get("all", lambda: judge_all(self._service)).judged
         return tuple(one for one in judged if org is None or within(one.feed.org, org))
 
-    def why(self, dataset: str, org: str | None = None) -> tuple[Why, ...]:
+    def named(self, dataset: str, org: str | None = None) -> tuple[Judged, ...]:
         """Those of this connector or entity; UnknownDatasetError names the nearest."""
         seen = self.all(org)
         found = [one for one in seen if dataset in (one.feed.connector, one.feed.entity)]
         if not found:
             names = sorted({name for one in seen for name in (one.feed.connector, one.feed.entity)})
             raise UnknownDatasetError(dataset, tuple(difflib.get_close_matches(dataset, names, 3, 0.3)))
-        return tuple(self._why(one) for one in found)
+        return tuple(found)
+
+    def why(self, dataset: str, org: str | None = None) -> tuple[Why, ...]:
+        """As `named`, with the chain, refusals, incidents and what goes stale."""
+        return tuple(self._why(one) for one in self.named(dataset, org))
 
     def incidents(self, since: datetime, org: str | None = None) -> tuple[Incident, ...]:
         """Those open at `since` or later, the open ones first."""
         found = self._book.since(since) if self._book is not None else ()
         orgs = {feed.connector: feed.org for feed in self._service.around.feeds}
         return tuple(one for one in found if org is None or within(orgs.get(one.dataset, one.department), org))
+
+    def observed(self, feed: Feed) -> list[Observation]:
+        """What the monitor saw of it in the last day, the oldest first."""
+        return self._observed.of(feed.connector, self._service.around.clock()) if self._observed is not None else []
 
     def stale(self, feed: Feed) -> tuple[Kpi, ...]:
         """The KPIs that go stale with the feed's entity, those on tiles first."""
@@ -149,6 +161,18 @@ def incident_json(one: Incident, now: datetime | None = None) -> dict[str, Any]:
         "ended": one.ended.isoformat() if one.ended else None,
         "lasted_s": round((until - one.began).total_seconds(), 1) if until else None,
         "evidence": dict(one.evidence),
+    }
+
+
+def observation_json(feed: Feed, one: Observation) -> dict[str, Any]:
+    """One minute."""
+    return {
+        "dataset": feed.connector,
+        "at": one.at.isoformat(),
+        "state": one.state,
+        "age_s": one.age_s,
+        "waiting": one.waiting,
+        "oldest_s": one.oldest_s,
     }
 
 

@@ -17,6 +17,7 @@ from hub.connector_desk import Desk
 from hub.incident_book import IncidentBook
 from hub.kpi.reader import Reader
 from hub.kpi.service import KpiService
+from hub.observation_book import ObservationBook
 from hub.sql.desk import SqlDesk
 from hub.sql.saved import SavedQueries
 from hub.way import Way
@@ -45,6 +46,7 @@ class ApiDeps:
     catalogue: Catalogue | None = None
     desk: Desk | None = None
     incidents: IncidentBook | None = None
+    observed: ObservationBook | None = None
     way: Way | None = None
     themes: Mapping[str, Theme] = field(default_factory=load_themes)
     unit_sets: tuple[UnitSet, ...] = field(default_factory=lambda: unit_sets(package_tables().get(TABLE)))

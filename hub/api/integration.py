@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse
 
-from hub.api.datasets import Datasets, by_department, dataset_json, incident_json, why_json
+from hub.api.datasets import Datasets, by_department, dataset_json, incident_json, observation_json, why_json
 from hub.api.language import language_of
 from hub.api.problems import Problem
 from hub.api.questions import known_parameters
@@ -52,6 +52,18 @@ async def read_dataset(request: Request, dataset: str, scope: ConnectorScope) ->
     datasets: Datasets = request.app.state.datasets
     found = await blocking(request, "warehouse", lambda: datasets.why(dataset, scope.org))
     return JSONResponse({"items": [why_json(one, language_of(request)) for one in found]})
+
+
+@router.get("/datasets/{dataset}/observations", summary="A data set minute by minute, over the last day")
+async def read_observations(request: Request, dataset: str, scope: ConnectorScope) -> JSONResponse:
+    """State, age of the youngest event, and the records of its topic that the warehouse does not have yet."""
+    datasets: Datasets = request.app.state.datasets
+
+    def observed() -> list[dict[str, Any]]:
+        found = datasets.named(dataset, scope.org)
+        return [observation_json(one.feed, seen) for one in found for seen in datasets.observed(one.feed)]
+
+    return JSONResponse({"items": await blocking(request, "warehouse", observed)})
 
 
 @router.get("/canary", summary="Which of the hub's own probes have come out", include_in_schema=False)

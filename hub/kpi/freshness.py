@@ -85,7 +85,8 @@ def _stuck(status: Status, written: Written | None, now: datetime, flow: Flow) -
 
 def _promise(feed: Feed, status: Status, now: datetime) -> str:
     event, contact = _time(status.last_event_time), _contact(status)
-    kept = _kept(feed, contact or _time(status.counted_since), event, now, _time(status.counted_since))
+    begun = _time(status.counted_since)
+    kept = _kept(feed, contact or begun, event, now, begun)
     if kept is Kept.BROKEN:
         return "quiet" if contact is not None and feed.kind in PUSHED and not _by_period(feed) else "late"
     if _stands(feed, status, now):
@@ -93,7 +94,7 @@ def _promise(feed: Feed, status: Status, now: datetime) -> str:
     if kept is Kept.SOON:
         return "due_soon"
     ingest = _time(status.last_ingest)
-    return "quiet" if ingest is None or _kept(feed, ingest, event, now) is Kept.BROKEN else "on_time"
+    return "quiet" if ingest is None or _kept(feed, ingest, event, now, begun) is Kept.BROKEN else "on_time"
 
 
 def _rejected(status: Status) -> bool:
@@ -186,7 +187,7 @@ def _kept(
         return Kept.BROKEN if now > due.error_at else Kept.SOON if now > due.warn_at else Kept.YES
     asked = expected(feed.rule, now)
     last = asked.last
-    owed = last is not None and (begun is None or event is not None or last.due_at > begun)
+    owed = last is not None and (begun is None or last.due_at > begun)
     if last is not None and owed and now > last.error_at and not _answered(last, event):
         return Kept.BROKEN
     waits = [due for due in (last if owed else None, asked.next) if due is not None and not _answered(due, event)]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import json
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from types import SimpleNamespace
@@ -15,6 +18,8 @@ from hub.health.flow import Flow
 from hub.health.group import PartitionHealth
 from hub.health.incident import Incident
 from hub.health.lag import Behind
+from hub.health.observation import Observation, slot, to_json
+from hub.observation_book import ObservationBook
 from tests.contract.api_world import ApiWorld, api_world
 
 MINUTE = 60_000
@@ -138,7 +143,7 @@ async def test_an_unknown_data_set_names_the_nearest(world: ApiWorld) -> None:
     assert answer.json()["nearest"][0] == "portal"
 
 
-@pytest.mark.parametrize("path", ["datasets", "datasets/portal", "incidents"])
+@pytest.mark.parametrize("path", ["datasets", "datasets/portal", "datasets/portal/observations", "incidents"])
 @pytest.mark.parametrize(("key", "status"), [(None, 401), ("key-of-a-service", 403), ("key-without-unit", 403)])
 async def test_without_the_right_nothing_is_told(world: ApiWorld, path: str, key: str | None, status: int) -> None:
     async with world.client(key) as client:
@@ -167,6 +172,45 @@ async def test_pages_show_the_matrix_fourteen_days_and_the_chain(world: ApiWorld
     async with world.client("key-of-another") as client:
         assert (await client.get("/integration/portal", headers={"Accept": "text/html"})).status_code == 404
         assert "/integration/portal" not in (await client.get("/integration", headers={"Accept": "text/html"})).text
+
+
+async def test_a_page_draws_the_last_day_and_has_it_as_a_table_too(world: ApiWorld) -> None:
+    seen = [
+        Observation(world.now - timedelta(minutes=minute), "late" if minute == 70 else "on_time", 30.0 + minute, 5, 2.0)
+        for minute in range(180)
+        if minute != 100
+    ]
+    observe(world, {"portal": seen, "feedback-1022": []})
+    async with world.client() as client:
+        page = (await client.get("/integration/portal", headers={"Accept": "text/html"})).text
+        empty = (await client.get("/integration/feedback-1022", headers={"Accept": "text/html"})).text
+        told = (await client.get("/v1/health/datasets/portal/observations")).json()["items"]
+    assert len(re.findall("<figure", page)) == 3
+    age = json.loads(html.unescape(re.findall('data-chart="([^"]*)"', page)[0]))
+    assert len(age["x"]) == len(age["series"][0]["values"]) == 180
+    assert age["series"][0]["values"].count(None) == 1, "a minute in which nobody looked is a gap"
+    assert (age["series"][0]["unit"], age["target"], age["timezone"]) == ("phút", 5.0, "Asia/Ho_Chi_Minh")
+    assert "Tuổi dữ liệu: hiện 0,5 phút, cao nhất 3,48 phút" in page, "the small line says it in words"
+    rows = re.findall(r'<tr><th scope="row" class="time">(.*?)</tr>', page, re.DOTALL)
+    assert len(rows) == 4
+    assert ["Trễ" in row for row in rows] == [False, False, True, False]
+    assert len(told) == 179
+    assert (told[0]["at"], told[-1]["age_s"], told[-1]["waiting"]) == (seen[-1].at.isoformat(), 30.0, 5)
+    assert "<figure" not in empty
+    assert "biểu đồ có từ phút thứ hai" in empty
+    async with world.client("key-of-another") as client:
+        assert (await client.get("/v1/health/datasets/portal/observations")).status_code == 404
+
+
+def observe(world: ApiWorld, seen: dict[str, list[Observation]]) -> None:
+    """What the monitor has written, read back through its book."""
+    by_slot: dict[str, bytes] = {}
+    for name, found in seen.items():
+        for one in found:
+            by_slot[slot(one.at)] = to_json({name: one}, one.at)
+    deps, topic = world.app.state.deps, SimpleNamespace(items=lambda: by_slot)
+    book = ObservationBook(topic)  # type: ignore[arg-type]
+    world.app.state.datasets = Datasets(deps.kpis, deps.reader, Book(), None, book)  # type: ignore[arg-type]
 
 
 async def test_an_error_that_begins_like_a_time_is_shown_as_it_is(world: ApiWorld) -> None:

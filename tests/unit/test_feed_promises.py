@@ -99,6 +99,17 @@ def test_a_pushed_feed_is_asked_for_its_cut_off_too_but_its_silence_breaks_no_ca
     assert state(PLAIN, "23 12:00", None, "23 09:00", "23 09:00", "webhook") == "quiet"
 
 
+def test_what_was_due_before_a_connector_began_is_not_asked_for_though_it_brought_older_data() -> None:
+    feed = Feed("c", "sql", "Sở A", "", "dossier", "s", "H53", rule=Sla(cut_off="16:30").promise(package_calendars()))
+
+    def told(now: str) -> Told:
+        polled, event = millis(now), millis("22 15:00")
+        return Told(polled or 0, polled, event, polled, counted_since=millis("23 17:00"))
+
+    assert freshness(feed, told("23 18:00"), None, at("23 18:00")).state == "on_time"
+    assert freshness(feed, told("24 16:31"), None, at("24 16:31")).state == "late"
+
+
 def test_a_declared_maintenance_is_a_pause() -> None:
     window = (
         "{cadence_s: 300, maintenance: [{from: '2022-08-23T11:00:00+07:00', "

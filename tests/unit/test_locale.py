@@ -30,6 +30,7 @@ from hub.kpi.units import VIEWS
 from hub.locale.catalogue import LANGUAGES, catalogue, preferred
 from hub.web.connector_pages import EDITOR_ACTS, OPERATIONS
 from hub.web.connector_views import GROUPS
+from hub.web.observation_views import UNITS as TIME_UNITS
 from hub.web.tile_view import BADGE_ICONS
 from hub.web.views import ICONS
 from schemas.codes_table import load_code_tables
@@ -108,7 +109,7 @@ def _computed() -> set[str]:
     keys = {f"problem.{slug}.{part}" for slug in STATUSES for part in ("title", "detail")}
     keys |= {f"state.{state}" for state in {*STATES, *ICONS}}
     keys |= {f"health.stage.{stage}" for stage in CHAIN} | {f"health.mark.{mark}" for mark in ("ok", "bad", "unknown")}
-    keys |= {f"health.fact.{fact}" for fact in FACTS}
+    keys |= {f"health.fact.{fact}" for fact in FACTS} | {f"health.unit.{unit}" for unit, _ in TIME_UNITS}
     keys |= {f"alert.state.{state}" for state in ALERT_STATES} | {f"alert.severity.{one}" for one in get_args(Severity)}
     keys |= {f"alert.act.{act}" for act in ACTS} | {f"alert.result.{outcome}" for outcome in OUTCOMES}
     keys |= {f"alert.fact.{fact}" for fact in FINDING_FACTS}
