@@ -71,8 +71,7 @@ test-packages:
 
 test: prerequisites test-packages setup lint ## Lint and all tests but the long ones
 	@$(PYTEST) $(WORKERS) -m "not long" tests/unit tests/contract $(ARGS)
-	@$(PYTEST) -m "not long" tests/integration tests/e2e $(ARGS)
-	@$(PYTEST) -m "not long" tests/faults $(ARGS)
+	@$(PYTEST) $(WORKERS) -m "not long" tests/faults tests/e2e tests/integration $(ARGS)
 
 test-faults: prerequisites test-packages setup ## Kills and outages, the long ones too
 	@$(PYTEST) tests/faults $(ARGS)
