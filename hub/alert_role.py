@@ -31,7 +31,7 @@ def alert_engine(settings: Settings, sight: Sight, monitor: Monitor) -> AlertEng
         figures=lambda now: ServiceFigures(sight.kpis, now),
         clock=utc_now,
     )
-    return AlertEngine(rules, sight.alerts, notifier, seen)
+    return AlertEngine(rules, sight.alerts, notifier, seen, monitor.turn)
 
 
 def _way(channel: Channel, settings: Settings, secret: Callable[[Reference], str], paper: Paper) -> Way:

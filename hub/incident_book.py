@@ -41,6 +41,10 @@ class IncidentBook:
         """Those that were open at `time` or later, in the order of `all`."""
         return tuple(one for one in self.all() if one.ended is None or one.ended >= time)
 
+    async def catch_up(self) -> None:
+        """Wait for everything that was written before by anybody. Raises TopicAwayError."""
+        await self._topic.catch_up()
+
     async def write(self, incidents: Sequence[Incident], now: datetime) -> None:
         """Write what began or ended, and take out what is older than a year's report needs. Raises
         CompactedTopicError; writing the same again is harmless."""

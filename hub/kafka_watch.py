@@ -148,11 +148,17 @@ class LagCollector(Collector):
     """The lag of a group from a watch. What is not known has no sample; last figures stay until they are
     `STALE_AFTER_S` old."""
 
-    def __init__(self, watch: KafkaWatch, group: str) -> None:
+    def __init__(self, watch: KafkaWatch, group: str, shown: Callable[[], bool] = lambda: True) -> None:
+        """`shown`: whether it is this process that tells of the group."""
         self._watch = watch
         self._group = group
+        self._shown = shown
 
     def collect(self) -> Iterator[Metric]:
+        if self._shown():
+            yield from self._collected()
+
+    def _collected(self) -> Iterator[Metric]:
         records = _of_partitions("ioc_consumer_lag", "Records behind the end of the partition.")
         seconds = _of_partitions("ioc_consumer_lag_seconds", "Age of the oldest record not yet processed.")
         estimated = _of_partitions("ioc_consumer_lag_estimated", "1 if the age is interpolated between known ends.")

@@ -23,6 +23,7 @@ from hub.kpi.feed import Feed, Freshness, Status, Written
 from hub.kpi.freshness import deadline, freshness
 from hub.kpi.service import KpiService
 from hub.observation_book import ObservationBook
+from hub.turn import Alone, Turn
 from schemas.promise import Due
 
 EVERY_S = 2.5
@@ -86,11 +87,18 @@ class Monitor:
     """Keeps the last round. `waits_for`, `last` and `incidents` return at once, from any thread."""
 
     def __init__(
-        self, service: KpiService, book: IncidentBook, observed: ObservationBook | None = None, every_s: float = EVERY_S
+        self,
+        service: KpiService,
+        book: IncidentBook,
+        observed: ObservationBook | None = None,
+        turn: Turn | None = None,
+        every_s: float = EVERY_S,
     ) -> None:
         self._service = service
         self._book = book
         self._observed = observed
+        self.turn: Turn = turn or Alone()
+        self._number: int | None = None
         self._observed_at: datetime | None = None
         self._every_s = every_s
         self._ledger: Ledger | None = None
@@ -102,19 +110,49 @@ class Monitor:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Judge until `stopping`; call it once the topics are followed."""
-        self._ledger = Ledger.of(self._book.all())
         while not stopping.is_set():
             round_ = await asyncio.to_thread(judge_all, self._service)
             self.last, self.waits_for = round_, None
-            self._ledger, changed = fold(self._ledger, [one.judgement(round_.at) for one in round_.judged], round_.at)
-            await self._keep(changed, round_.at)
-            await self._observe(round_)
+            async with self.turn.work() as number:
+                await self._in_turn(round_, number)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), self._every_s)
 
-    def open_incidents(self) -> tuple[Incident, ...]:
-        """Those that are open now, as judged last."""
-        return tuple(self._ledger.open.values()) if self._ledger is not None else ()
+    async def _in_turn(self, round_: Round, number: int | None) -> None:
+        """What follows from a round in the turn with this number. Without a turn another monitor sees to it, and this
+        one forgets what it knew; while Kafka is away nobody can write, and whose turn it was goes on judging."""
+        away = any(not one.flow.kafka for one in round_.judged)
+        if number is None and not away:
+            self._ledger, self._unwritten, self._number = None, [], None
+        elif number is not None and number != self._number:
+            try:
+                await self._take_over(number)
+            except ConnectorError as error:
+                log.info("monitor_waits", cause=str(error))
+                return
+        if self._ledger is None:
+            return
+        self._ledger, changed = fold(self._ledger, [one.judgement(round_.at) for one in round_.judged], round_.at)
+        await self._keep(changed, round_.at)
+        await self._observe(round_)
+
+    async def _take_over(self, number: int) -> None:
+        """Go on from what is in the book, and from what could not be written into it yet."""
+        await self._book.catch_up()
+        known = {one.id: one for one in self._book.all()}
+        busy = {one.dataset for one in known.values() if one.ended is None}
+        self._unwritten = [one for one in self._unwritten if one.id in known or one.dataset not in busy]
+        known |= {one.id: one for one in self._unwritten}
+        self._ledger, self._number = Ledger.of(known.values()), number
+
+    @property
+    def in_turn(self) -> bool:
+        """Whether it is this monitor that evaluates and tells; the series of a second one would alarm twice."""
+        return self._ledger is not None
+
+    def open_incidents(self) -> tuple[Incident, ...] | None:
+        """Those that are open now, as judged last; None while it is not this monitor's turn."""
+        return tuple(self._ledger.open.values()) if self._ledger is not None else None
 
     async def _observe(self, round_: Round) -> None:
         """Once a minute what was seen is kept for the charts. A minute that cannot be written stays a gap."""

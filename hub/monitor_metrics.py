@@ -18,7 +18,7 @@ OF_DATASET = ["department", "dataset"]
 
 class FreshnessCollector(Collector):
     """Freshness of every dataset. `department` is the unit's code, `dataset` the connector's id; names are on
-    `ioc_dataset_info` alone. What is not known has no sample."""
+    `ioc_dataset_info` alone. What is not known has no sample; a monitor whose turn it is not tells nothing of them."""
 
     def __init__(self, monitor: Monitor, watch: KafkaWatch) -> None:
         self._monitor = monitor
@@ -31,11 +31,14 @@ class FreshnessCollector(Collector):
         up.add_metric(["datasets"], 0.0 if last is None else 1.0)
         up.add_metric(["warehouse"], 0.0 if last is None or not last.warehouse else 1.0)
         yield up
+        turn = GaugeMetricFamily("ioc_monitor_turn", "1 if this monitor evaluates and tells, 0 if another one does.")
+        turn.add_metric([], 1.0 if self._monitor.in_turn else 0.0)
+        yield turn
         begun = CounterMetricFamily("ioc_incidents", "Incidents that began, by state.", labels=["status"])
         for state in sorted(ABNORMAL):
             begun.add_metric([state], float(self._monitor.begun.get(state, 0)))
         yield begun
-        if last is not None:
+        if last is not None and self._monitor.in_turn:
             judged_at = GaugeMetricFamily("ioc_monitor_last_judgement_timestamp_seconds", "When all were last judged.")
             judged_at.add_metric([], last.at.timestamp())
             yield judged_at

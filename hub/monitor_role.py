@@ -23,6 +23,7 @@ from hub.config import Settings
 from hub.declarations import load_declarations
 from hub.declared import DeclaredConnectors
 from hub.exposition import text_of
+from hub.incident_book import INCIDENTS_TOPIC
 from hub.kafka_watch import LagCollector
 from hub.local_secrets import local_secrets
 from hub.monitor import Monitor
@@ -31,6 +32,7 @@ from hub.role_face import create_face
 from hub.serving import Listener, serve
 from hub.sight import Sight
 from hub.topics import STREAM_GROUP
+from hub.turn import GroupTurn
 from hub.version import version
 from hub.wiring import SERVICE_KEY
 
@@ -46,12 +48,13 @@ class MonitorRole:
         self._settings = settings
         self._sight = sight
         self._opened = opened
-        self.monitor = Monitor(sight.kpis, sight.book, sight.observed)
+        self._turn = GroupTurn(settings.bootstrap, INCIDENTS_TOPIC)
+        self.monitor = Monitor(sight.kpis, sight.book, sight.observed, self._turn)
         self._registry = CollectorRegistry()
         Gauge("ioc_build_info", "The running version, value 1.", ["version"], registry=self._registry).labels(
             version()
         ).set(1)
-        self._registry.register(LagCollector(sight.watch, STREAM_GROUP))
+        self._registry.register(LagCollector(sight.watch, STREAM_GROUP, lambda: self.monitor.in_turn))
         self._registry.register(FreshnessCollector(self.monitor, sight.watch))
         self.alerts = alert_engine(settings, sight, self.monitor)
         self._registry.register(AlertCollector(self.alerts))
@@ -81,7 +84,7 @@ class MonitorRole:
         for wait in waits:
             wait.cancel()
         if self._opened.is_set():
-            work = [self.monitor.run(stopping), self.alerts.run(stopping)]
+            work = [self._turn.run(stopping), self.monitor.run(stopping), self.alerts.run(stopping)]
             if self.canary is not None:
                 work.append(self.canary.run(stopping))
             await asyncio.gather(*work)

@@ -37,6 +37,8 @@ class Topic(Protocol):
 
     async def put_all(self, records: Iterable[tuple[str, bytes | None]]) -> None: ...
 
+    async def catch_up(self) -> None: ...
+
 
 class AlertBook:
     """Make it before the topic is started. Reading returns at once; writing raises CompactedTopicError, and writing
@@ -69,6 +71,10 @@ class AlertBook:
     def marks(self) -> Mapping[MarkKey, Mark]:
         """The state of deliveries by alert, kind and channel; not to be kept, it changes."""
         return self._marks
+
+    async def catch_up(self) -> None:
+        """Wait for everything that was written before by anybody. Raises TopicAwayError."""
+        await self._topic.catch_up()
 
     async def write(self, alerts: Sequence[Alert]) -> None:
         """Write openings and ends."""

@@ -23,6 +23,7 @@ from hub.alerts.rule_files import AlertRules
 from hub.health.incident import Incident
 from hub.kpi.errors import WarehouseAwayError
 from hub.kpi.feed import Feed
+from hub.turn import Alone, Turn
 
 EVERY_S = 2.5
 """Between two evaluations of states; incidents are found as often."""
@@ -35,10 +36,11 @@ log = structlog.get_logger("ioc.alerts")
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What rules are judged by. `incidents`: those open now; `figures`: as of a time, asked while judging."""
+    """What rules are judged by. `incidents`: those open now, None while they are not known; `figures`: as of a time,
+    asked while judging."""
 
     feeds: Callable[[], Iterable[Feed]]
-    incidents: Callable[[], Iterable[Incident]]
+    incidents: Callable[[], Iterable[Incident] | None]
     figures: Callable[[datetime], Figures]
     clock: Callable[[], datetime]
 
@@ -46,11 +48,15 @@ class Seen:
 class AlertEngine:
     """For one event loop. `opened`: alerts that began since the start, by severity."""
 
-    def __init__(self, rules: AlertRules, book: AlertBook, notifier: Notifier, seen: Seen) -> None:
+    def __init__(
+        self, rules: AlertRules, book: AlertBook, notifier: Notifier, seen: Seen, turn: Turn | None = None
+    ) -> None:
         self.rules = rules
         self.book = book
         self.notifier = notifier
         self._seen = seen
+        self._turn: Turn = turn or Alone()
+        self._number: int | None = None
         self._watched: Watched | None = None
         self._unwritten: list[Alert] = []
         self._kpis_at: datetime | None = None
@@ -62,19 +68,32 @@ class AlertEngine:
         """Evaluate until `stopping`; call it once the book's topic is followed."""
         while not stopping.is_set():
             try:
-                await self.round()
+                async with self._turn.work() as number:
+                    await self.round(number)
             except Exception as error:
                 # A rule that breaks must not take the judgement of health with it.
                 log.exception("alert_round_failed", reason=type(error).__name__, place=place_of(error), exc_info=False)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), EVERY_S)
 
-    async def round(self) -> None:
-        """One evaluation, and what follows from it. While Kafka is away nothing is told and nothing is lost."""
-        now = self._seen.clock()
+    async def round(self, number: int | None = 1) -> None:
+        """One evaluation in the turn with this number, and what follows from it. While Kafka is away nothing is told
+        and nothing is lost; while it is another's turn nothing is done."""
+        now, incidents = self._seen.clock(), self._seen.incidents()
+        if incidents is None:  # the monitor beside this engine forgets when the turn goes to another
+            self._watched, self._unwritten, self._number = None, [], None
+            return
+        if number is not None and number != self._number:
+            try:
+                await self.book.catch_up()
+            except ConnectorError as error:
+                log.info("alerts_wait", reason=type(error).__name__, alerts=len(self._unwritten))
+                return
+            known = {one.id: one for one in self.book.all()} | {one.id: one for one in self._unwritten}
+            self._watched, self._number = Watched.of(known.values()), number
         if self._watched is None:
-            self._watched = Watched.of(self.book.all())
-        findings, judged = self._states(now)
+            return
+        findings, judged = self._states(now, incidents)
         more, more_judged = await asyncio.to_thread(self._figures, now)
         watched, changed = fold(self._watched, [*findings, *more], {*judged, *more_judged}, self.rules, now)
         self._watched, self.evaluated_at = watched, now
@@ -82,13 +101,13 @@ class AlertEngine:
         self._unwritten = [*self._unwritten, *changed]
         try:
             await self._keep(now)
-            await self.notifier.tell()
+            await self.notifier.tell(lambda: self._turn.held)
         except (ConnectorError, OSError, TimeoutError) as error:
             log.info("alerts_wait", reason=type(error).__name__, alerts=len(self._unwritten))
 
-    def _states(self, now: datetime) -> tuple[list[Finding], set[str]]:
+    def _states(self, now: datetime, open_now: Iterable[Incident]) -> tuple[list[Finding], set[str]]:
         feeds = {feed.connector: feed for feed in self._seen.feeds()}
-        incidents = tuple(self._seen.incidents())
+        incidents = tuple(open_now)
         found: list[Finding] = []
         judged: set[str] = set()
         for rule in self._judged(now):

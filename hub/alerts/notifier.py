@@ -30,12 +30,14 @@ class Notifier:
     run: str = field(default_factory=lambda: uuid.uuid4().hex)
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
 
-    async def tell(self) -> None:
-        """One round: each delivery that is due is tried once. Raises CompactedTopicError if a mark cannot be kept:
-        nothing is sent without one."""
+    async def tell(self, may: Callable[[], bool] = lambda: True) -> None:
+        """One round: each delivery that is due is tried once, as long as `may` says so. Raises CompactedTopicError if
+        a mark cannot be kept: nothing is sent without one."""
         silences = self.book.silences()
         known = Known(self.book.marks(), silences, self.channels, self.run, self.gather, self.first_wait)
         for delivery in due(self.book.live(), known, self.clock()):
+            if not may():
+                return
             if delivery.uncertain:
                 log.warning("alert_delivery_uncertain", delivery=delivery.id, channel=delivery.channel)
                 await self._mark(delivery, "uncertain", "killed_while_sending")

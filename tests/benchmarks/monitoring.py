@@ -41,7 +41,7 @@ def measure(datasets: int, repeats: int) -> dict[str, Any]:
     health = {
         (one.topic, one.partition): PartitionHealth(Behind(10, 2.0), shown=Shown(Status.OK)) for one in partitions
     }
-    monitor = SimpleNamespace(last=judge_all(service), begun={})  # type: ignore[arg-type]
+    monitor = SimpleNamespace(last=judge_all(service), begun={}, in_turn=True)  # type: ignore[arg-type]
     watch = SimpleNamespace(health=lambda: health, members=lambda: 1, cause=lambda: None)
     registry = CollectorRegistry()
     registry.register(LagCollector(watch, "ioc-stream"))  # type: ignore[arg-type]

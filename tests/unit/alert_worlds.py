@@ -63,6 +63,10 @@ class TopicInMemory:
             for callback in self._callbacks:
                 callback(key, value)
 
+    async def catch_up(self) -> None:
+        if self.away is not None:
+            raise self.away
+
 
 @dataclass
 class FiguresByHand:
