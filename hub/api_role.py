@@ -95,6 +95,7 @@ class ApiParts:
                 observed=self.sight.observed,
                 way=self.sight.way,
                 judged_kept=JUDGED_KEPT,
+                judged=lambda: self.sight.last_round(),
                 sql=sql_desk(settings, declared, kpis.served),
                 saved=SavedQueries(settings.state_dir.absolute() / "queries.json", utc_now),
                 requests_per_s=settings.api.requests_per_s,

@@ -14,7 +14,7 @@ from connectors.manifest import Manifest
 from connectors.seeds import ReadManifest, Seed, plant
 from hub.canary.declared import ENTITY
 from hub.feeds import feed_of
-from hub.kpi.freshness import Feed
+from hub.kpi.feed import Feed
 
 log = structlog.get_logger("ioc.hub")
 

@@ -50,6 +50,7 @@ class MonitorRole:
         self._opened = opened
         self._turn = GroupTurn(settings.bootstrap, INCIDENTS_TOPIC)
         self.monitor = Monitor(sight.kpis, sight.book, sight.observed, self._turn)
+        sight.last_round = lambda: self.monitor.last
         self._registry = CollectorRegistry()
         Gauge("ioc_build_info", "The running version, value 1.", ["version"], registry=self._registry).labels(
             version()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from connectors.compacted import CompactedTopic
 from hub.alerts.book import ALERTS_TOPIC, AlertBook
@@ -20,6 +20,7 @@ from hub.kpi.feed import Feed
 from hub.kpi.names import dimension_names
 from hub.kpi.reader import Reader
 from hub.kpi.service import KpiService, Surroundings
+from hub.monitor import Round
 from hub.observation_book import OBSERVATIONS_TOPIC, ObservationBook
 from hub.statuses import connector_reports, write_reports
 from hub.topics import STREAM_GROUP, GroupLag
@@ -36,6 +37,8 @@ class Sight:
     ) -> None:
         self._topics = {contract.entity: contract.topic for contract in declared.contracts.values()}
         bootstrap = settings.bootstrap
+        self.last_round: Callable[[], Round | None] = lambda: None
+        """A monitor over this sight gives its last judgement here."""
         self._report_topic = CompactedTopic(bootstrap, REPORTS_TOPIC, keep_values=False)
         self._incident_topic = CompactedTopic(bootstrap, INCIDENTS_TOPIC, keep_values=False)
         self.book = IncidentBook(self._incident_topic)

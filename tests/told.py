@@ -11,7 +11,7 @@ from typing import Any
 
 from hub.entities.service import Entities
 from hub.kpi.explain import Explainer
-from hub.kpi.freshness import Feed
+from hub.kpi.feed import Feed
 from hub.kpi.inquiry import Inquirer
 from hub.kpi.names import dimension_names
 from hub.kpi.reader import Reader

@@ -52,7 +52,9 @@ def create_api(deps: ApiDeps) -> FastAPI:
     app.state.connectors = ConnectorBoard(deps.kpis)
     app.state.themes = deps.themes
     app.state.unit_sets = deps.unit_sets
-    app.state.datasets = Datasets(deps.kpis, deps.reader, deps.incidents, deps.way, deps.observed, deps.judged_kept)
+    app.state.datasets = Datasets(
+        deps.kpis, deps.reader, deps.incidents, deps.way, deps.observed, deps.judged_kept, deps.judged
+    )
     declared = deps.catalogue.declared if deps.catalogue is not None else None
     in_use, codes = (declared.in_use, declared.codes) if declared is not None else ({}, {})
     app.state.inquirer = Inquirer(deps.kpis, in_use, Units.of(codes))

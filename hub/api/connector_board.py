@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hub.kpi.errors import WarehouseAwayError
-from hub.kpi.freshness import Feed, Freshness, Status, Written, freshness
+from hub.kpi.feed import Feed, Freshness, Status, Written
+from hub.kpi.freshness import freshness
 from hub.kpi.service import KpiService
 from hub.security.access import within
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,11 +19,14 @@ from hub.kpi.errors import WarehouseAwayError
 from hub.kpi.feed import Feed
 from hub.kpi.reader import Reader
 from hub.kpi.service import KpiService
-from hub.monitor import Judged, Round, judge_all
+from hub.monitor import EVERY_S, Judged, Round, judge_all
 from hub.observation_book import ObservationBook
 from hub.security.access import within
 from hub.way import Way
 from streams.plan import Kpi
+
+RECENT = timedelta(seconds=1.6 * EVERY_S)
+"""A monitor's judgement that is younger serves whoever asks: its next one is due, or just being made."""
 
 
 class UnknownDatasetError(Exception):
@@ -62,18 +65,23 @@ class Datasets:
         way: Way | None,
         observed: ObservationBook | None = None,
         kept: timedelta = timedelta(0),
+        judged: Callable[[], Round | None] = lambda: None,
     ) -> None:
-        """`kept`: how long a judgement serves all who ask."""
+        """`kept`: how long a judgement serves all who ask; `judged`: the last one of a monitor in this process."""
         self._service = service
         self._rounds: AnswerCache[Round] = AnswerCache(service.around.clock, kept)
         self._reader = reader
         self._book = book
         self._way = way
         self._observed = observed
+        self._judged = judged
 
     def all(self, org: str | None = None) -> tuple[Judged, ...]:
         """Every data set now, in the order declared."""
-        judged = self._rounds.get("all", lambda: judge_all(self._service)).judged
+        last = self._judged()
+        if last is None or self._service.around.clock() - last.at > RECENT:
+            last = self._rounds.get("all", lambda: judge_all(self._service))
+        judged = last.judged
         return tuple(one for one in judged if org is None or within(one.feed.org, org))
 
     def named(self, dataset: str, org: str | None = None) -> tuple[Judged, ...]:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from connectors.replay import REPLAYED
 from hub.api.connector_board import ConnectorRow
-from hub.kpi.freshness import Feed
+from hub.kpi.feed import Feed
 from hub.kpi.query import Statement
 from hub.kpi.reader import Reader
 from hub.kpi.service import KpiService

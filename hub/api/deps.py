@@ -17,6 +17,7 @@ from hub.connector_desk import Desk
 from hub.incident_book import IncidentBook
 from hub.kpi.reader import Reader
 from hub.kpi.service import KpiService
+from hub.monitor import Round
 from hub.observation_book import ObservationBook
 from hub.sql.desk import SqlDesk
 from hub.sql.saved import SavedQueries
@@ -56,3 +57,5 @@ class ApiDeps:
     requests_per_s: float = REQUESTS_PER_S
     judged_kept: timedelta = timedelta(0)
     """How long a judgement of all data sets serves whoever asks."""
+    judged: Callable[[], Round | None] = lambda: None
+    """The last judgement of a monitor in this process."""

@@ -14,9 +14,11 @@ from hub.api.connector_board import ConnectorRow
 from hub.catalogue.lineage import kpis_by_field, sources_by_field
 from hub.catalogue.registered import Registered, Versions
 from hub.declarations import Declarations
+from hub.health.states import STATES
 from hub.kpi.cache import AnswerCache
 from hub.kpi.errors import WarehouseAwayError
-from hub.kpi.freshness import STATES, Written, newest
+from hub.kpi.feed import Written
+from hub.kpi.freshness import newest
 from hub.kpi.query import Statement
 from hub.kpi.reader import Reader
 from hub.kpi.service import KpiService

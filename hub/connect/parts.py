@@ -25,7 +25,7 @@ from hub.connect import faults
 from hub.connect.shapes import REMEMBERED, Known
 from hub.connector_verdict import Judge, References, Verdict
 from hub.feeds import feed_of
-from hub.kpi.freshness import Feed
+from hub.kpi.feed import Feed
 from hub.security.access import EVERYWHERE, Permission, Principal, within
 
 

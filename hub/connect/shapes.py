@@ -14,7 +14,8 @@ from connectors.configs import Declared
 from connectors.flat_config import flatten
 from connectors.status import ConnectorStatus
 from hub.connect.masking import masked
-from hub.kpi.freshness import SILENT_AFTER, Feed, freshness
+from hub.kpi.feed import Feed
+from hub.kpi.freshness import SILENT_AFTER, freshness
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 REMEMBERED = 2048

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 
-from hub.kpi.freshness import ABNORMAL, Freshness
+from hub.health.states import ABNORMAL
+from hub.kpi.feed import Freshness
 from hub.kpi.period import Period
 from hub.kpi.rollups import Unserved
 from streams.kpi import Kpi, Part

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hub.health.states import ABNORMAL
 from hub.kpi.answer import Basis, KpiAnswer
-from hub.kpi.freshness import ABNORMAL
 
 BADGES = ("right", "complete", "clean", "live")
 """đúng, đủ, sạch, sống."""

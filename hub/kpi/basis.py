@@ -10,7 +10,8 @@ from hub.health.flow import CALM, Flow
 from hub.kpi import ledger
 from hub.kpi.answer import Basis, Completeness
 from hub.kpi.cache import TTL, AnswerCache
-from hub.kpi.freshness import Feed, Status, Written, freshness, newest
+from hub.kpi.feed import Feed, Status, Written
+from hub.kpi.freshness import freshness, newest
 from hub.kpi.reader import Reader
 from hub.kpi.rollups import CATALOGUE, Served, definitions
 from streams.plan import EntityPlan

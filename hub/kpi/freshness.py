@@ -9,11 +9,8 @@ from typing import Any
 
 from hub.health.due import expected
 from hub.health.flow import CALM, Flow
-from hub.health.states import ABNORMAL, STATES
 from hub.kpi.feed import Feed, Freshness, Status, Written
 from schemas.promise import Cadence, Due
-
-__all__ = ["ABNORMAL", "STATES", "Feed", "Freshness", "Status", "Written", "deadline", "freshness", "newest"]
 
 SILENT_AFTER = timedelta(seconds=25)
 """A connector reports at least every 10 s: two missed reports and a breath, and its worker does not move."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from hub.kpi.freshness import Written
+from hub.kpi.feed import Written
 from hub.kpi.query import Statement
 
 _COUNTS = ("applied", "superseded", "repeats", "deleted", "quarantined")

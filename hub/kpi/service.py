@@ -14,7 +14,7 @@ from hub.kpi.board import Board, Tile, marked_away
 from hub.kpi.cache import TTL, AnswerCache
 from hub.kpi.conditions import ORG
 from hub.kpi.errors import UnknownKpiError, WarehouseAwayError
-from hub.kpi.freshness import Written
+from hub.kpi.feed import Written
 from hub.kpi.names import Names
 from hub.kpi.period import Period, today, trend_of
 from hub.kpi.query import Slice, Within

@@ -11,7 +11,7 @@ import uvicorn
 from hub.api.app import create_api
 from hub.api.deps import ApiDeps
 from hub.clock import utc_now
-from hub.kpi.freshness import Feed
+from hub.kpi.feed import Feed
 from hub.kpi.reader import Reader
 from hub.kpi.service import KpiService, Surroundings
 from hub.security.access import Principal

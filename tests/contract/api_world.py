@@ -16,7 +16,7 @@ from hub.catalogue.registered import Versions
 from hub.catalogue.service import Catalogue
 from hub.config import Settings
 from hub.declarations import load_declarations
-from hub.kpi.freshness import Feed
+from hub.kpi.feed import Feed
 from hub.kpi.names import dimension_names
 from hub.kpi.reader import Reader
 from hub.kpi.service import KpiService, Surroundings

@@ -19,6 +19,7 @@ from hub.health.group import PartitionHealth
 from hub.health.incident import Incident
 from hub.health.lag import Behind
 from hub.health.observation import Observation, slot, to_json
+from hub.monitor import judge_all
 from hub.observation_book import ObservationBook
 from tests.contract.api_world import ApiWorld, api_world
 
@@ -134,6 +135,19 @@ async def test_incidents_are_summed_by_department(world: ApiWorld) -> None:
         assert {one["dataset"] for one in mine} == {"portal"}
         assert [one["dataset"] for one in (await client.get("/v1/health/datasets")).json()["items"]] == ["portal"]
         assert (await client.get("/v1/health/datasets/feedback-1022")).status_code == 404
+
+
+async def test_the_judgement_of_a_monitor_beside_the_api_serves_whoever_asks_while_it_is_young(world: ApiWorld) -> None:
+    deps, made = world.app.state.deps, judge_all(world.app.state.deps.kpis)
+    world.app.state.datasets = Datasets(deps.kpis, deps.reader, None, None, judged=lambda: made)
+    world.statuses.clear()
+    async with world.client() as client:
+        states = []
+        for _ in range(2):
+            items = (await client.get("/v1/health/datasets")).json()["items"]
+            states.append({item["dataset"]: item["state"] for item in items}["portal"])
+            world.now += timedelta(seconds=5)
+    assert states == ["on_time", "unknown"]
 
 
 async def test_an_unknown_data_set_names_the_nearest(world: ApiWorld) -> None:

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.health.due import expected
-from hub.kpi.freshness import Feed, freshness
+from hub.kpi.feed import Feed
+from hub.kpi.freshness import freshness
 from schemas.calendar_files import package_calendars
 from schemas.sla import Sla
 

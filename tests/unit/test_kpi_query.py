@@ -13,7 +13,8 @@ import pytest
 from hub.health.consumer import Status as Consumer
 from hub.health.flow import Flow
 from hub.kpi.errors import UnknownDimensionError, UnknownKpiError, WarehouseAwayError
-from hub.kpi.freshness import Feed, freshness
+from hub.kpi.feed import Feed
+from hub.kpi.freshness import freshness
 from hub.kpi.period import REFERENCE_2022, Period, preset, trend_of
 from hub.kpi.query import totals, trends, union
 from hub.kpi.reader import Reader

@@ -21,10 +21,9 @@ from hub.alerts.sending import OUTCOMES
 from hub.api.problems import STATUSES
 from hub.catalogue.downloads import FORMATS
 from hub.health.evidence import FACTS
-from hub.health.states import CHAIN
+from hub.health.states import CHAIN, STATES
 from hub.kpi.badges import BADGES, REASONS
 from hub.kpi.delta import REASONS as REASONS_OF_CHANGE
-from hub.kpi.freshness import STATES
 from hub.kpi.period import PRESETS
 from hub.kpi.units import VIEWS
 from hub.locale.catalogue import LANGUAGES, catalogue, preferred
