@@ -36,14 +36,14 @@ SECURITY_HEADERS = {
 FORM_LIMIT_BYTES = 16_384
 """A sign-in form is far smaller; ingestion has limits of its own."""
 MANIFEST_LIMIT_BYTES = 1_048_576
-"""A manifest twice over, as text and as a form; a record."""
+"""A manifest twice over, as text and as a form; a record; a statement in SQL."""
 UPLOAD_LIMIT_BYTES = 52_428_800
 """An Excel workbook of some hundred thousand rows."""
 
 
 def body_limit(path: str) -> int:
     """Most bytes of a body that a page takes."""
-    if path == "/connectors/editor" or (path.startswith("/connectors/") and path.endswith("/mend")):
+    if path in ("/connectors/editor", "/sql/saved") or (path.startswith("/connectors/") and path.endswith("/mend")):
         return MANIFEST_LIMIT_BYTES
     return UPLOAD_LIMIT_BYTES if path.startswith("/connectors/") and path.endswith("/upload") else FORM_LIMIT_BYTES
 

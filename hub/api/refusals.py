@@ -33,6 +33,12 @@ def _unknown_dimension(error: UnknownDimensionError) -> Problem:
     return Problem("unknown-dimension", [bad], extra={"allowed": list(error.allowed)}, values=values)
 
 
+def _whereabouts(error: SqlRefusedError | SqlFailedError) -> dict[str, Any]:
+    """Where in the statement it is, and what may have been meant."""
+    place = {"line": error.place.line, "column": error.place.column} if error.place is not None else None
+    return {"place": place, "nearest": list(error.nearest)}
+
+
 REFUSALS: Mapping[type[Exception], Callable[[Any], Problem]] = {
     UnknownKpiError: lambda error: _unknown("unknown-kpi", error.kpi_id, error.nearest),
     UnknownEntityError: lambda error: _unknown("unknown-entity", error.entity, error.nearest),
@@ -45,9 +51,11 @@ REFUSALS: Mapping[type[Exception], Callable[[Any], Problem]] = {
         "invalid-cursor", [ParameterError("cursor", "problem.invalid-cursor.detail", {})]
     ),
     NoSuchRecordError: lambda error: Problem("not-found"),
-    SqlRefusedError: lambda error: Problem("sql-refused", values={"why": {"vi": error.vi, "en": error.en}}),
+    SqlRefusedError: lambda error: Problem(
+        "sql-refused", extra=_whereabouts(error), values={"why": {"vi": error.vi, "en": error.en}}
+    ),
     SqlParameterError: lambda error: wrong(error.name, error.wanted),
-    SqlFailedError: lambda error: Problem("sql-failed", values={"why": _why(str(error))}),
+    SqlFailedError: lambda error: Problem("sql-failed", extra=_whereabouts(error), values={"why": _why(str(error))}),
     UnknownQueryError: lambda error: Problem("not-found"),
     TooManyQueriesError: lambda error: Problem("too-many-queries", values={"most": str(error)}),
     TooManyRowsError: lambda error: wrong("limit", f"≤ {error}"),

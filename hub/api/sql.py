@@ -16,13 +16,14 @@ from hub.api.alerts import caller_name
 from hub.api.asking import wrong
 from hub.api.files import ForExcel, checked_form, file_answer
 from hub.api.kpi_shapes import value_json
+from hub.api.language import language_of
 from hub.api.problems import Problem
 from hub.api.questions import PARAMETERS, known_parameters
 from hub.api.timing import timed
 from hub.api.v1 import scope_for
 from hub.exports.contents import result_table
 from hub.security.access import Permission
-from hub.sql.check import MAX_LENGTH
+from hub.sql.check import MAX_LENGTH, Checked
 from hub.sql.desk import LIMIT, MAX_LIMIT, Answer, SqlDesk, new_mark
 from hub.sql.saved import MAX_NAME, SavedQueries, SavedQuery
 
@@ -89,13 +90,17 @@ async def ask(
     request: Request, desk: Desk, scope: SqlScope, statement: AskedStatement, limit: Limit = LIMIT, param: Named = None
 ) -> Response:
     """The whole question is in the address, so that it can be shared. `truncated` says that rows were cut off."""
-    return JSONResponse(answer_json(await _run(request, desk, statement, _values(request), limit)))
+    return JSONResponse(
+        answer_json(await _run(request, desk, statement, values_asked(request), limit), language_of(request))
+    )
 
 
 @router.post("/sql", summary="Ask in SQL, the statement in the body")
 async def ask_long(request: Request, desk: Desk, scope: SqlScope, asked: Asked) -> Response:
     """As the address with `query`, `limit` and `param_…`."""
-    return JSONResponse(answer_json(await _run(request, desk, asked.query, asked.parameters, asked.limit)))
+    return JSONResponse(
+        answer_json(await _run(request, desk, asked.query, asked.parameters, asked.limit), language_of(request))
+    )
 
 
 @router.get("/sql.{form}", summary="An answer in SQL as a file")
@@ -111,7 +116,7 @@ async def ask_file(
 ) -> Response:
     """csv, xlsx, parquet or json; the header `X-Truncated` says whether rows were cut off."""
     checked_form(form)
-    answer = await _run(request, desk, statement, _values(request), limit)
+    answer = await _run(request, desk, statement, values_asked(request), limit)
     made = file_answer(request, result_table(answer, request.app.state.deps.kpis.around.timezone), form, excel)
     made.headers["X-Truncated"] = "true" if answer.truncated else "false"
     return made
@@ -153,7 +158,8 @@ async def delete_saved(request: Request, store: Store, scope: SqlScope, query_id
     return Response(status_code=204)
 
 
-def _values(request: Request) -> dict[str, str]:
+def values_asked(request: Request) -> dict[str, str]:
+    """The values of parameters in an address, by name."""
     return {
         name.removeprefix("param_"): value
         for name, value in request.query_params.multi_items()
@@ -162,8 +168,11 @@ def _values(request: Request) -> dict[str, str]:
 
 
 async def _run(request: Request, desk: SqlDesk, statement: str, values: Mapping[str, str], limit: int) -> Answer:
+    return await run_watched(request, desk, await run_in_threadpool(lambda: desk.check(statement, limit)), values)
+
+
+async def run_watched(request: Request, desk: SqlDesk, checked: Checked, values: Mapping[str, str]) -> Answer:
     """Run it; when the client leaves meanwhile, it is ended in the warehouse."""
-    checked = await run_in_threadpool(lambda: desk.check(statement, limit))
     mark = new_mark()
     with timed(request, "sql"):
         running = asyncio.ensure_future(run_in_threadpool(lambda: desk.run(checked, values, mark)))
@@ -177,11 +186,14 @@ async def _run(request: Request, desk: SqlDesk, statement: str, values: Mapping[
                 return running.result()
 
 
-def answer_json(answer: Answer) -> dict[str, Any]:
+def answer_json(answer: Answer, language: str) -> dict[str, Any]:
     """Columns with types, rows as arrays, and whether there are more."""
     result = answer.result
     return {
-        "columns": [{"name": name, "type": kind} for name, kind in zip(result.names, result.types, strict=True)],
+        "columns": [
+            {"name": name, "type": kind, "unit": answer.units.get(name, {}).get(language)}
+            for name, kind in zip(result.names, result.types, strict=True)
+        ],
         "rows": [[value_json(value) for value in row] for row in result.rows],
         "row_count": len(result.rows),
         "truncated": answer.truncated,

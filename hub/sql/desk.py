@@ -6,13 +6,13 @@ import contextlib
 import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
 from hub.kpi.errors import WarehouseAwayError
 from hub.kpi.rollups import Served
-from hub.sql.check import Checked, check
+from hub.sql.check import Checked, check, nearest_of, place_of
 from hub.sql.errors import SqlFailedError, SqlParameterError
 from hub.sql.offered import Offered, offered
 from schemas.codes_table import CodeTable
@@ -34,6 +34,8 @@ SETTINGS: Mapping[str, Any] = {
 }
 _CUT_OFF = {159: "timed_out", 241: "too_much_memory", 394: "cancelled"}
 _CODE = re.compile(r"Code: (\d+)")
+_NAMES = re.compile(r"[`']([A-Za-z_][\w.]*)[`']")
+_PARAMETER = re.compile(r"query parameter '?`?(\w+)")
 
 
 class Warehouse(Protocol):
@@ -63,6 +65,8 @@ class Answer:
     truncated: bool
     read_at: datetime
     tables: tuple[str, ...]
+    units: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Of those columns that have one, by language."""
 
 
 class SqlDesk:
@@ -104,11 +108,45 @@ class SqlDesk:
             if name not in values:
                 raise SqlParameterError(f"param_{name}", kind)
         read_at = self._clock()
-        with _mapped():
+        with self._mapped(checked):
             result = Result(*self._reading.result(checked.sql, dict(values), {**SETTINGS, "log_comment": mark}))
         truncated = len(result.rows) > checked.limit
         kept = Result(result.names, result.types, result.rows[: checked.limit])
-        return Answer(kept, checked.limit, truncated, read_at, checked.tables)
+        return Answer(kept, checked.limit, truncated, read_at, checked.tables, self._units(checked, result.names))
+
+    def _units(self, checked: Checked, names: Sequence[str]) -> dict[str, Mapping[str, str]]:
+        tables = self.tables()
+        known = {name: unit for table in checked.tables for name, unit in tables[table].units.items()}
+        behind = {name: checked.sources.get(name, name if "*" in checked.sources else "") for name in names}
+        return {name: known[source] for name, source in behind.items() if source in known}
+
+    @contextlib.contextmanager
+    def _mapped(self, checked: Checked) -> Iterator[None]:
+        try:
+            yield
+        except WarehouseError as error:
+            found = _CODE.search(str(error))
+            code = int(found.group(1)) if found else 0
+            if code in _CUT_OFF:
+                raise SqlFailedError(_CUT_OFF[code]) from error
+            if isinstance(error, WarehouseUnavailableError) and not code:
+                raise WarehouseAwayError("no_connection") from error
+            raise self._failed(_words(str(error)), checked) from error
+
+    def _failed(self, words: str, checked: Checked) -> SqlFailedError | SqlParameterError:
+        """What the warehouse says, with the place of the name it speaks of and the names there are."""
+        kinds = {parameter.name: parameter.type for parameter in checked.parameters}
+        parameter = _PARAMETER.search(words)
+        if parameter is not None and parameter.group(1) in kinds:
+            return SqlParameterError(f"param_{parameter.group(1)}", kinds[parameter.group(1)])
+        tables = self.tables()
+        columns = {name for table in checked.tables for name in tables[table].columns}
+        for name in _NAMES.findall(words):
+            last = name.rpartition(".")[2]
+            place = place_of(checked.text, last)
+            if place is not None and last not in columns:
+                return SqlFailedError(words, place, nearest_of(last, columns))
+        return SqlFailedError(words)
 
     def cancel(self, mark: str) -> None:
         """End the statement that runs under `mark`; idempotent. What cannot be told now ends by its time-out."""
@@ -119,20 +157,6 @@ class SqlDesk:
 def new_mark() -> str:
     """A mark for one statement: letters and digits."""
     return f"sql-{uuid.uuid4().hex}"
-
-
-@contextlib.contextmanager
-def _mapped() -> Iterator[None]:
-    try:
-        yield
-    except WarehouseError as error:
-        found = _CODE.search(str(error))
-        code = int(found.group(1)) if found else 0
-        if code in _CUT_OFF:
-            raise SqlFailedError(_CUT_OFF[code]) from error
-        if isinstance(error, WarehouseUnavailableError) and not code:
-            raise WarehouseAwayError("no_connection") from error
-        raise SqlFailedError(_words(str(error))) from error
 
 
 def _words(text: str) -> str:

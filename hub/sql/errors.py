@@ -10,17 +10,27 @@ SqlError
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a statement something is wrong; both count from 1."""
+
+    line: int
+    column: int
+
 
 class SqlError(Exception):
     """Root of this package's errors."""
 
 
 class SqlRefusedError(SqlError):
-    """`vi` and `en` name the piece and what is allowed."""
+    """`vi` and `en` name the piece and what is allowed; `place`: where it is; `nearest`: what may be meant."""
 
-    def __init__(self, vi: str, en: str) -> None:
+    def __init__(self, vi: str, en: str, place: Place | None = None, nearest: tuple[str, ...] = ()) -> None:
         super().__init__(en)
-        self.vi, self.en = vi, en
+        self.vi, self.en, self.place, self.nearest = vi, en, place, nearest
 
 
 class SqlParameterError(SqlError):
@@ -32,7 +42,11 @@ class SqlParameterError(SqlError):
 
 
 class SqlFailedError(SqlError):
-    """The warehouse's own words, without addresses."""
+    """The warehouse's own words, without addresses; `place` and `nearest` as of `SqlRefusedError`."""
+
+    def __init__(self, words: str, place: Place | None = None, nearest: tuple[str, ...] = ()) -> None:
+        super().__init__(words)
+        self.place, self.nearest = place, nearest
 
 
 class UnknownQueryError(SqlError):

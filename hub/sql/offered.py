@@ -7,7 +7,7 @@ offset and arrival · `<entity>_by_<time>`: the rollups of KPIs · `code_<table>
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hub.entities.filters import visible
 from hub.kpi.rollups import Served
@@ -22,11 +22,12 @@ _LEDGER = ("entity", "source_system", "partition", "day", "applied", "superseded
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """A table: its columns, and the SQL that gives them."""
+    """A table: its columns, and the SQL that gives them. `units`: of those columns that have one, by language."""
 
     name: str
     columns: tuple[str, ...]
     sql: str
+    units: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def offered(
@@ -45,13 +46,15 @@ def _entities(contracts: Iterable[Contract]) -> Iterable[Offered]:
     for contract in contracts:
         fields = tuple(field.name for field in visible(contract))
         current = f"{_select(contract.current_table, fields)} FINAL WHERE deleted = 0"
-        yield Offered(contract.entity, fields, current)
+        units = {one.name: {"vi": one.unit, "en": one.unit} for one in visible(contract) if one.unit}
+        yield Offered(contract.entity, fields, current, units)
         columns = (*fields, *(name for name, _ in BOOKKEEPING))
-        yield Offered(contract.changes_table, columns, _select(contract.changes_table, columns))
+        yield Offered(contract.changes_table, columns, _select(contract.changes_table, columns), units)
 
 
 def _rollups(contracts: Mapping[str, Contract], plans: Mapping[str, EntityPlan], served: Served) -> Iterable[Offered]:
     for entity in contracts:
+        counted = _units_of_measures(plans[entity]) if entity in plans else {}
         for rollup in plans[entity].rollups if entity in plans else ():
             table = served.tables.get(rollup.table)
             if table is None:
@@ -60,7 +63,15 @@ def _rollups(contracts: Mapping[str, Contract], plans: Mapping[str, EntityPlan],
             sums = tuple(measure.name for measure in rollup.measures)
             listed = ", ".join(f"`{name}`" for name in keys)
             added = ", ".join(f"sum(`{name}`) AS `{name}`" for name in sums)
-            yield Offered(rollup.table, (*keys, *sums), f"SELECT {listed}, {added} FROM {table} GROUP BY {listed}")
+            units = {name: counted[name] for name in sums if name in counted}
+            sql = f"SELECT {listed}, {added} FROM {table} GROUP BY {listed}"
+            yield Offered(rollup.table, (*keys, *sums), sql, units)
+
+
+def _units_of_measures(plan: EntityPlan) -> dict[str, Mapping[str, str]]:
+    """What a measure counts, by the KPIs that show its sum as it is."""
+    sums = [kpi for kpi in plan.kpis if kpi.kind in ("flow", "stock") and "value" in kpi.terms]
+    return {kpi.terms["value"].measure: kpi.unit for kpi in sums}
 
 
 def _select(table: str, columns: Iterable[str]) -> str:

@@ -29,6 +29,11 @@ def number_text(value: float | None, language: str, decimals: int | None = None)
     return str(format_decimal(value, format=pattern, locale=language))
 
 
+def exact_text(value: float, language: str) -> str:
+    """All its digits, grouped: what was computed, not what is read at a glance."""
+    return str(format_decimal(value, locale=language, decimal_quantization=False))
+
+
 def signed_text(value: float, language: str) -> str:
     """With a true minus or a plus, so that a gap reads as a gap."""
     sign = "−" if value < 0 else "+" if value > 0 else ""

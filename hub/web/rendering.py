@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse
 
 from hub.api.language import COOKIE, texts_of
 from hub.locale.catalogue import LANGUAGES
+from hub.security.access import Permission
 from hub.web.views import Reader
 
 WEB = Path(str(files("hub.web")))
@@ -54,14 +55,15 @@ def fragment(template: str, reader: Reader, **values: Any) -> str:
 
 def page(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
     """A whole page; `?lang=` is kept in a cookie for the pages to come."""
-    reader = reader_of(request)
+    reader, caller = reader_of(request), getattr(request.state, "caller", None)
     text = fragment(
         template,
         reader,
         path=request.url.path,
         query=request.url.query,
         language_links=_language_links(request),
-        caller=getattr(request.state, "caller", None),
+        caller=caller,
+        may_ask_sql=caller is not None and caller.may(Permission.SQL_READ),
         themes=tuple(getattr(request.app.state, "themes", {}).values()),
         on_screen=request.url.path == "/" or request.url.path.startswith("/screen/"),
         **(DEFAULTS | values),

@@ -88,14 +88,24 @@ async def ask(world: World, sql: str, key: str = "key-of-operator", **more: str)
 async def test_a_question_in_sql_is_answered_with_types_and_what_was_cut_off_is_told(world: World) -> None:
     sql = "SELECT org_code, count() AS n FROM dossier WHERE status = {status:Int32} GROUP BY 1 ORDER BY n, org_code"
     body = (await ask(world, sql, param_status="9")).json()
-    assert body["columns"] == [{"name": "org_code", "type": "LowCardinality(String)"}, {"name": "n", "type": "UInt64"}]
+    assert body["columns"] == [
+        {"name": "org_code", "type": "LowCardinality(String)", "unit": None},
+        {"name": "n", "type": "UInt64", "unit": None},
+    ]
     assert (body["rows"], body["truncated"], body["tables"]) == ([["H53.14", 20], ["H53.15", 20]], False, ["dossier"])
     cut = (await ask(world, "SELECT entity_key FROM dossier", limit="7")).json()
     assert (cut["row_count"], cut["truncated"], cut["limit"]) == (7, True, 7)
     exact = (await ask(world, "SELECT entity_key FROM dossier", limit="40")).json()
     assert (exact["row_count"], exact["truncated"]) == (40, False)
-    rollup = (await ask(world, "SELECT sum(received) FROM dossier_by_received_at")).json()
-    assert rollup["rows"] == [[40]]
+    rollup = (await ask(world, "SELECT sum(received) AS n FROM dossier_by_received_at")).json()
+    assert (rollup["rows"], rollup["columns"][0]["unit"]) == ([[40]], "dossiers")
+    most, every = "SELECT max(fee) AS most, 1 AS fee FROM dossier", "SELECT * FROM dossier"
+    for asked, wanted in (
+        (most, {"most": "VND"}),
+        (every, {"fee": "VND", "level": "level", "rating": "points", "status": "code"}),
+    ):
+        columns = (await ask(world, asked)).json()["columns"]
+        assert {column["name"]: column["unit"] for column in columns if column["unit"]} == wanted
     changes = (await ask(world, "SELECT kind, sign, max(offset) FROM dossier_changes GROUP BY kind, sign")).json()
     assert changes["rows"] == [["applied", 1, 39]]
 
@@ -119,6 +129,63 @@ async def test_what_is_not_allowed_is_refused_in_words_and_shows_no_trace(
     assert "Traceback" not in answer.text and "DB::Exception" not in answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert not Path("/tmp/stolen").exists()
+
+
+@pytest.mark.parametrize(
+    ("sql", "place", "nearest"),
+    [
+        ("SELECT count()\nFROM dosier", {"line": 2, "column": 6}, "dossier"),
+        ("SELECT\n  toStartOfMont(received_at) FROM dossier", {"line": 2, "column": 3}, "toStartOfMonth"),
+        ("SELECT org_code, statu FROM dossier", {"line": 1, "column": 18}, "status"),
+        ("SELECT 1\nFROM dossier WHERE (", {"line": 2, "column": 20}, None),
+    ],
+)
+async def test_a_fault_has_its_place_and_what_may_be_meant(
+    world: World, sql: str, place: dict[str, int], nearest: str | None
+) -> None:
+    told = (await ask(world, sql)).json()
+    assert told["place"] == place
+    assert nearest is None or nearest in told["nearest"]
+
+
+async def test_a_parameter_with_a_wrong_value_is_named_with_its_type(world: World) -> None:
+    told = await ask(world, "SELECT {n:Int32}, {day:Date}", param_n="three", param_day="2022-09-19")
+    assert (told.status_code, told.json()["errors"][0]["parameter"]) == (400, "param_n")
+    assert "Int32" in told.text
+
+
+async def test_the_page_asks_shows_units_says_what_is_cut_off_and_shares(world: World) -> None:
+    async with client_of(world) as client:
+        empty = (await client.get("/sql")).text
+        assert "Begin with an example" in empty and "Nothing is saved yet" in empty
+        sql = "SELECT entity_key, fee FROM dossier WHERE status = {status:Int32}"
+        waiting = (await client.get("/sql", params={"query": sql})).text
+        assert 'name="param_status"' in waiting and "Give status a value" in waiting and 'class="figures' not in waiting
+        shown = (await client.get("/sql", params={"query": sql, "param_status": "9", "limit": "7"})).text
+        assert "VND</small>" in shown and "Truncated: only the first 7 rows" in shown
+        assert "/v1/sql.xlsx?query=SELECT+entity_key" in shown and "param_status=9" in shown
+        made = await client.post("/sql/saved", data={"name": "Phí", "query": sql, "values": "param_status=9"})
+        assert made.status_code == 303 and made.headers["location"].endswith("&param_status=9")
+    async with client_of(world, "key-of-admin") as other:
+        opened = (await other.get(made.headers["location"])).text
+        assert "<h1>Phí</h1>" in opened and "VND</small>" in opened
+        mine = made.headers["location"].split("saved=")[1].split("&")[0]
+        assert (await other.post(f"/sql/saved/{mine}/delete")).status_code == 303
+        assert (await other.get(made.headers["location"])).status_code == 404
+
+
+async def test_the_page_shows_a_fault_in_its_line_and_is_not_for_departments(world: World) -> None:
+    async with client_of(world) as client:
+        wrong = await client.get("/sql", params={"query": "SELECT 1\nFROM dosier"})
+        assert wrong.status_code == 400
+        assert "Line 2, column 6" in wrong.text and "FROM dosier\n     ^</pre>" in wrong.text
+        assert "<code>dossier</code>" in wrong.text.split("Did you mean")[1]
+        assert (await client.get("/sql", params={"query": "SELECT 1; DROP TABLE dossier"})).status_code == 400
+        named = await client.get("/sql", params={"query": "SELECT {n:Int32}", "param_n": "x"})
+        assert named.status_code == 400 and "param_n" in named.text
+    async with client_of(world, "key-of-department") as client:
+        page = await client.get("/sql", headers={"accept": "text/html"})
+        assert page.status_code == 403 and 'href="/sql"' not in page.text
 
 
 async def test_free_sql_is_not_for_departments(world: World) -> None:

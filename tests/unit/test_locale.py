@@ -30,6 +30,7 @@ from hub.locale.catalogue import LANGUAGES, catalogue, preferred
 from hub.web.connector_pages import EDITOR_ACTS, OPERATIONS
 from hub.web.connector_views import GROUPS
 from hub.web.observation_views import UNITS as TIME_UNITS
+from hub.web.sql_views import EXAMPLES
 from hub.web.tile_view import BADGE_ICONS
 from hub.web.views import ICONS
 from schemas.codes_table import load_code_tables
@@ -134,6 +135,11 @@ def _computed() -> set[str]:
     keys |= {f"department.kind.{kind}" for kind in PRIMARY if kind != "quarantined"}
     own = {"code", "valid_from", "valid_to", "name_vi"}
     keys |= {f"entity.{name}" for name in contracts}
+    fields = [field for contract in contracts.values() for field in contract.by_name.values() if field.pii is None]
+    keys |= {f"value.{field.name}.{symbol}" for field in fields for symbol in field.symbols}
+    # Symbols such as km/h and VND are the same in both languages.
+    keys |= {f"unit.{field.unit}" for field in fields if field.unit and re.fullmatch(r"[a-z]{4,}", field.unit)}
+    keys |= {key for key, _, _ in EXAMPLES}
     for plan in plans.values():
         keys |= {f"dimension.{name}" for name in plan.dimensions}
         for name in plan.dimensions:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.sql.allowed import TYPES
 from hub.sql.check import check
 from hub.sql.errors import SqlRefusedError
 
@@ -80,6 +81,12 @@ def test_what_is_not_understood_or_reaches_further_is_refused_by_name(sql: str, 
     with pytest.raises(SqlRefusedError) as caught:
         check(sql, OFFERED, 100)
     assert named in str(caught.value) and caught.value.vi
+
+
+def test_every_type_of_parameter_is_taken() -> None:
+    for kind in sorted(TYPES):
+        [parameter] = check(f"SELECT {{x:{kind}}}", OFFERED, 1).parameters
+        assert parameter.type == kind
 
 
 def test_one_row_more_than_the_limit_is_asked_for_and_a_smaller_limit_stays() -> None:
