@@ -60,6 +60,7 @@ class Sight:
             clock=utc_now,
             timezone=settings.timezone,
             flow=self.way,
+            one_server=settings.clickhouse.url is None,
         )
         self.codes = live_codes(settings, declared)
         columns = {name: table.columns for name, table in declared.codes.items()}

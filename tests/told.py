@@ -67,6 +67,7 @@ def told() -> Iterator[Told]:
         topic_records=dict,
         clock=lambda: clock[0],
         timezone=TIMEZONE,
+        one_server=True,
     )
     columns = {table: tables[table].columns for table in tables}
     reader = Reader(warehouse, lambda: clock[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,6 +12,7 @@ from hub.kpi.answer import Basis, Completeness
 from hub.kpi.cache import TTL, AnswerCache
 from hub.kpi.feed import Feed, Status, Written
 from hub.kpi.freshness import freshness, newest
+from hub.kpi.memo import VERSIONS, Memo, Versions, versions
 from hub.kpi.reader import Reader
 from hub.kpi.rollups import CATALOGUE, Served, definitions
 from streams.plan import EntityPlan
@@ -23,7 +24,8 @@ class Surroundings:
     """What is known outside the warehouse. Callables must return at once.
 
     `feeds`: the connectors that are declared, at each iteration · `statuses`: their reports by id ·
-    `topic_records`: records in the topic by entity (may be empty) · `flow`: the way to the warehouse by entity.
+    `topic_records`: records in the topic by entity (may be empty) · `flow`: the way to the warehouse by entity ·
+    `one_server`: all tables are on the server that is asked, so that it can tell which of them were written to.
     """
 
     feeds: Iterable[Feed]
@@ -32,6 +34,21 @@ class Surroundings:
     clock: Callable[[], datetime]
     timezone: str
     flow: Callable[[str], Flow] = lambda entity: CALM
+    one_server: bool = False
+
+
+SETTLED_AFTER = timedelta(milliseconds=500)
+"""The warehouse derives the ledger and the figures of a batch side by side, and the ledger may be there some
+milliseconds earlier: what is said to be in the figures is what was written so long before the look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The ledger at a moment, and the tables' versions right after it: figures of these versions hold what it tells."""
+
+    at: datetime
+    written: tuple[Written, ...]
+    versions: Versions | None
 
 
 class Foundations:
@@ -44,35 +61,52 @@ class Foundations:
         self._plans = plans
         self._around = around
         self._definitions = definitions(plans, around.timezone)
-        self._ledger: AnswerCache[tuple[Written, ...]] = AnswerCache(around.clock, ttl)
+        self._looks: AnswerCache[Look] = AnswerCache(around.clock, ttl)
         self._quarantined: AnswerCache[dict[str, int]] = AnswerCache(around.clock, ttl)
         self._served: AnswerCache[Served] = AnswerCache(around.clock, ttl)
+        self.memo = Memo(reader, self.versions)
+        """Answers statements over tables that are written to now and then: rollups, codes, the catalogue."""
 
     def served(self) -> Served:
         """Which tables answer, and which KPIs cannot be answered yet; WarehouseAwayError."""
         return self._served.get(
-            "catalogue", lambda: Served.of(entries_of(self._reader.rows(CATALOGUE)), self._definitions)
+            "catalogue", lambda: Served.of(entries_of(self.memo.rows(CATALOGUE)), self._definitions)
         )
+
+    def look(self) -> Look:
+        """The ledger and the versions; WarehouseAwayError."""
+        return self._looks.get("ledger", self._look)
+
+    def _look(self) -> Look:
+        at = self._around.clock()
+        written = ledger.written(self._reader.rows(ledger.LEDGER))
+        known = versions(self._reader.rows(VERSIONS)) if self._around.one_server else None
+        return Look(at, written, known)
+
+    def versions(self) -> Versions | None:
+        """Of all tables, as of the last look; None where they cannot be told; WarehouseAwayError."""
+        return self.look().versions if self._around.one_server else None
 
     def written(self) -> tuple[Written, ...]:
         """The ledger's totals by entity and source system; WarehouseAwayError."""
-        return self._ledger.get("ledger", lambda: ledger.written(self._reader.rows(ledger.LEDGER)))
+        return self.look().written
 
     def quarantined(self) -> dict[str, int]:
         """Quarantined records by connector; WarehouseAwayError."""
         return self._quarantined.get("all", lambda: ledger.quarantined(self._reader.rows(ledger.QUARANTINED)))
 
-    def bases(self, written: Sequence[Written] | None) -> dict[str, Basis]:
-        """What each entity's figures rest on; `written` is None while the warehouse cannot be asked."""
+    def bases(self, look: Look | None, entities: Iterable[str] | None = None) -> dict[str, Basis]:
+        """What the figures of each entity, or of these, rest on; `look` is None while the warehouse cannot be asked."""
         now = self._around.clock()
+        written = look.written if look is not None else None
         statuses, in_topic = self._around.statuses(), self._around.topic_records()
         bases = {}
-        for entity in self._plans:
+        for entity in self._plans if entities is None else entities:
             mine = {item.source_system: item for item in written or () if item.entity == entity}
             flow = self._around.flow(entity)
             known = written is not None
             bases[entity] = Basis(
-                as_of=newest([item.written_at for item in mine.values()]),
+                as_of=_settled(newest([item.written_at for item in mine.values()]), look),
                 read_at=now,
                 freshness=tuple(
                     freshness(feed, statuses.get(feed.connector), _of(mine, feed, known), now, flow)
@@ -86,6 +120,12 @@ class Foundations:
                 ),
             )
         return bases
+
+
+def _settled(written_at: datetime | None, look: Look | None) -> datetime | None:
+    if written_at is None or look is None:
+        return written_at
+    return min(written_at, look.at - SETTLED_AFTER)
 
 
 def _of(mine: Mapping[str, Written], feed: Feed, known: bool) -> Written | None:

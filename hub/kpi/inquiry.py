@@ -76,6 +76,7 @@ class Inquirer:
         self.contracts = contracts
         self.units = units
         self._reader = service.reader
+        self._memo = service.foundations.memo
         self._found: AnswerCache[Finding] = AnswerCache(service.around.clock, ttl)
 
     def dimensions(self, kpi: Kpi) -> tuple[str, ...]:
@@ -109,8 +110,9 @@ class Inquirer:
     def _find(self, asked: Inquiry) -> Finding:
         service = self.service
         # The ledger first: figures read after it hold at least what it says.
-        bases = service.foundations.bases(service.written())
+        look = service.foundations.look()
         kpi = service.kpi(asked.kpi_id).at(asked.period.end)
+        bases = service.foundations.bases(look, service.entities_of(kpi))
         chosen, served = service.slice_of(asked.org, asked.where), self.served_for(kpi, asked)
         if asked.known_at is not None:
             bases = {entity: _known(basis, asked.known_at) for entity, basis in bases.items()}
@@ -164,7 +166,7 @@ class Inquirer:
         )  # fmt: skip
         if served.unserved(kpi, field) is not None:
             return (), UnitsNote(view, ())
-        found = by_bucket(self._reader.rows(statement))
+        found = by_bucket(self._memo.rows(statement))
         summed: dict[str, dict[str, int]] = {}
         for key, sums in found.items():
             mine = summed.setdefault(self.units.mapped(key, view), {})
@@ -183,7 +185,7 @@ class Inquirer:
             return ()
         trend = series_of(asked.period, asked.grain)
         statement, layout = query.trends([kpi], asked.period, trend, chosen, tables=served.tables, cumulative=False)
-        found = by_bucket(self._reader.rows(statement))
+        found = by_bucket(self._memo.rows(statement))
         return points(kpi, trend.buckets(), {key: layout.figures(kpi, sums) for key, sums in found.items()}, False)
 
     def _scored(self, kpi: Kpi, asked: Inquiry, chosen: Slice, served: Served) -> tuple[Point, ...]:

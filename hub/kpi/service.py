@@ -115,7 +115,7 @@ class KpiService:
         )
         if served.unserved(kpi, by) is not None:
             return ()
-        buckets = by_bucket(self._reader.rows(statement))
+        buckets = by_bucket(self.foundations.memo.rows(statement))
         rows = [
             Row(key, figures_of(kpi, layout.figures(kpi, sums)), target_of(kpi, period, key) if by == ORG else None)
             for key, sums in buckets.items()
@@ -173,10 +173,13 @@ class KpiService:
         coded = frozenset(name for name, columns in self.code_columns.items() if ORG in columns)
         return Slice(Within(org, coded) if org is not None else None, where, self.code_columns)
 
+    def entities_of(self, kpi: Kpi) -> tuple[str, ...]:
+        """Whose data a KPI is computed from: its entity's, of a score its parts'."""
+        return tuple(dict.fromkeys([self._kpis[part.kpi].entity for part in kpi.parts] or [kpi.entity]))
+
     def basis_of(self, kpi: Kpi, bases: Mapping[str, Basis]) -> Basis:
         """What a KPI's figures rest on: those of its entity, of a score those of its parts'."""
-        entities = dict.fromkeys([self._kpis[part.kpi].entity for part in kpi.parts] or [kpi.entity])
-        return merged([bases[entity] for entity in entities])
+        return merged([bases[entity] for entity in self.entities_of(kpi)])
 
     def with_parts(self, kpis: Sequence[Kpi], period: Period) -> tuple[Kpi, ...]:
         """The versions in force of what has to be asked for these KPIs: themselves, or the parts of a score."""
@@ -189,7 +192,7 @@ class KpiService:
     def _answered(self, kpis: tuple[Kpi, ...], period: Period, org: str | None) -> tuple[KpiAnswer, ...]:
         def compute() -> tuple[KpiAnswer, ...]:
             # The ledger first: figures read after it hold at least what it says.
-            bases = self.foundations.bases(self.written())
+            bases = self.foundations.bases(self.foundations.look())
             return self.totals(kpis, period, self.slice_of(org), self.served(), bases)
 
         return self._answers.get((period, org, tuple(kpi.id for kpi in kpis)), compute)
@@ -208,7 +211,7 @@ class KpiService:
 
     def _rows(self, statement: query.Statement) -> Sequence[Sequence[Any]]:
         """No rows of a statement that asks for nothing, since no KPI is served."""
-        return self._reader.rows(statement) if statement.sql else ()
+        return self.foundations.memo.rows(statement) if statement.sql else ()
 
     def _one(
         self,
@@ -239,7 +242,7 @@ class KpiService:
         return score(found)
 
     def _board(self, period: Period, org: str | None) -> Board:
-        bases = self.foundations.bases(self.written())
+        bases = self.foundations.bases(self.foundations.look())
         trend = trend_of(period)
         this_day = today(self._around.clock(), self._around.timezone)
         chosen, served = self.slice_of(org), self.served()

@@ -65,10 +65,10 @@ class Builder:
         return f"{{{self.prefix}_{name}:Date}}"
 
     def clock(self) -> str:
-        """SQL of the moment with which due times are compared."""
+        """SQL of the moment with which due times are compared: its minute, so that it is the same for a minute."""
         if self.now is None:
             return "now64(3, 'UTC')"
-        self.parameters[f"{self.prefix}_now"] = self.now.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.000")
+        self.parameters[f"{self.prefix}_now"] = self.now.astimezone(UTC).strftime("%Y-%m-%d %H:%M:00.000")
         return f"{{{self.prefix}_now:DateTime64(3, 'UTC')}}"
 
     def table(self, kpi: Kpi, term: Term) -> str:

@@ -50,6 +50,7 @@ def main(url: str, port: int) -> None:
         topic_records=dict,
         clock=utc_now,
         timezone=TIMEZONE,
+        one_server=True,
     )
     reader = Reader(Warehouse(url, 60.0), utc_now)
     service = KpiService(reader, {contract.entity: plan}, {}, around)

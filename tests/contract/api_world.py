@@ -106,6 +106,7 @@ class ApiWorld:
             topic_records=lambda: {"feedback": 12},
             clock=lambda: self.now,
             timezone="Asia/Ho_Chi_Minh",
+            one_server=True,
         )
         reader = Reader(self, lambda: self.now)
         columns = {name: table.columns for name, table in codes.items()}

@@ -43,6 +43,7 @@ class World:
             topic_records=lambda: {"feedback": 500},
             clock=lambda: self.now,
             timezone="Asia/Ho_Chi_Minh",
+            one_server=True,
         )
         self.service = KpiService(Reader(self, lambda: self.now), plans, {"procedure": PROCEDURE_COLUMNS}, around)
 
