@@ -152,6 +152,7 @@ class Settings(Section):
     codes_dir: Path | None = None
     contracts_dir: Path | None = None
     connectors_dir: Path | None = None
+    kpis_dir: Path | None = None
     themes_dir: Path | None = None
     api: ApiSettings = ApiSettings()
     registry: RegistrySettings = RegistrySettings()

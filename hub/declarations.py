@@ -13,7 +13,7 @@ from hub.config import Settings
 from schemas.calendar_files import Calendars, load_calendars
 from schemas.codes_table import CodeTable, load_code_tables
 from schemas.contract import Contract, check_codes, load_contracts
-from streams.plan import EntityPlan, load_plans
+from streams.plan import EntityPlan, load_plans, package_root
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def load_declarations(settings: Settings) -> Declarations:
     contracts = load_contracts(None, *directories(canary.CONTRACTS, settings.contracts_dir, every_s))
     codes = load_code_tables(*filter(None, [settings.codes_dir]))
     check_codes(contracts.values(), codes)
-    plans = load_plans(contracts)
+    plans = load_plans(contracts, package_root(), *filter(None, [settings.kpis_dir]))
     calendars = load_calendars(*filter(None, [settings.calendars_dir]))
     seeds = load_seeds(*directories(canary.CONNECTORS, settings.connectors_dir, every_s), calendars=calendars.calendars)
     return Declarations(contracts, in_use(contracts, seeds), plans, codes, calendars, seeds)

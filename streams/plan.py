@@ -175,6 +175,23 @@ def load_plans(contracts: dict[str, Contract], *roots: Path) -> dict[str, Entity
     return plans
 
 
+def faults_in(contracts: dict[str, Contract], root: Path) -> list[PlanError]:
+    """What is wrong with the KPI files of a directory, beside the package's own: the first fault of each file, or what
+    only all files together tell."""
+    found = []
+    for path in sorted(root.glob("*.yaml")):
+        try:
+            plan_entity(_read(path), contracts, path.name)
+        except PlanError as error:
+            found.append(error)
+    if not found:
+        try:
+            load_plans(contracts, package_root(), root)
+        except PlanError as error:
+            found.append(error)
+    return found
+
+
 def package_root() -> Path:
     """Where the package's own KPI files are."""
     return Path(str(files("streams"))) / "kpis"

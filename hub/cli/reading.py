@@ -73,6 +73,7 @@ def register(app: typer.Typer) -> None:
     """Add the nouns."""
     # These ask through `ask`, below.
     from hub.cli.figures import register_kpi as register_figures
+    from hub.cli.kpi_check import register_check
 
     kpi = typer.Typer(no_args_is_help=True, help=t("Chỉ số.", "KPIs."))
     kpi.command("ls", help=t("Mọi chỉ số trong kỳ.", "All KPIs over a period."))(kpi_ls)
@@ -85,6 +86,7 @@ def register(app: typer.Typer) -> None:
     )(kpi_get)
     register_kpi(kpi)
     register_figures(kpi)
+    register_check(kpi)
     app.add_typer(kpi, name="kpi")
     connector = typer.Typer(no_args_is_help=True, help=t("Đầu nối.", "Connectors."))
     register_trials(connector)

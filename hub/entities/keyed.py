@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from hub.kpi.statement import Statement
+from hub.kpi.statement import Statement, Value
 from schemas.contract import Contract
 
 KEY = "entity_key"
@@ -76,10 +76,11 @@ def _keys(
 def _states(
     contract: Contract, columns: Sequence[str], where: Sequence[str], parameters: dict[str, str], keys: Sequence[str]
 ) -> Statement:
-    given = {**parameters, **{f"key_{number}": key for number, key in enumerate(keys)}}
-    among = ", ".join(f"{{key_{number}:String}}" for number in range(len(keys)))
+    # One list: a parameter for each key took the warehouse longer to read than the records.
+    given: dict[str, Value] = {**parameters, "keys_found": list(keys)}
     last = (
-        f"SELECT * FROM {contract.current_table} WHERE {KEY} IN ({among}) ORDER BY {KEY}, version DESC LIMIT 1 BY {KEY}"
+        f"SELECT * FROM {contract.current_table} WHERE {KEY} IN {{keys_found:Array(String)}}"
+        f" ORDER BY {KEY}, version DESC LIMIT 1 BY {KEY}"
     )
     return Statement(
         f"SELECT {', '.join(columns)} FROM ({last}) WHERE deleted = 0 AND {' AND '.join(where)} ORDER BY {KEY}", given

@@ -58,7 +58,7 @@ class Memo:
         if known is None:
             return self._reader.rows(statement)
         stamp = tuple((name, known[name]) for name in _words(statement.sql) if name in known)
-        key = (statement.sql, tuple(statement.parameters.items()))
+        key = (statement.sql, repr(statement.parameters))
         with self._lock:
             kept = self._kept.get(key)
             if kept is not None and kept[0] == stamp:

@@ -18,7 +18,7 @@ from hub.kpi.conditions import Slice, Within
 from hub.kpi.errors import UnknownDimensionError
 from hub.kpi.members import add_member_trend, add_members
 from hub.kpi.period import Period, Trend
-from hub.kpi.statement import TOTAL, Builder, Cell, Layout, Statement, trend_bucket
+from hub.kpi.statement import TOTAL, Builder, Cell, Layout, Statement, Value, trend_bucket
 from streams.kpi import DUE_MINUTE, Due, Kpi, Term
 from streams.plan import rollup_table
 
@@ -109,7 +109,7 @@ def allowed_dimensions(
 
 def union(*parts: tuple[Statement, Layout]) -> Statement:
     """One statement for several; prefixes keep their parameters and sources apart."""
-    parameters: dict[str, str] = {}
+    parameters: dict[str, Value] = {}
     for statement, _ in parts:
         parameters |= statement.parameters
     return Statement("\nUNION ALL\n".join(statement.sql for statement, _ in parts if statement.sql), parameters)

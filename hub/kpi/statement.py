@@ -15,12 +15,16 @@ TOTAL = ""
 """The bucket of a total; in a trend, of what lies before the trend's window."""
 
 
+Value = str | list[str]
+"""Of a parameter: its text, or the texts of a list's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
     """SQL with `{name:Type}` parameters, for the warehouse to bind."""
 
     sql: str
-    parameters: dict[str, str]
+    parameters: Mapping[str, Value]
 
 
 @dataclass(frozen=True, slots=True)

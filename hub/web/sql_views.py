@@ -44,7 +44,6 @@ EXAMPLES = (
         "  max(written_at) AS written_at\nFROM ledger\nGROUP BY entity, source_system\nORDER BY entity",
     ),
 )
-EXAMPLE_ENTITIES = ("dossier", "feedback")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +165,6 @@ def saved_views(items: Iterable[SavedQuery], asker: str, everyones: bool, reader
 
 def example_views(tables: Mapping[str, Offered]) -> tuple[tuple[str, str], ...]:
     """Questions to begin with, over tables that there are: the key of their name, and the statement."""
-    entity = next((name for name in EXAMPLE_ENTITIES if name in tables), next(iter(tables), ""))
+    entity = next((name for name in tables if f"{name}_changes" in tables), "")
     found = [(key, table.format(entity=entity), text) for key, table, text in EXAMPLES]
     return tuple((key, text.format(entity=entity)) for key, table, text in found if table in tables)

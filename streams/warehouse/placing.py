@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import structlog
 
@@ -39,7 +40,13 @@ class Target:
         return f"CREATE MATERIALIZED VIEW IF NOT EXISTS view_{table} TO {table} AS {self.select(source)}"
 
 
-def try_out(warehouse: Warehouse, target: Target, sample_rows: int = 0) -> str | None:
+class Rows(Protocol):
+    """What a trial asks of a warehouse."""
+
+    def rows(self, sql: str, parameters: dict[str, Any] | None = None, **settings: Any) -> Sequence[Sequence[Any]]: ...
+
+
+def try_out(warehouse: Rows, target: Target, sample_rows: int = 0) -> str | None:
     """Run the definition over edge values and a sample of what is written; what it throws, or None if nothing.
 
     Raises `WarehouseUnavailableError`.

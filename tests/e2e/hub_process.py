@@ -125,6 +125,8 @@ def _api(warehouse_url: str, state: str) -> Any:
     from hub.kpi.names import dimension_names
     from hub.kpi.reader import Reader
     from hub.kpi.service import KpiService, Surroundings
+    from hub.sql.desk import SqlDesk
+    from hub.sql.saved import SavedQueries
     from schemas.codes_table import load_code_tables
     from schemas.contract import load_contracts
     from schemas.registry_client import RegistryClient
@@ -144,13 +146,41 @@ def _api(warehouse_url: str, state: str) -> Any:
         Feed("portal", "rest", "VP UBND", "", "dossier", "portal", "H53.01", timedelta(minutes=5), name=names),
     )
     reader = Reader(Warehouse(warehouse_url, 5), utc_now)
-    around = Surroundings(feeds, statuses, dict, utc_now, "Asia/Ho_Chi_Minh")
+    around = Surroundings(feeds, statuses, dict, utc_now, "Asia/Ho_Chi_Minh", one_server=True)
     columns = {name: table.columns for name, table in codes.items()}
     service = KpiService(reader, load_plans(contracts), columns, around, dimension_names(contracts, codes))
     declared = load_declarations(Settings())
     versions = Versions(RegistryClient("http://127.0.0.1:9"), utc_now)
     catalogue = Catalogue(declared, service, reader, versions, lambda: declared.manifests)
-    return create_api(ApiDeps(service, reader, build_gatekeeper(Path(state), utc_now), catalogue=catalogue))
+    asking, ending = Warehouse(warehouse_url, 35), Warehouse(warehouse_url, 20)
+    desk = SqlDesk(asking, ending, declared.in_use, declared.plans, declared.codes.values(), service.served, utc_now)
+    saved = SavedQueries(Path(state) / "queries.json", utc_now)
+    access = build_gatekeeper(Path(state), utc_now)
+    return create_api(
+        ApiDeps(service, reader, access, catalogue=catalogue, sql=desk, saved=saved, alerts=_alerts(declared))
+    )
+
+
+def _alerts(declared: Any) -> Any:
+    """A desk with one open alert."""
+    import asyncio
+    from datetime import timedelta
+
+    from hub.alerts.alert import Alert
+    from hub.alerts.book import AlertBook
+    from hub.alerts.desk import AlertDesk
+    from hub.alerts.rule_files import Against, load_alert_rules
+    from tests.unit.alert_worlds import TopicInMemory
+
+    kpis = {kpi.id: kpi for plan in declared.plans.values() for kpi in plan.kpis}
+    made = AlertDesk(AlertBook(TopicInMemory()), load_alert_rules(Against(kpis, declared.calendars.calendars)), utc_now)
+    name = {"vi": "Dữ liệu trễ hẹn", "en": "Data are late"}
+    late = Alert(
+        "a1", "health.late", "portal", name, "ticket", "VP UBND tỉnh", "dau.moi@ioc.example.vn", "H53.01",
+        utc_now() - timedelta(hours=1), facts={"state": "late"}, dataset="portal",
+    )  # fmt: skip
+    asyncio.run(made.book.write([late]))
+    return made
 
 
 def main(role: str, port: str, *arguments: str) -> None:

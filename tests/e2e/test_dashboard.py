@@ -3,110 +3,21 @@
 from __future__ import annotations
 
 import re
-import shutil
 import time
 import urllib.request
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from hub.config import Settings
-from hub.declarations import load_declarations
 from hub.security.keys import KeyStore
-from streams.warehouse.client import Warehouse
-from streams.warehouse.schema import migrate
-from tests.e2e import reference_feedback
-from tests.e2e.hub_process import Processes, processes, utc_now
+from tests.e2e.hub_process import utc_now
+from tests.e2e.pages import LIVE_MS, ZONE, Hub, figure, sign_in
 
 PERIOD = "/kpis?period=2022"
 SCREEN = "/screen/feedback?period=2022"
 PAGES = ("/?period=2022", SCREEN, PERIOD + "&view=table", "/integration", "/quarantine", "/kpi/feedback.open")
-LIVE_MS = 5_000
-ZONE = "Asia/Ho_Chi_Minh"
-
-
-class Hub:
-    """The running processes and a hand on their tables."""
-
-    def __init__(self, made: Processes) -> None:
-        self.processes = made
-        self.warehouse = Warehouse(made.warehouse_url, 20)
-
-    def insert(self, table: str, **values: object) -> None:
-        shown = ", ".join(repr(value) for value in values.values())
-        self.warehouse.command(f"INSERT INTO {table} ({', '.join(values)}) VALUES ({shown})", {"insert_deduplicate": 0})
-
-    def wrote(self) -> None:
-        """A line in the ledger for each entity, as a batch leaves it."""
-        now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
-        times = dict.fromkeys(("max_event_time", "max_ingest_time", "max_kafka_time", "written_at"), now)
-        for entity, source in (("feedback", "1022"), ("dossier", "portal")):
-            self.insert(
-                "ledger", entity=entity, source_system=source, partition=0, day="2026-01-01", applied=1, **times
-            )
-
-
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    with processes(tmp_path_factory.mktemp("hub")) as made:
-        running = Hub(made)
-        declared = load_declarations(Settings())
-        migrate(running.warehouse, dict(declared.in_use), dict(declared.plans), ZONE, declared.codes.values())
-        fill(running)
-        yield running
-        running.warehouse.close()
-
-
-def fill(hub: Hub) -> None:
-    """The figures of the reference period, as the meeting had them."""
-    for statement in reference_feedback.statements():
-        hub.warehouse.command(statement)
-    hub.insert("dossier_by_received_at", day="2022-04-01", org_code="H53.14", received=1000, received_online=220)
-    hub.insert("dossier_by_ended_at", day="2022-04-05", org_code="H53.14", finished=1000, finished_on_time=900,
-               result_electronic=95)  # fmt: skip
-    hub.wrote()
-    for number in range(60):
-        hub.insert("quarantine", id=f"portal:{number:04d}", connector="portal", stage="map", reason_code="bad_date",
-                   reason="Ngày tiếp nhận không hợp lệ", reason_en="The date received is not valid", entity="dossier",
-                   at=f"2026-11-20 01:00:{number:02d}.000", payload='{"hoTen":"***"}')  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = shutil.which("chromium")
-    assert path, "the Debian package chromium is missing"
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def page(hub: Hub, browser: Browser) -> Iterator[Page]:
-    """A signed-in page in Vietnamese that tolerates no error of script or policy."""
-    context = browser.new_context(locale="vi-VN", base_url=hub.processes.api_url)
-    troubles: list[str] = []
-    made = context.new_page()
-    made.on("pageerror", lambda error: troubles.append(str(error)))
-    made.on("console", lambda line: troubles.append(line.text) if "Content Security Policy" in line.text else None)
-    sign_in(made, hub.processes.key)
-    yield made
-    context.close()
-    assert not troubles
-
-
-def sign_in(page: Page, key: str) -> None:
-    page.goto("/signin")
-    page.locator("#key").fill(key)
-    page.locator("form button[type=submit]").click()
-    expect(page.locator("h1")).to_be_visible()
-
-
-def figure(page: Page, kpi: str) -> str:
-    return page.locator(f'[id="kpi-{kpi}"] .figure').inner_text()
 
 
 def test_a_link_signs_in_and_the_reference_period_is_one_click_away(hub: Hub, browser: Browser) -> None:

@@ -1,18 +1,31 @@
-"""The users' main paths through the screens in a real Chromium, over the processes of `test_dashboard.py`'s kind."""
+"""The users' main paths through the screens in a real Chromium."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.test_dashboard import Hub, browser, hub, page
-
-__all__ = ["browser", "hub", "page"]
+from hub.security.keys import KeyStore
+from hub.web.theme import load_themes
+from tests.e2e.hub_process import utc_now
+from tests.e2e.pages import LIVE_MS, Hub, sign_in
 
 PERIOD = "period=2022"
+SQL = "/sql?query=SELECT+org_code,count()+AS+n+FROM+feedback+GROUP+BY+org_code"
+SCREENS = (
+    *(f"/screen/{name}?{PERIOD}" for name in load_themes() if name != "overview"),
+    f"/?{PERIOD}", f"/?{PERIOD}&kiosk=", f"/screen/feedback?{PERIOD}&kiosk=", f"/kpis?{PERIOD}&view=table",
+    f"/kpi/feedback.processed_share?{PERIOD}", f"/kpi/feedback.processed_share/records?{PERIOD}&role=numerator",
+    "/entity/feedback", "/entity/feedback/PA-0000", "/alerts", "/alerts/a1", "/catalogue", "/catalogue/feedback",
+    "/integration", "/quarantine", "/sql", SQL, "/sql?query=SELECT+1+FROM+feedbck",
+)  # fmt: skip
+AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 
 
 def test_why_77_percent_leads_down_to_the_380_records_and_one_records_history(page: Page) -> None:
@@ -66,6 +79,150 @@ def test_the_wall_turns_by_itself_has_nothing_to_scroll_and_ends_with_escape(pag
     expect(page).to_have_url(re.compile(r"part=2"), timeout=60_000)
     page.keyboard.press("Escape")
     expect(page.locator("body")).not_to_have_class(re.compile(r"\bwall\b"))
+
+
+def test_a_question_in_sql_is_saved_and_another_person_opens_it_by_its_address(
+    hub: Hub, page: Page, browser: Browser
+) -> None:
+    page.goto("/sql")
+    page.get_by_role("link", name="Bản ghi theo đơn vị").click()
+    expect(page.locator("#query")).to_have_value(re.compile("FROM dossier"))
+    page.locator("#query").fill("SELECT field, count() AS n FROM feedback WHERE org_code = {unit:String} GROUP BY 1")
+    page.locator("#query").press("Control+Enter")
+    expect(page.locator("#result")).to_contain_text("Điền giá trị của unit")
+    page.locator("[name=param_unit]").fill("H53.20")
+    page.get_by_role("button", name="Chạy").click()
+    expect(page.locator(".answer tbody tr")).to_have_count(2)
+    expect(page.locator("#result")).to_contain_text("Từ bảng: feedback")
+    page.locator("[name=limit]").fill("1")
+    page.get_by_role("button", name="Chạy").click()
+    expect(page.locator("#result")).to_contain_text("Đã cắt bớt: chỉ hiện 1 dòng đầu")
+    page.locator("[name=name]").fill("Lĩnh vực của một đơn vị")
+    page.get_by_role("button", name="Lưu câu hỏi").click()
+    expect(page.locator("h1")).to_have_text("Lĩnh vực của một đơn vị")
+    context = browser.new_context(locale="en-GB", base_url=hub.processes.api_url, java_script_enabled=False)
+    other = context.new_page()
+    sign_in(other, KeyStore(hub.processes.state, utc_now).create("operator").text)
+    other.goto(page.url)
+    expect(other.locator("h1")).to_have_text("Lĩnh vực của một đơn vị")
+    expect(other.locator(".answer tbody tr")).to_have_count(2)
+    other.locator("#query").fill("SELECT 1\nFROM feedbck")
+    other.get_by_role("button", name="Run").click()
+    expect(other.locator("#result")).to_contain_text("Line 2, column 6")
+    expect(other.locator("#result code").first).to_have_text("feedback")
+    context.close()
+
+
+def test_a_question_that_is_stopped_no_longer_runs_in_the_warehouse(hub: Hub, page: Page) -> None:
+    running = "SELECT count() FROM system.processes WHERE startsWith(Settings['log_comment'], 'sql-')"
+    page.goto("/sql")
+    rows = " CROSS JOIN ".join(f"feedback_changes AS t{number}" for number in range(5))
+    page.locator("#query").fill(f"SELECT sum(cityHash64(t0.entity_key, t4.entity_key)) FROM {rows}")
+    page.get_by_role("button", name="Chạy").click()
+    _until(lambda: hub.warehouse.rows(running)[0][0] == 1)
+    page.get_by_role("button", name="Dừng").click()
+    expect(page.locator("#running")).to_have_text(re.compile("Đã dừng"))
+    _until(lambda: hub.warehouse.rows(running)[0][0] == 0)
+
+
+def test_an_alert_is_given_to_somebody_noted_and_handled_with_its_trail(page: Page) -> None:
+    page.goto("/alerts")
+    page.get_by_role("link", name="Dữ liệu trễ hẹn").click()
+    expect(page.locator("main")).to_contain_text("VP UBND tỉnh")
+    page.locator("[name=to]").fill("Trần Thị An")
+    page.get_by_role("button", name="Giao", exact=True).click()
+    expect(page.locator(".head .state")).to_contain_text("Đã giao")
+    page.locator("form[action$=handle] [name=text]").fill("Đã cấp lại tài khoản, dữ liệu về đủ.")
+    page.locator("form[action$=handle] button").click()
+    expect(page.locator(".head .state")).to_contain_text("Đã xử lý")
+    expect(page.locator("table").first).to_contain_text("Trần Thị An")
+    expect(page.locator("table").first).to_contain_text("dữ liệu về đủ")
+
+
+def test_tables_and_tiles_of_a_screen_follow_the_warehouse_without_a_reload(hub: Hub, page: Page) -> None:
+    page.goto(f"/screen/feedback?{PERIOD}")
+    page.evaluate("window.unloaded = false; addEventListener('beforeunload', () => { window.unloaded = true })")
+    table = page.locator(".of-table tbody").first
+    expect(table).not_to_contain_text("Thanh tra tỉnh")
+    hub.insert("feedback_by_received_at", day="2022-03-05", org_code="H53.02", received=7)
+    hub.wrote()
+    try:
+        expect(page.locator('[id="kpi-feedback.received"] .figure')).to_have_text("500", timeout=60_000)
+        expect(table).to_contain_text("Thanh tra tỉnh", timeout=60_000)
+        assert page.evaluate("window.unloaded") is False
+    finally:
+        hub.insert("feedback_by_received_at", day="2022-03-05", org_code="H53.02", received=-7)
+        hub.wrote()
+
+
+@pytest.mark.long
+def test_a_wall_without_its_hub_stays_and_says_so(hub: Hub, page: Page) -> None:
+    page.goto(f"/?{PERIOD}&kiosk=overview&every=5")
+    expect(page.locator("body")).to_have_class(re.compile(r"\bconnected\b"), timeout=LIVE_MS * 12)
+    hub.processes.stop("api")
+    try:
+        expect(page.locator("#lost")).to_be_visible(timeout=60_000)
+        page.wait_for_timeout(6_000)  # longer than one turn
+        expect(page.locator("h1")).to_have_text("Tổng quan lãnh đạo")
+    finally:
+        hub.processes.start_api()
+    expect(page.locator("body")).to_have_class(re.compile(r"\bconnected\b"), timeout=60_000)
+
+
+@pytest.mark.long
+def test_no_screen_has_a_serious_fault_of_accessibility(page: Page) -> None:
+    faults: dict[str, list[str]] = {}
+    for path in SCREENS:
+        page.goto(path)
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+        found: list[dict[str, Any]] = page.evaluate("axe.run().then((result) => result.violations)")
+        faults[path] = [
+            f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in found if one["impact"] in ("serious", "critical")
+        ]
+    assert {path: found for path, found in faults.items() if found} == {}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("language", ["vi", "en"])
+def test_no_screen_is_wider_than_the_display_in_either_language(page: Page, language: str) -> None:
+    wide = []
+    for width in (1920, 1366, 390):
+        page.set_viewport_size({"width": width, "height": 844})
+        for path in SCREENS:
+            page.goto(f"{path}{'&' if '?' in path else '?'}lang={language}")
+            page.wait_for_load_state("load")
+            found = page.evaluate("document.documentElement.scrollWidth")
+            wide += [(path, width, found)] if found > width else []
+    assert not wide
+
+
+@pytest.mark.long
+def test_a_wall_keeps_its_memory_flat_while_it_turns(hub: Hub, page: Page) -> None:
+    """An hour of turns of a minute in each of which figures change; the heap after the first ten is the measure."""
+    page.goto(f"/?{PERIOD}&kiosk=overview,feedback,procedures&every=60")
+    session = page.context.new_cdp_session(page)
+
+    def heap() -> int:
+        session.send("HeapProfiler.collectGarbage")
+        return int(session.send("Runtime.getHeapUsage")["usedSize"])
+
+    sizes = []
+    for turn in range(120):
+        hub.wrote()
+        address = page.url
+        page.keyboard.press("ArrowRight")
+        page.wait_for_url(lambda url, before=address: url != before, timeout=60_000)  # type: ignore[misc]
+        if turn >= 10:
+            sizes.append(heap())
+    early, late = sorted(sizes[:40])[20], sorted(sizes[-40:])[20]
+    assert late <= early * 1.2 + 2_000_000, sizes
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 @pytest.fixture(autouse=True)
