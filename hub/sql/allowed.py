@@ -32,6 +32,7 @@ NODES = frozenset(
         *("Count", "CountIf", "Sum", "Avg", "Min", "Max", "Quantile", "Median", "ApproxDistinct", "AnyValue", "First"),
         *("ArgMax", "ArgMin", "Stddev", "StddevPop", "StddevSamp", "Variance", "VariancePop", "Corr", "GroupConcat"),
         *("ArrayAgg", "ArrayUniqueAgg", "RowNumber", "Rank", "DenseRank", "Lag", "Lead", "FirstValue", "LastValue"),
+        *("Trunc", "Format", "ArraySum", "ArrayMin", "ArrayMax", "ArrayDistinct", "CityHash64", "Typeof", "Ntile"),
         *("Abs", "Ceil", "Floor", "Round", "Sqrt", "Exp", "Ln", "Log", "Pow", "Greatest", "Least", "Sign", "Coalesce"),
         *("Nullif", "Length", "Lower", "Upper", "Trim", "Concat", "ConcatWs", "Substring", "Replace", "StrPosition"),
         *(

@@ -96,7 +96,7 @@ def _parsed(text: str) -> exp.Query:
         )
     try:
         trees = [tree for tree in sqlglot.parse(text, read="clickhouse") if tree is not None]
-    except (SqlglotError, RecursionError) as error:
+    except (SqlglotError, RecursionError, ValueError) as error:
         raise _not_understood(error) from error
     if len(trees) != 1:
         raise SqlRefusedError("chỉ một câu lệnh SELECT", "one SELECT statement only")
@@ -149,7 +149,7 @@ def _allowed(node: exp.Expr, text: str) -> None:
         shown = node.sql(dialect="clickhouse")[:60]
         raise SqlRefusedError(f"không cho phép: {shown} ({kind})", f"not allowed: {shown} ({kind})", _place(node, text))
     for clause in ("settings", "format", "into", "locks", "hint", "sample", "laterals", "version", "pivots", "final"):
-        if node.args.get(clause):
+        if node.args.get(clause) and not isinstance(node, exp.Func):
             raise SqlRefusedError(
                 f"không cho phép mệnh đề {clause.upper()}; hãy bỏ đi",
                 f"the clause {clause.upper()} is not allowed; leave it out",

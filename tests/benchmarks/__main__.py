@@ -172,6 +172,14 @@ def live_latency(_: Size) -> Figures:
         return dataclasses.asdict(live.measure(Path(folder)))
 
 
+def screens(_: Size) -> Figures:
+    """A webhook's 202 to the tile in Chromium beside 200 live streams, a first view, the memory of 500 streams."""
+    from tests.benchmarks import screens as measured
+
+    with tempfile.TemporaryDirectory() as folder:
+        return dataclasses.asdict(measured.measure(Path(folder)))
+
+
 def connectors(_: Size) -> Figures:
     """Mapping, publishing, polling and pushing."""
     from hub.topics import ensure_topics
@@ -252,6 +260,7 @@ PARTS: dict[str, Callable[[Size], Figures]] = {
     "profile": profile,
     "demo": demo,
     "live": live_latency,
+    "screens": screens,
     "connectors": connectors,
     "files": files,
     "connect": connect,

@@ -79,7 +79,7 @@ class _Watch(threading.Thread):
             self.ended.wait(POLL_PAUSE_S)
 
 
-def push(stack: RunningStack, secret: str, watch: _Watch) -> list[tuple[float, int]]:
+def push(stack: RunningStack, secret: str) -> list[tuple[float, int]]:
     """Send at the rate; gives when each push was accepted, and how many events were accepted by then."""
     accepted: list[tuple[float, int]] = []
     number = 0
@@ -138,7 +138,7 @@ def measure(folder: Path) -> Latencies:
         base = watch.value()
         start_s = time.monotonic() - started
         watch.start()
-        accepted = push(stack, environment["IOC_SECRET_1022_KEY"], watch)
+        accepted = push(stack, environment["IOC_SECRET_1022_KEY"])
         deadline = time.monotonic() + 30
         while watch.seen[-1][1] - base < accepted[-1][1] and time.monotonic() < deadline:
             time.sleep(0.05)

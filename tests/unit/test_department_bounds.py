@@ -50,7 +50,8 @@ def world() -> Iterator[tuple[Told, Spied]]:
         made.feed(moved, AT + timedelta(days=1))
         made.clock[0] = AT + timedelta(days=1, hours=1)
         spied = Spied(made.service.reader)
-        for user in (made.service, made.inquirer, made.explainer, made.entities, made.service.foundations):
+        foundations = made.service.foundations
+        for user in (made.service, made.inquirer, made.explainer, made.entities, foundations, foundations.memo):
             user._reader = spied  # type: ignore[attr-defined]
         yield made, spied
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.sql.allowed import TYPES
+from hub.sql.allowed import FUNCTION_NAMES, TYPES
 from hub.sql.check import check
 from hub.sql.errors import SqlRefusedError
 
@@ -81,6 +81,21 @@ def test_what_is_not_understood_or_reaches_further_is_refused_by_name(sql: str, 
     with pytest.raises(SqlRefusedError) as caught:
         check(sql, OFFERED, 100)
     assert named in str(caught.value) and caught.value.vi
+
+
+def test_every_function_of_the_list_is_really_allowed() -> None:
+    def understood(name: str) -> bool:
+        for count in range(6):
+            written = ", ".join(["fee", "'%Y'", "org_code", "fee", "status"][:count])
+            for call in (f"{name}({written})", f"{name}(1)({written})"):
+                try:
+                    check(f"SELECT {call} FROM dossier", OFFERED, 1)
+                except SqlRefusedError:
+                    continue
+                return True
+        return False
+
+    assert [name for name in FUNCTION_NAMES if not understood(name)] == []
 
 
 def test_every_type_of_parameter_is_taken() -> None:
