@@ -35,6 +35,7 @@ SETTINGS: Mapping[str, Any] = {
 _CUT_OFF = {159: "timed_out", 241: "too_much_memory", 394: "cancelled"}
 _CODE = re.compile(r"Code: (\d+)")
 _NAMES = re.compile(r"[`']([A-Za-z_][\w.]*)[`']")
+_SAID = re.compile(r"DB::Exception: (.*?)(?:[:.] (?:While|In scope|Maybe you meant)|\. \(|\(version|$)", re.S | re.I)
 _PARAMETER = re.compile(r"query parameter '?`?(\w+)")
 
 
@@ -161,5 +162,5 @@ def new_mark() -> str:
 
 def _words(text: str) -> str:
     """ClickHouse's own words without addresses, statements and versions."""
-    found = re.search(r"DB::Exception: (.*?)(?:: (?:While|while|In scope|in scope)|\. \(|\(version|$)", text, re.DOTALL)
+    found = _SAID.search(text)
     return (found.group(1) if found else "refused")[:300].strip()

@@ -145,6 +145,7 @@ async def test_a_fault_has_its_place_and_what_may_be_meant(
 ) -> None:
     told = (await ask(world, sql)).json()
     assert told["place"] == place
+    assert "scope" not in told["detail"] and "_current" not in told["detail"]
     assert nearest is None or nearest in told["nearest"]
 
 
