@@ -29,7 +29,7 @@ def _state(status: str, resolved: str, revision: int, op: str, kind: str, sign: 
     return (
         f"SELECT concat('e', toString(n), '-{revision}'), '1022', if(n % 2, 'H53.20', 'H53.21'),"
         f" concat('PA-', leftPad(toString(n), 4, '0')), {revision}, '{op}', {happened}, {happened}, '25456', '2022',"
-        f" 'APP', if(n % 3, 'ENVIRONMENT', 'TRAFFIC'), 'NORMAL', {status}, {RECEIVED}, {DUE}, {resolved}, '{kind}',"
+        f" 'APP', if(n % 3, 'Môi trường', 'Giao thông'), 'NORMAL', {status}, {RECEIVED}, {DUE}, {resolved}, '{kind}',"
         f" {sign}, '{reason}', 'T', 0, 0, {offset}, {offset}, {offset}, {state}, 0, 0, {arrived}, {arrived}"
     )
 
