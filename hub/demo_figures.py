@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -96,12 +96,17 @@ def differences(expected_kpis: Mapping[str, Mapping[str, Any]], found: Mapping[s
         if item is None:
             lines.append(f"{name}: not served")
         elif not same(wanted, item):
-            lines.append(f"{name}: {_text(item)} where the ledgers say {_text(wanted)}")
+            lines.append(f"{name}: {_text(item)} where the ledgers say {_expected_text(wanted, item)}")
     return lines
 
 
 def same(wanted: Mapping[str, Any], item: Mapping[str, Any]) -> bool:
-    """Whether two answers are the same: parts exactly, the value of a share or mean to its two decimals."""
+    """Whether two answers are the same: parts exactly, the value of a share or mean to its two decimals; what is due,
+    at the moment at which the product read it."""
+    if "due_minutes" in wanted:
+        return bool(item["value"] == due_at(wanted, item["read_at"]))
+    if "at_most" in wanted:
+        return item["value"] is not None and 0 <= item["value"] <= wanted["at_most"]
     if wanted["denominator"] is None:
         return bool(item["value"] == wanted["value"])
     if (item["numerator"], item["denominator"]) != (wanted["numerator"], wanted["denominator"]):
@@ -110,6 +115,20 @@ def same(wanted: Mapping[str, Any], item: Mapping[str, Any]) -> bool:
         return bool(wanted["value"] == item["value"])
     exact = wanted.get("scale", 100) * wanted["numerator"] / wanted["denominator"]
     return bool(abs(item["value"] - exact) <= HALF_A_HUNDREDTH)
+
+
+def due_at(wanted: Mapping[str, Any], read_at: str) -> int:
+    """How many of the open items are overdue, or due within the hours asked for, at a time; by whole minutes."""
+    now, within_h = int(datetime.fromisoformat(read_at).timestamp()) // 60, wanted["within_h"]
+    if within_h is None:
+        return sum(minute < now for minute in wanted["due_minutes"])
+    return sum(now <= minute < now + 60 * within_h for minute in wanted["due_minutes"])
+
+
+def _expected_text(wanted: Mapping[str, Any], item: Mapping[str, Any]) -> str:
+    if "due_minutes" in wanted:
+        return str(due_at(wanted, item["read_at"]))
+    return f"0 to {wanted['at_most']}" if "at_most" in wanted else _text(wanted)
 
 
 def _text(item: Mapping[str, Any]) -> str:

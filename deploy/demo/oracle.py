@@ -10,6 +10,7 @@ import argparse
 import csv
 import json
 import sys
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from deploy.demo import emitted
 from deploy.demo.ledger import FEEDBACK, PORTAL, DemoError, directory, require_ledger
 from deploy.demo.simulation import Answer, Totals
 from deploy.demo.systems import SYSTEMS
-from deploy.demo.tally import count, share
+from deploy.demo.tally import at_most, count, due, share
 from deploy.demo.worktime import LOCAL
 
 ZONE = "Asia/Ho_Chi_Minh"
@@ -63,18 +64,68 @@ def online_procedures(at: date, table: Path = CODES) -> set[str]:
 def dossier_kpis(events: pl.DataFrame, online: set[str], start: date, end: date) -> dict[str, Answer]:
     """`events`: emitted.DOSSIER_SCHEMA; `online`: codes of the online procedures in force at the end."""
     states = final_states(events)
-    received = states.filter(~pl.col("status").is_in([1, 3]) & _within("received_at", start, end))
+    accepted = ~pl.col("status").is_in([1, 3])
+    received = states.filter(accepted & _within("received_at", start, end))
     received_online = received.filter(pl.col("channel") == "ONLINE")
     finished = states.filter(pl.col("status").is_in([9, 10]) & _within("ended_at", start, end))
-    on_time = finished.filter(pl.col("due_at").is_null() | (_day("ended_at") <= _day("due_at")))
+    late = finished.filter(_day("ended_at") > _day("due_at")).height
     used = set(received_online["procedure_code"]) & online
+    in_progress = states.filter(pl.col("status").is_in([2, 4, 6]))
+    parts = _parts_of_766(states, received, finished, start, end)
+    parts["dossier.on_time_share"] = share(finished.height - late, finished.height)
     return {
         "dossier.received": count(received.height),
-        "dossier.on_time_share": share(on_time.height, finished.height),
+        "dossier.finished": count(finished.height),
+        "dossier.late": count(late),
+        "dossier.open": count(in_progress.filter(_within("received_at", None, end)).height),
         "dossier.online_share": share(received_online.height, received.height),
         "dossier.result_electronic_share": share(int(finished["result_electronic"].sum()), finished.height),
         "procedure.online_with_dossier_share": share(len(used), len(online)),
+        "dossier.score_766": _score(parts),
+        **parts,
+        **_due(in_progress, "dossier"),
     }
+
+
+WEIGHTS_OF_766 = {
+    "dossier.transparent_share": 18,
+    "dossier.on_time_share": 20,
+    "dossier.online_766_share": 12,
+    "dossier.online_payment_share": 10,
+    "dossier.satisfaction_share": 18,
+    "dossier.digitised_share": 22,
+}
+
+
+def _parts_of_766(
+    states: pl.DataFrame, received: pl.DataFrame, finished: pl.DataFrame, start: date, end: date
+) -> dict[str, Answer]:
+    """The groups of Decision 766 but the progress; post is in none of the online share."""
+    level = received.filter(pl.col("level").is_in([3, 4]) & pl.col("channel").is_in(["COUNTER", "ONLINE"]))
+    with_fee = received.filter(pl.col("fee") > 0)
+    rated = finished.filter(pl.col("rating").is_not_null())
+    ended = states.filter(pl.col("status").is_in([7, 9, 10]) & _within("ended_at", start, end))
+    return {
+        "dossier.transparent_share": share(received["due_at"].is_not_null().sum(), received.height),
+        "dossier.online_766_share": share(level.filter(pl.col("channel") == "ONLINE").height, level.height),
+        "dossier.online_payment_share": share(with_fee.filter(pl.col("paid_online")).height, with_fee.height),
+        "dossier.satisfaction_share": share(rated.filter(pl.col("rating") >= 4).height, rated.height),
+        "dossier.digitised_share": share(ended.filter(pl.col("components_digitised")).height, ended.height),
+    }
+
+
+def _score(parts: Mapping[str, Answer]) -> Answer:
+    """Weighted points of the groups that have data; nothing without any."""
+    values = {name: parts[name]["value"] for name in WEIGHTS_OF_766}
+    points = [round(WEIGHTS_OF_766[name] * value / 100, 2) for name, value in values.items() if value is not None]
+    return count(round(sum(points), 2)) if points else count(None)
+
+
+def _due(in_progress: pl.DataFrame, entity: str) -> dict[str, Answer]:
+    """What is due depends on when it is asked: the due minutes of what is in progress, to be held against that."""
+    moments = in_progress["due_at"].drop_nulls().dt.epoch("s") // 60
+    minutes = sorted(moments.to_list())
+    return {f"{entity}.overdue": due(minutes, None), f"{entity}.due_in_24h": due(minutes, 24)}
 
 
 def feedback_kpis(events: pl.DataFrame, start: date, end: date) -> dict[str, Answer]:
@@ -88,12 +139,15 @@ def feedback_kpis(events: pl.DataFrame, start: date, end: date) -> dict[str, Ans
     on_time = done.filter(no_date | (pl.col("resolved_at") <= pl.col("due_at"))).height
     ever_received = states.filter(counts & _within("received_at", None, end)).height
     ever_processed = states.filter(processed & _within("resolved_at", None, end)).height
+    rated = done.filter(pl.col("rating").is_not_null())
     return {
         "feedback.received": count(received.height),
         "feedback.open": count(ever_received - ever_processed),
         "feedback.processed_share": share(done.height, received.height),
         "feedback.on_time_of_processed": share(on_time, done.height),
         "feedback.on_time_of_received": share(on_time, received.height),
+        "feedback.satisfaction_share": share(rated.filter(pl.col("rating") >= 4).height, rated.height),
+        **_due(states.filter(counts & ~processed), "feedback"),
     }
 
 
@@ -119,7 +173,15 @@ def evaluate(state: Path, start: date, end: date) -> dict[str, Any]:
     for system in SYSTEMS:
         if (directory(state, system.id) / "origin.json").exists():
             _add(answer, system.id, system.expected(state, start, end))
+    for entity, sent in answer["records"].items():
+        answer["kpis"] |= _of_arrival(entity, sent)
     return answer
+
+
+def _of_arrival(entity: str, sent: int) -> dict[str, Answer]:
+    """What depends on the way to the hub and no ledger knows: no clock here runs ahead, and what corrected something
+    late is one of the records that were sent."""
+    return {f"{entity}.clock_skew": count(0), f"{entity}.late_corrections": at_most(sent)}
 
 
 def _add(answer: dict[str, Any], system: str, totals: Totals) -> None:

@@ -71,9 +71,19 @@ def minutes(start: datetime, end: datetime) -> int:
     return int(end.timestamp()) // 60 - int(start.timestamp()) // 60
 
 
-def count(value: int) -> Answer:
-    """A count."""
+def count(value: float | None) -> Answer:
+    """A count, or points. None: no data."""
     return {"value": value, "numerator": None, "denominator": None}
+
+
+def at_most(value: int) -> Answer:
+    """A count that the ledger does not fix, only bounds."""
+    return {**count(None), "at_most": value}
+
+
+def due(minutes: list[int], within_h: int | None) -> Answer:
+    """Open items by the minute (since 1970) at which they are due: overdue, or due within hours, whenever asked."""
+    return {**count(None), "due_minutes": minutes, "within_h": within_h}
 
 
 def utc(text: str | None) -> datetime | None:

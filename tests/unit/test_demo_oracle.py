@@ -9,6 +9,9 @@ from typing import Any
 import polars as pl
 
 from deploy.demo import emitted, oracle, tally
+from hub.demo_figures import differences, due_at
+from schemas.contract import load_contracts
+from streams.plan import load_plans
 
 START, END = date(2022, 1, 1), date(2022, 9, 30)
 ONLINE = {"1.000001", "1.000002", "1.000003", "1.000004"}
@@ -148,3 +151,37 @@ def test_codes_out_of_force_are_no_online_procedures(tmp_path: Any) -> None:
 def test_final_states_keep_one_row_a_key() -> None:
     frame = emitted.dossier_frame([_dossier("a", 1), _dossier("a", 1), _dossier("b", 1, "DELETE")])
     assert oracle.final_states(frame).select("entity_key").equals(pl.DataFrame({"entity_key": ["a"]}))
+
+
+def test_every_kpi_of_both_great_systems_is_counted_by_hand() -> None:
+    plans = load_plans(load_contracts())
+    declared = {kpi.id for entity in ("dossier", "feedback") for kpi in plans[entity].kpis}
+    by_arrival = {name for name in declared if name.endswith((".late_corrections", ".clock_skew"))}
+    assert set(_dossier_kpis()) | set(_feedback_kpis()) == declared - by_arrival
+
+
+def test_what_is_due_depends_on_when_it_is_asked() -> None:
+    open_ones = [
+        _dossier("a", 1, status=4, due_at=_moment(3, 10, 9)),
+        _dossier("b", 1, status=2, due_at=_moment(3, 11, 8)),
+        _dossier("c", 1, status=5, due_at=_moment(3, 1)),
+        _dossier("d", 1, status=10, due_at=_moment(3, 1)),
+        _dossier("e", 1, status=4, due_at=None),
+    ]
+    answers = _dossier_kpis(*open_ones)
+    at = _moment(3, 10, 10).isoformat()
+    assert due_at(answers["dossier.overdue"], at) == due_at(answers["dossier.due_in_24h"], at) == 1
+    assert due_at(answers["dossier.overdue"], _moment(3, 12).isoformat()) == 2
+    wrong = {"dossier.overdue": {"value": 2, "numerator": None, "denominator": None, "read_at": at}}
+    wanted = {"dossier.overdue": answers["dossier.overdue"]}
+    assert differences(wanted, wrong) == ["dossier.overdue: 2 where the ledgers say 1"]
+
+
+def test_the_score_weighs_the_groups_that_have_data() -> None:
+    rows = (_dossier("a", 1, rating=5, level=4, channel="ONLINE"), _dossier("b", 1, level=3, components_digitised=True))
+    answers = _dossier_kpis(*rows)
+    assert answers["dossier.online_766_share"] == {"value": 50.0, "numerator": 1, "denominator": 2}
+    assert answers["dossier.online_payment_share"]["value"] is None
+    # Transparency 18, progress 20, online 6 of 12, satisfaction 18, digitisation 11 of 22; no fee was due.
+    assert answers["dossier.score_766"]["value"] == 73
+    assert _dossier_kpis()["dossier.score_766"]["value"] is None
