@@ -32,34 +32,11 @@ def meeting(rng: random.Random, number: int, tag: str) -> Tale:
     """One meeting's life."""
     invited, hours = rng.randint(6, 60), rng.choice((1, 2, 2, 4))
     online, documents = rng.random() < 0.3, rng.randint(1, 14)
-
-    def schedule(_state: Raw, now: int) -> Raw:
-        starts = now + rng.randint(1, 9) * HOUR
-        modern = now >= MERGER
-        return {
-            "ma_hop": f"HKG-{tag}{number:05d}",
-            "don_vi": rng.choice(HOSTS_2025 if modern else HOSTS),
-            "ma_xa": rng.choice(province().wards["2025" if modern else "2022"]).code,
-            "trang_thai": "du_kien",
-            "bat_dau": iso(starts),
-            "ket_thuc": iso(starts + hours * HOUR),
-            "truc_tuyen": online,
-            "so_lan_doi": 0,
-            "so_moi": invited,
-            "so_du": None,
-            "so_tai_lieu": documents,
-            "so_bieu_quyet": 0,
-            "so_trang_giay": 0,
-        }
+    planned = {"truc_tuyen": online, "so_moi": invited, "so_tai_lieu": documents}
 
     def move(state: Raw, now: int) -> Raw:
         starts = now + rng.randint(2, 30) * HOUR
-        return {
-            "trang_thai": "doi_lich",
-            "bat_dau": iso(starts),
-            "ket_thuc": iso(starts + hours * HOUR),
-            "so_lan_doi": state["so_lan_doi"] + 1,
-        }
+        return {"trang_thai": "doi_lich", **_slot(starts, hours), "so_lan_doi": state["so_lan_doi"] + 1}
 
     def hold(state: Raw, _now: int) -> Raw:
         attended = rng.randint(invited // 2, invited)
@@ -74,7 +51,27 @@ def meeting(rng: random.Random, number: int, tag: str) -> Tale:
         "x": (Beat(lambda state, now: {}, HOUR, DAY, "DELETE"), Beat(lambda state, now: {}, HOUR, DAY)),
         "d": (Beat(lambda state, now: {}, HOUR, DAY, "DELETE", in_place=True),),
     }
-    return Tale([Beat(schedule), *(beat for step in rng.choice(LIVES) for beat in steps[step])])
+    schedule = Beat(lambda state, now: _scheduled(rng, f"HKG-{tag}{number:05d}", hours, now) | planned)
+    return Tale([schedule, *(beat for step in rng.choice(LIVES) for beat in steps[step])])
+
+
+def _scheduled(rng: random.Random, key: str, hours: int, now: int) -> Raw:
+    starts, modern = now + rng.randint(1, 9) * HOUR, now >= MERGER
+    return {
+        "ma_hop": key,
+        "don_vi": rng.choice(HOSTS_2025 if modern else HOSTS),
+        "ma_xa": rng.choice(province().wards["2025" if modern else "2022"]).code,
+        "trang_thai": "du_kien",
+        **_slot(starts, hours),
+        "so_lan_doi": 0,
+        "so_du": None,
+        "so_bieu_quyet": 0,
+        "so_trang_giay": 0,
+    }
+
+
+def _slot(starts: int, hours: int) -> Raw:
+    return {"bat_dau": iso(starts), "ket_thuc": iso(starts + hours * HOUR)}
 
 
 def render(assertion: Assertion) -> Raw:
