@@ -34,12 +34,14 @@ CORPORA = {path.stem: yaml.safe_load(path.read_text("utf-8")) for path in sorted
 )}  # fmt: skip
 CASES = [(system, case) for system, corpus in CORPORA.items() for case in corpus["cases"]]
 CONTRACTS = load_contracts()
+FOLDERS = (ROOT / "connectors" / "departments", ROOT / "deploy" / "departments")
+DECLARED = {path.stem: path for folder in FOLDERS for path in sorted(folder.glob("*.yaml"))}
 Row = dict[str, Any]
 
 
 @cache
 def manifest_of(connector: str) -> Manifest:
-    return load_manifest(ROOT / "deploy" / "departments" / f"{connector}.yaml")
+    return load_manifest(DECLARED[connector])
 
 
 @cache
@@ -131,6 +133,7 @@ def told(manifest: Manifest, refused: list[Refusal]) -> list[Row]:
 
 
 def test_every_system_has_ten_broken_inputs_of_its_own() -> None:
+    assert set(CORPORA) == set(DECLARED)
     for system, corpus in CORPORA.items():
         names = [case["name"] for case in corpus["cases"]]
         assert len(names) >= 10, system
