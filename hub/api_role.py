@@ -31,6 +31,7 @@ from hub.canary.declared import without_canary
 from hub.catalogue.registered import Versions
 from hub.catalogue.service import Catalogue
 from hub.clock import utc_now
+from hub.codes_desk import CodesDesk
 from hub.config import Settings
 from hub.connect.parts import Parts
 from hub.connector_desk import Desk
@@ -49,6 +50,7 @@ from hub.web.theme import load_themes
 from hub.wiring import (
     connector_intakes,
     connector_surroundings,
+    live_codes,
     registry_client,
     sql_desk,
     topic_maker,
@@ -67,7 +69,8 @@ class ApiParts:
     def __init__(self, settings: Settings, declared: Declarations) -> None:
         self._settings = settings
         self._status_topic = CompactedTopic(settings.bootstrap, STATUS_TOPIC)
-        self._intakes = connector_intakes(settings, declared)
+        codes = live_codes(settings, declared)
+        self._intakes = connector_intakes(settings, declared, codes)
         self._ingest = self._webhooks()
         config_topic = CompactedTopic(settings.bootstrap, CONFIGS_TOPIC, partition_key)
         self._config_topic = config_topic
@@ -77,7 +80,7 @@ class ApiParts:
         self._position_topic = CompactedTopic(settings.bootstrap, PLACE.positions)
         self._audit_topic = CompactedTopic(settings.bootstrap, PLACE.audit)
         self._waits_for: str | None = "starting"
-        self.sight = Sight(settings, declared, self._connectors, self._status_topic)
+        self.sight = Sight(settings, declared, self._connectors, self._status_topic, codes)
         self.opened = asyncio.Event()
         self._watch = self.sight.watch
         kpis, reader = self.sight.kpis, self.sight.reader
@@ -86,6 +89,7 @@ class ApiParts:
             ApiDeps(
                 kpis=kpis,
                 catalogue=Catalogue(_of_the_province(declared), kpis, reader, versions, self._connectors.manifests),
+                codes=CodesDesk(codes, declared, now_ms),
                 reader=reader,
                 access=build_gatekeeper(settings.state_dir.absolute(), utc_now, RolesToo),
                 probes={"kafka": self._kafka_cause, "webhooks": self._ingest_cause},

@@ -22,34 +22,41 @@ TRIAL_KEY = b"codes" * 8
 def read_code_file(path: Path, name: str) -> CodeTable:
     """The table in a file, by its suffix; ContractError names line, column and cure. Reads the file."""
     try:
-        if path.suffix.lower() != ".xlsx":
-            return read_table(name, path.read_text(encoding="utf-8-sig"), path.name)
-        return table_of(name, _lines(path), path.name)
-    except UnicodeDecodeError as error:
-        raise ContractError(
-            f"{path.name}: byte {error.start} is not UTF-8; save it as “CSV UTF-8”",
-            f"{path.name}: byte {error.start} không phải UTF-8; hãy lưu dạng «CSV UTF-8»",
-        ) from error
+        data = path.read_bytes()
     except OSError as error:
         raise ContractError(
             f"{path.name}: cannot be read: {error.strerror}", f"{path.name}: không đọc được: {error.strerror}"
         ) from error
+    return code_table_in(data, path.name, name)
 
 
-def _lines(path: Path) -> list[list[str]]:
+def code_table_in(data: bytes, file: str, name: str) -> CodeTable:
+    """The table that a file called `file` holds; ContractError names line, column and cure. Pure."""
+    if file.lower().endswith(".xlsx"):
+        return table_of(name, _lines(data, file), file)
+    try:
+        return read_table(name, data.decode("utf-8-sig"), file)
+    except UnicodeDecodeError as error:
+        raise ContractError(
+            f"{file}: byte {error.start} is not UTF-8; save it as “CSV UTF-8”",
+            f"{file}: byte {error.start} không phải UTF-8; hãy lưu dạng «CSV UTF-8»",
+        ) from error
+
+
+def _lines(data: bytes, file: str) -> list[list[str]]:
     """Header and rows of the first sheet; days that Excel holds as days are written as in CSV."""
     form = Xlsx(type="xlsx", total_row=())
     lines: list[list[str]] = []
     try:
-        for number, row in read_rows(path.read_bytes(), form):
+        for number, row in read_rows(data, form):
             if not isinstance(row, dict):
                 raise ContractError(
-                    f"{path.name}, row {number}: {row.problem.en}", f"{path.name}, dòng {number}: {row.problem.vi}"
+                    f"{file}, row {number}: {row.problem.en}", f"{file}, dòng {number}: {row.problem.vi}"
                 )
             lines = lines or [list(row)]
             lines.append([_cell(name, value) for name, value in row.items()])
     except FileRefusedError as error:
-        raise ContractError(f"{path.name}: {error.problem.en}", f"{path.name}: {error.problem.vi}") from error
+        raise ContractError(f"{file}: {error.problem.en}", f"{file}: {error.problem.vi}") from error
     return lines
 
 

@@ -33,6 +33,7 @@ SIMULATORS = (PORTAL, FEEDBACK, PROVINCE)
 
 SCALE = "IOC_DEMO_SCALE"
 LIVE_RATE = "IOC_DEMO_LIVE_RATE"
+SPEED = "IOC_DEMO_SPEED"
 PORTAL_PORT = "IOC_DEMO_PORTAL_PORT"
 PROVINCE_WANTED = "IOC_DEMO_PROVINCE"
 """Set: the small systems run too."""
@@ -51,10 +52,12 @@ class DemoError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
-    """`scale` 1 is the whole reference history; `live_rate` 0 means no live events."""
+    """`scale` 1 is the whole reference history; `live_rate` 0 means no live events; with `speed` there are so many
+    times as many as on a real day."""
 
     scale: float
     live_rate: float
+    speed: float | None = None
 
     def environment(self, settings: Settings, province: Province) -> dict[str, str]:
         """What the supervisor and the roles need to know: addresses, and secrets made for this state."""
@@ -63,6 +66,7 @@ class DemoOptions:
         return {
             SCALE: f"{self.scale:g}",
             LIVE_RATE: f"{self.live_rate:g}",
+            **({} if self.speed is None else {SPEED: f"{self.speed:g}"}),
             PORTAL_PORT: str(port),
             PROVINCE_WANTED: "1",
             **province.environment,
@@ -176,6 +180,7 @@ def demo_units(settings: Settings, stack: Stack, environ: Mapping[str, str] = os
     state = demo_state(settings)
     port = int(environ[PORTAL_PORT])
     common = ["--state", str(state), "--scale", environ[SCALE], "--live-rate", environ[LIVE_RATE]]
+    common += ["--speed", environ[SPEED]] if SPEED in environ else []
     extra = {"PYTHONPATH": str(root)}
 
     def program(name: str, module: str, arguments: list[str]) -> Unit:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from connectors.compacted import CompactedTopic
+from connectors.live_codes import LiveCodes
 from hub.alerts.book import ALERTS_TOPIC, AlertBook
 from hub.alerts.rule_files import Against, load_alert_rules
 from hub.canary.declared import without_canary
@@ -33,7 +34,12 @@ class Sight:
     iteration."""
 
     def __init__(
-        self, settings: Settings, declared: Declarations, feeds: Iterable[Feed], status_topic: CompactedTopic
+        self,
+        settings: Settings,
+        declared: Declarations,
+        feeds: Iterable[Feed],
+        status_topic: CompactedTopic,
+        codes: LiveCodes | None = None,
     ) -> None:
         self._topics = {contract.entity: contract.topic for contract in declared.contracts.values()}
         bootstrap = settings.bootstrap
@@ -62,7 +68,7 @@ class Sight:
             flow=self.way,
             one_server=settings.clickhouse.url is None,
         )
-        self.codes = live_codes(settings, declared)
+        self.codes = codes or live_codes(settings, declared)
         columns = {name: table.columns for name, table in declared.codes.items()}
         names = dict(dimension_names(declared.contracts, declared.codes))
         self.codes.on_table(lambda table: names.update(dimension_names(declared.contracts, {table.name: table})))

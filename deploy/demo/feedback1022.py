@@ -38,6 +38,7 @@ from deploy.demo.ledger import (
 from deploy.demo.live import Performance
 from deploy.demo.live_reports import report_cases
 from deploy.demo.pulse import Pulse
+from deploy.demo.volumes import per_second
 
 DEFAULT_SEED = 2022
 TWICE_SHARE = 0.03
@@ -105,7 +106,8 @@ class System1022:
             self._queue.put_nowait((number, event.raw))
         self._held: tuple[int, Raw] | None = None
         self._rng = random.Random(f"{origin.seed}:{len(past)}:live order")
-        self._pulse = Pulse(options.live_rate, self._emit)
+        rate = options.live_rate if options.speed is None else per_second(FEEDBACK, options.speed)
+        self._pulse = Pulse(rate, self._emit)
         self._written_at = 0.0
 
     def _emit(self) -> None:
@@ -198,6 +200,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED)
     parser.add_argument("--scale", type=float, default=1.0, help="size of the history, 1 = 493 reports received")
     parser.add_argument("--live-rate", type=float, default=1.0, help="live events a second, 0 = none")
+    parser.add_argument("--speed", type=float, help="instead: so many times as fast as a real day")
     parser.add_argument("--each", type=int, default=1, help="send each event so many times")
     parser.add_argument("--shuffle-minutes", type=float, default=10.0, help="how far the history is out of order")
     parser.add_argument("--batch", type=int, default=500, help="events in one body of the history")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import random
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from deploy.demo.ledger import Origin, Raw, read_emitted, read_history
+from deploy.demo.ledger import Origin, Raw, read_emitted
 from deploy.demo.simulation import Simulator, Site, Stage, System, Totals
+from deploy.demo.tales import iso
 from deploy.demo.tally import Row, count, final_states, of_period, share, total, utc
 from deploy.demo.uploads import UploadSimulator, workbook
 from deploy.demo.worktime import local_date
@@ -53,6 +54,8 @@ FIGURES: tuple[Figure, ...] = (
 )
 """What was published on 19 September 2022. 493 teams are 481 and 12, and have nothing to do with 493 reports."""
 UNITS = tuple(f"H53.{number:02d}" for number in range(1, 20))
+LIVE, USER = 1_000, "ioc"
+"""Revisions of live reports begin above those of the history; the account that reads them."""
 MONTHLY = ("CT-SO-HOA", "CT-BAO-CAO-DIEN-TU", "CT-KET-QUA-DIEN-TU")
 
 
@@ -115,7 +118,8 @@ def reports(origin: Origin) -> list[Raw]:
             found.append(_report(rng, unit, first, last, 1, last + timedelta(days=2)))
             if rng.random() < 0.1:
                 found.append(_report(rng, unit, first, last, 2, last + timedelta(days=3)))
-    return sorted(found, key=lambda report: str(report["nopLuc"]))
+    sent = [report for report in found if report["nopLuc"] < f"{local_date(origin.anchor)}"]
+    return sorted(sent, key=lambda report: str(report["nopLuc"]))
 
 
 def _report(rng: random.Random, unit: str, first: date, last: date, revision: int, sent: date) -> Raw:
@@ -230,29 +234,33 @@ def _share_of(values: Sequence[Row]) -> dict[str, Any]:
     return share(sum(part for part, _ in parts), sum(whole for _, whole in parts))
 
 
-class NoMore:
-    """Reports come once a month: nothing is live. See `deploy.demo.live.Case`."""
+class LiveReport:
+    """A unit's month up to today, reported again with each day's figures. See `deploy.demo.live.Case`."""
 
     length = 1
 
-    def __init__(self, number: int) -> None:
-        self._number = number
+    def __init__(self, seed: int, number: int) -> None:
+        self._rng, self._number = random.Random(f"{seed}:{number}:{REPORTS}"), number
 
     def play(self, step: int, now: int) -> Raw:
-        raise AssertionError("no live reports")
+        today = local_date(now)
+        report = _report(self._rng, self._rng.choice(UNITS), today.replace(day=1), today, LIVE + self._number, today)
+        return report | {"nopLuc": iso(now)}
 
     def restore(self, step: int, at: int, raw: Raw) -> None:
-        """Nothing was."""
+        return
 
 
 class ReportingSystem:
     """The official's workbooks and the units' reports. See `Simulator`."""
 
     def __init__(self, stage: Stage) -> None:
-        quiet = Stage(stage.site, stage.origin, 0.0, stage.pulses)
-        self._uploads = UploadSimulator(quiet, ID, content, write_history, NoMore, lambda raw: "dong" in raw)
-        self._reports = [raw for raw in read_history(stage.site.state, stage.site.system) if "dong" not in raw]
-        self._reports = sorted([*self._reports, *bad_reports()], key=lambda report: str(report["nopLuc"]))
+        self._reports: list[Raw] = list(bad_reports())
+        begin = partial(LiveReport, stage.origin.seed)
+        self._uploads = UploadSimulator(
+            stage, ID, content, write_history, begin, lambda raw: "dong" in raw, self._reports.append
+        )
+        self._reports.sort(key=lambda report: str(report["nopLuc"]))
         login = f"{USER}:{stage.site.secret('password')}"
         self._login = "Basic " + base64.b64encode(login.encode()).decode()
 
@@ -269,14 +277,11 @@ class ReportingSystem:
         return JSONResponse({"baoCao": found[(page - 1) * size : page * size]})
 
     async def run(self, ready: Callable[[], None]) -> None:
-        await asyncio.gather(self._uploads.run(ready))
+        await self._uploads.run(ready)
 
 
 def _sent(report: Raw) -> Any:
     return utc(report["nopLuc"])
-
-
-USER = "ioc"
 
 
 def make(stage: Stage) -> Simulator:

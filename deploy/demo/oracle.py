@@ -106,7 +106,7 @@ def _parts_of_766(
     rated = finished.filter(pl.col("rating").is_not_null())
     ended = states.filter(pl.col("status").is_in([7, 9, 10]) & _within("ended_at", start, end))
     return {
-        "dossier.transparent_share": share(received["due_at"].is_not_null().sum(), received.height),
+        "dossier.transparent_share": share(received.height - received["due_at"].null_count(), received.height),
         "dossier.online_766_share": share(level.filter(pl.col("channel") == "ONLINE").height, level.height),
         "dossier.online_payment_share": share(with_fee.filter(pl.col("paid_online")).height, with_fee.height),
         "dossier.satisfaction_share": share(rated.filter(pl.col("rating") >= 4).height, rated.height),

@@ -34,6 +34,7 @@ from deploy.demo.ledger import PORTAL, DemoError, LiveLog, open_histories, open_
 from deploy.demo.live import Performance
 from deploy.demo.live_dossiers import dossier_cases
 from deploy.demo.pulse import Pulse
+from deploy.demo.volumes import per_second
 
 DEFAULT_SEED = 2022
 MAX_PAGE = 10_000
@@ -109,7 +110,8 @@ class Portal:
         self._log = LiveLog(state, PORTAL)
         cases = dossier_cases(origin.seed, histories["s"])
         self._performance = Performance(self._log, origin.seed, cases, past)
-        self._pulse = Pulse(options.live_rate, self._emit)
+        rate = options.live_rate if options.speed is None else per_second(PORTAL, options.speed)
+        self._pulse = Pulse(rate, self._emit)
 
     def _emit(self) -> None:
         event = self._performance.emit(int(time.time()))
@@ -221,6 +223,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED)
     parser.add_argument("--scale", type=float, default=1.0, help="size of the history, 1 = 100,000 dossiers")
     parser.add_argument("--live-rate", type=float, default=1.0, help="live events a second, 0 = none")
+    parser.add_argument("--speed", type=float, help="instead: so many times as fast as a real day")
     parser.add_argument("--fault-rate", type=float, default=0.01, help="share of requests refused, 0 = none at all")
     parser.add_argument("--token-ttl", type=int, default=300, help="seconds an access token lives")
     return parser.parse_args(arguments)

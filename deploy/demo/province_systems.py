@@ -28,6 +28,7 @@ from deploy.demo.ledger import DemoError, open_origin, replace_file
 from deploy.demo.portal import DEFAULT_SEED, Server
 from deploy.demo.simulation import HOST, Simulator, Site, Stage, System, free_port
 from deploy.demo.systems import SYSTEMS, present
+from deploy.demo.volumes import per_second
 
 PORTS = "province-ports.json"
 READY = "province-ready.json"
@@ -76,7 +77,8 @@ class ProvinceSystems:
         options = self._options
         origin = open_origin(options.state, system.id, options.seed, options.scale, now)
         # Together they are as lively as the portal: each event is a batch of its own to the warehouse.
-        return Stage(site, origin, options.live_rate / len(present()), self._pulses)
+        rate = options.live_rate / len(present()) if options.speed is None else per_second(system.id, options.speed)
+        return Stage(site, origin, rate, self._pulses)
 
     def _each_pulse(self, what: str) -> None:
         for pulse in self._pulses:
@@ -132,6 +134,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED)
     parser.add_argument("--scale", type=float, default=1.0, help="size of the history")
     parser.add_argument("--live-rate", type=float, default=1.0, help="live events a second of all together, 0 = none")
+    parser.add_argument("--speed", type=float, help="instead: each so many times as fast as on a real day")
     return parser.parse_args(arguments)
 
 

@@ -33,8 +33,8 @@ from deploy.demo.station_files import (
 
 USERS = {SFTP: "tnmt", FTP: "kcn"}
 HALF_WRITTEN_S = 5.0
-KEPT_LIVE_FILES = 3_000
-"""Live files that lie on the servers; older ones are cleared away, as a department does."""
+KEPT_LIVE_FILES, KEPT_S = 3_000, 180
+"""Live files that lie on the servers: so many, or those of so many seconds; older ones are cleared away."""
 CORRECTED_SHARE = 0.1
 
 
@@ -68,6 +68,7 @@ class Stations:
         self._site = stage.site
         self._roots = {place: stage.site.folder / place for place in USERS}
         self._live: deque[Path] = deque()
+        self._kept = max(KEPT_LIVE_FILES, round(stage.live_rate * KEPT_S))
         seed, last = stage.origin.seed, dict[str, int]()
         self._emitter = Emitter(stage, write_history, lambda number: StationCase(seed, number, last), self._send)
 
@@ -76,7 +77,7 @@ class Stations:
 
     def _send(self, raw: Raw) -> None:
         self._live.append(self._put(raw["place"], raw["path"], content(raw)))
-        if len(self._live) > KEPT_LIVE_FILES:
+        if len(self._live) > self._kept:
             self._live.popleft().unlink(missing_ok=True)
 
     def _put(self, place: str, path: str, data: bytes) -> Path:
@@ -95,7 +96,7 @@ class Stations:
         for place, files in bad_files().items():
             for path, data in files:
                 self._put(place, path, data)
-        for event in self._emitter.past[-KEPT_LIVE_FILES:]:
+        for event in self._emitter.past[-self._kept :]:
             self._send(event.raw)
 
     async def _finish_first(self) -> None:

@@ -45,18 +45,25 @@ class UploadSimulator:
         write_history: Callable[[Origin], Iterable[Raw]],
         begin: Callable[[int], Case],
         wanted: Callable[[Raw], bool] = lambda raw: True,
+        others: Callable[[Raw], None] = lambda raw: None,
     ) -> None:
-        """`wanted`: which of the ledger's records are workbooks of this connector."""
+        """`wanted`: which of the ledger's records are workbooks of this connector; `others` gets the rest, as it comes
+        up."""
         self._state, self._system = stage.site.state, stage.site.system
         self._url = f"{stage.site.target}/connectors/{connector}/upload"
         self._content = content
         self._queue: asyncio.Queue[Raw] = asyncio.Queue()
         slow = replace(stage, live_rate=stage.live_rate * LIVE_SHARE)
-        self._emitter = Emitter(slow, write_history, begin, self._queue.put_nowait)
+        self._emitter = Emitter(
+            slow, write_history, begin, lambda raw: self._queue.put_nowait(raw) if wanted(raw) else others(raw)
+        )
         self._done = int(read_progress(self._state, self._system).get("uploaded", 0))
         emitted = [*self._emitter.history, *(event.raw for event in self._emitter.past)]
         for raw in list(filter(wanted, emitted))[self._done :]:
             self._queue.put_nowait(raw)
+        for raw in emitted:
+            if not wanted(raw):
+                others(raw)
 
     def routes(self) -> Sequence[BaseRoute]:
         return ()

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from connectors.errors import ConnectorError
-from hub.api import alerts, catalogue, entities, health, integration, kpis, live, sql, v1
+from hub.api import alerts, catalogue, codes, entities, health, integration, kpis, live, sql, v1
 from hub.api.breakdowns import Breakdowns
 from hub.api.connector_board import ConnectorBoard
 from hub.api.datasets import Datasets
@@ -56,13 +56,13 @@ def create_api(deps: ApiDeps) -> FastAPI:
         deps.kpis, deps.reader, deps.incidents, deps.way, deps.observed, deps.judged_kept, deps.judged
     )
     declared = deps.catalogue.declared if deps.catalogue is not None else None
-    in_use, codes = (declared.in_use, declared.codes) if declared is not None else ({}, {})
-    app.state.inquirer = Inquirer(deps.kpis, in_use, Units.of(codes))
+    in_use, tables = (declared.in_use, declared.codes) if declared is not None else ({}, {})
+    app.state.inquirer = Inquirer(deps.kpis, in_use, Units.of(tables))
     app.state.explainer = Explainer(app.state.inquirer)
     app.state.breakdowns = Breakdowns(app.state.inquirer)
     app.state.entities = Entities(deps.kpis, in_use)
     app.router.routes.extend(deps.extra_routes)
-    for part in (v1, kpis, entities, sql, alerts, integration, catalogue, live, health):
+    for part in (v1, kpis, entities, sql, alerts, integration, catalogue, codes, live, health):
         app.include_router(part.router)
     pages.mount(app)
     app.add_middleware(Shelf, stamp=deps.kpis.written)

@@ -13,6 +13,7 @@ from hub.alerts.desk import AlertDesk
 from hub.api.access import Access
 from hub.api.rates import REQUESTS_PER_S
 from hub.catalogue.service import Catalogue
+from hub.codes_desk import CodesDesk
 from hub.connector_desk import Desk
 from hub.incident_book import IncidentBook
 from hub.kpi.reader import Reader
@@ -45,6 +46,7 @@ class ApiDeps:
     secure_cookies: bool = False
     version: str = "0.1.0"
     catalogue: Catalogue | None = None
+    codes: CodesDesk | None = None
     desk: Desk | None = None
     incidents: IncidentBook | None = None
     observed: ObservationBook | None = None

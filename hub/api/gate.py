@@ -37,6 +37,8 @@ FORM_LIMIT_BYTES = 16_384
 """A sign-in form is far smaller; ingestion has limits of its own."""
 MANIFEST_LIMIT_BYTES = 1_048_576
 """A manifest twice over, as text and as a form; a record; a statement in SQL."""
+CODES_LIMIT_BYTES = 4_194_304
+"""A code table of some ten thousand rows."""
 UPLOAD_LIMIT_BYTES = 52_428_800
 """An Excel workbook of some hundred thousand rows."""
 
@@ -45,6 +47,8 @@ def body_limit(path: str) -> int:
     """Most bytes of a body that a page takes."""
     if path in ("/connectors/editor", "/sql/saved") or (path.startswith("/connectors/") and path.endswith("/mend")):
         return MANIFEST_LIMIT_BYTES
+    if path.startswith(("/codes/", "/v1/codes/")):
+        return CODES_LIMIT_BYTES
     return UPLOAD_LIMIT_BYTES if path.startswith("/connectors/") and path.endswith("/upload") else FORM_LIMIT_BYTES
 
 

@@ -10,6 +10,7 @@ from hub.api.asking import wrong
 from hub.api.datasets import UnknownDatasetError
 from hub.api.problems import ParameterError, Problem
 from hub.catalogue.service import UnknownEntityError
+from hub.codes_desk import CodesRefusedError, UnknownTableError
 from hub.entities.errors import CursorError, FilterError, NoSuchRecordError, UnknownFieldError
 from hub.exports.files import TooManyRowsError
 from hub.kpi.errors import UnknownDimensionError, UnknownKpiError, UnknownRoleError
@@ -39,6 +40,10 @@ def _whereabouts(error: SqlRefusedError | SqlFailedError) -> dict[str, Any]:
     return {"place": place, "nearest": list(error.nearest)}
 
 
+def _codes_refused(reasons: Sequence[str]) -> Problem:
+    return Problem("codes-refused", values={"reason": "; ".join(reasons)}) if reasons else Problem("codes-moved")
+
+
 REFUSALS: Mapping[type[Exception], Callable[[Any], Problem]] = {
     UnknownKpiError: lambda error: _unknown("unknown-kpi", error.kpi_id, error.nearest),
     UnknownEntityError: lambda error: _unknown("unknown-entity", error.entity, error.nearest),
@@ -50,6 +55,12 @@ REFUSALS: Mapping[type[Exception], Callable[[Any], Problem]] = {
     CursorError: lambda error: Problem(
         "invalid-cursor", [ParameterError("cursor", "problem.invalid-cursor.detail", {})]
     ),
+    UnknownTableError: lambda error: Problem(
+        "unknown-table",
+        extra={"known": list(error.known)},
+        values={"id": error.name[:80], "known": ", ".join(error.known)},
+    ),
+    CodesRefusedError: lambda error: _codes_refused(error.reasons),
     NoSuchRecordError: lambda error: Problem("not-found"),
     SqlRefusedError: lambda error: Problem(
         "sql-refused", extra=_whereabouts(error), values={"why": {"vi": error.vi, "en": error.en}}

@@ -58,6 +58,15 @@ def demo(
             "--live-rate", min=0, help=t("Sự kiện mới mỗi giây.", "Live events a second."), show_default=False
         ),
     ] = None,
+    speed: Annotated[
+        float | None,
+        typer.Option(
+            "--speed",
+            min=0,
+            help=t("Thay cho --live-rate: gấp mấy lần một ngày thật của tỉnh.", "Instead: so many times a real day."),
+            show_default=False,
+        ),
+    ] = None,
     timeout: Annotated[
         float, typer.Option("--timeout", help=t("Giây chờ tối đa của --once.", "Longest wait of --once, s."))
     ] = ONCE_TIMEOUT_S,
@@ -75,6 +84,7 @@ def demo(
         options = demonstration.DemoOptions(
             demonstration.chosen_scale(config, scale),
             (0.0 if once else demonstration.DEFAULT_LIVE_RATE) if live_rate is None else live_rate,
+            None if once else speed,
         )
         make_ready(config)
         if once:

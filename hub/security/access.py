@@ -21,6 +21,7 @@ class Permission(Enum):
     REGISTRY_ADMIN = "registry.admin"
     SQL_READ = "sql.read"
     KEY_MANAGE = "key.manage"
+    CODES_WRITE = "codes.write"
     ALERT_READ = "alert.read"
     CANARY_READ = "canary.read"
     ALERT_HANDLE = "alert.handle"

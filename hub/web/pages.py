@@ -23,6 +23,7 @@ from hub.kpi.service import KpiService
 from hub.web import (
     alert_pages,
     catalogue_pages,
+    code_pages,
     connector_pages,
     department_pages,
     entity_pages,
@@ -56,6 +57,7 @@ def mount(app: FastAPI) -> None:
         entity_pages,
         alert_pages,
         catalogue_pages,
+        code_pages,
         sql_pages,
         upload_pages,
         department_pages,
