@@ -92,7 +92,8 @@ class Kpi:
     Values of ratios and members are numerator over denominator times `scale`: 100 gives percentages (77.08), `target`
     likewise. `dimensions`: what it may be divided by. `tile`: among the tiles of the dashboard; every KPI is listed.
     `target` is by period (`default`, `2025`, `2025-Q1`, `2025-03`); `unit_targets` by period and unit.
-    `earlier`: versions that were in force before `valid_from`, newest first.
+    `earlier`: versions that were in force before `valid_from`, newest first. `last`: not the sum over the period but
+    what each unit said on the last day of it on which it said anything.
     """
 
     id: str
@@ -117,9 +118,15 @@ class Kpi:
     reported: Reported | None = None
     due: Due | None = None
     parts: tuple[Part, ...] = ()
+    last: bool = False
     version: int = 1
     valid_from: date | None = None
     earlier: tuple[Kpi, ...] = ()
+
+    @property
+    def base(self) -> Term:
+        """What is there wherever the KPI has a value: its denominator, or the value itself."""
+        return self.terms.get("denominator") or self.terms["value"]
 
     @property
     def versions(self) -> tuple[Kpi, ...]:

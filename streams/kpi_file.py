@@ -16,6 +16,9 @@
       valid_from: 2025-07-01
       earlier: [{version: 1, target: {default: 30}}]   # older versions: only what differs
 
+With `last: true` a flow or ratio is no sum over the period: of each unit the last day counts on which its denominator,
+or value, is not 0 – figures reported as of a day.
+
 A due KPI has `value` by a due time and `due: past` or `due: {within_h: 24}`; a score `parts: [{kpi: ID, weight: 20}]`.
 """
 
@@ -41,7 +44,7 @@ _TERMS = {
     "score": ("parts",),
 }
 _OF_KINDS = frozenset(key for keys in _TERMS.values() for key in keys)
-_OPTIONAL = ("target", "tile", "scale", "thresholds", "legal", "reported", "version", "valid_from", "earlier")
+_OPTIONAL = ("target", "tile", "scale", "thresholds", "legal", "reported", "last", "version", "valid_from", "earlier")
 KEYS = frozenset((*REQUIRED, *_OPTIONAL, *_OF_KINDS))
 
 _PERIOD = re.compile(r"default|\d{4}(-(Q[1-4]|H[12]|0[1-9]|1[0-2]))?")
@@ -111,6 +114,7 @@ def _one(raw: dict[str, Any], entity: str, dimensions: tuple[str, ...], where: s
         reported=_reported(raw.get("reported"), f"{where}.reported"),
         due=_due(raw["due"], f"{where}.due") if kind == "due" else None,
         parts=_parts(raw["parts"], f"{where}.parts") if kind == "score" else (),
+        last=_last(raw.get("last", False), kind, f"{where}.last"),
         version=_version(raw.get("version", 1), f"{where}.version"),
         valid_from=_day(raw.get("valid_from"), f"{where}.valid_from"),
     )
@@ -225,6 +229,12 @@ def _due(raw: Any, where: str) -> Due:
             return Due(past=False, within_h=hours)
     raise PlanError(f"{where}: write past, or {{within_h: HOURS}} with hours from 0 to {arrivals.MOST_HOURS}; "
                     f"found {_shown(raw)}")  # fmt: skip
+
+
+def _last(raw: Any, kind: str, where: str) -> bool:
+    if not isinstance(raw, bool) or (raw and kind not in ("flow", "ratio")):
+        raise PlanError(f"{where}: write true at a flow or a ratio, found {_shown(raw)} at a {kind}")
+    return raw
 
 
 def _reported(raw: Any, where: str) -> Reported | None:

@@ -170,6 +170,16 @@ async def publish(
     return Published(messages, refused, cursor)
 
 
+def mapped(connector: str, records: list[dict[str, Any]]) -> list[tuple[bytes, bytes]]:
+    """The messages of records as a source hands them out; none may be refused."""
+    contract = CONTRACTS[MANIFESTS[connector].entity]
+    packed = Packer(compile_mapping(MANIFESTS[connector], contract, Pseudonymiser(b"k" * 32)), contract, 1)(
+        records, ANCHOR * 1000
+    )
+    assert packed.refused == []
+    return packed.messages
+
+
 def count(core: SystemCore, taken: Sequence[Sequence[tuple[bytes, bytes]]]) -> None:
     try:
         for messages in taken:

@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from deploy.demo.ledger import Origin, Raw, read_emitted
+from deploy.demo.published import FIGURES, Figure
 from deploy.demo.simulation import Simulator, Site, Stage, System, Totals
 from deploy.demo.tales import iso
 from deploy.demo.tally import Row, count, final_states, of_period, share, total, utc
@@ -33,26 +34,6 @@ MEETING = date(2022, 9, 19)
 SOURCE = "Báo cáo Ban Chỉ đạo chuyển đổi số tỉnh Tây Ninh, 19/9/2022"
 MERGER = date(2025, 7, 1)
 
-Figure = tuple[str, str, int | None, int | None, float, str, float | None]
-"""KPI, indicator, numerator, denominator, value, unit, plan."""
-FIGURES: tuple[Figure, ...] = (
-    ("feedback_processed", "CT-PAHT-XU-LY", 380, 493, 77, "%", None),
-    ("feedback_on_time", "CT-PAHT-DUNG-HAN", 275, 380, 72, "%", None),
-    ("accounts", "CT-TAI-KHOAN-TNS", None, None, 132_000, "tài khoản", None),
-    ("online_services_used", "CT-DVC-PHAT-SINH", None, None, 28.61, "%", 80),
-    ("dossiers_online", "CT-HO-SO-TRUC-TUYEN", None, None, 22, "%", 50),
-    ("digitised", "CT-SO-HOA", None, None, 100, "%", None),
-    ("results_electronic", "CT-KET-QUA-DIEN-TU", None, None, 9.5, "%", None),
-    ("reports_online", "CT-BAO-CAO-DIEN-TU", None, None, 100, "%", None),
-    ("adults_smartphone", "CT-NGUOI-SMARTPHONE", 835_000, None, 70.65, "%", None),
-    ("households_smartphone", "CT-HO-SMARTPHONE", 329_898, 329_898, 100, "%", None),
-    ("households_fibre", "CT-HO-CAP-QUANG", 264_607, 329_898, 80.21, "%", None),
-    ("mobile_coverage", "CT-PHU-SONG", None, None, 100, "%", None),
-    ("teams", "CT-TO-CNS", None, None, 493, "tổ", None),
-    ("teams_hamlet", "CT-TO-CNS-AP", None, None, 481, "tổ", None),
-    ("teams_commune", "CT-TO-CNS-XA", None, None, 12, "tổ", None),
-)
-"""What was published on 19 September 2022. 493 teams are 481 and 12, and have nothing to do with 493 reports."""
 UNITS = tuple(f"H53.{number:02d}" for number in range(1, 20))
 LIVE, USER = 1_000, "ioc"
 """Revisions of live reports begin above those of the history; the account that reads them."""
@@ -218,9 +199,15 @@ def expected(state: Path, start: date, end: date) -> Totals:
         "reported.approved_share": share(total(found, lambda each: each["approved"]), len(found)),
     }
     for name, code, _, _, _, unit, _ in FIGURES:
-        mine = [each for each in found if each["code"] == code and each["moment"]]
+        mine = _last([each for each in found if each["code"] == code and each["moment"]])
         kpis[f"reported.{name}"] = _share_of(mine) if unit == "%" else count(sum(each["value"] for each in mine))
     return Totals(kpis, {"indicator_value": len(rows)}, {ID: len(bad_rows()), REPORTS: 3})
+
+
+def _last(values: list[Row]) -> list[Row]:
+    """What was reported as of the latest day."""
+    latest = max((each["period_end"] for each in values), default=None)
+    return [each for each in values if each["period_end"] == latest]
 
 
 def _share_of(values: Sequence[Row]) -> dict[str, Any]:

@@ -55,6 +55,17 @@ def counted(kpi: Kpi, term: Term, asked: Asked, parameters: dict[str, str], pref
     return " AND ".join(parts)
 
 
+def on_last_day(kpi: Kpi, plan: EntityPlan, asked: Asked, table: str, holds: str) -> str:
+    """The condition that a state is of the last day on which its unit said anything, among the states of `table` for
+    which `holds`."""
+    day = f"toDate(`{kpi.base.time}`, '{asked.timezone}')"
+    said = f"{amount(plan, kpi.base, asked.timezone)} != 0"
+    return (
+        f"(org_code, {day}) IN (SELECT org_code, max({day}) FROM {table} FINAL"
+        f" WHERE deleted = 0 AND {holds} AND {said} GROUP BY org_code)"
+    )
+
+
 def _due(kpi: Kpi, term: Term, asked: Asked, parameters: dict[str, str], prefix: str) -> str:
     """As the rollup compares: to the minute."""
     assert kpi.due is not None

@@ -40,9 +40,13 @@ class Contribution:
 
 
 def traceable(kpi: Kpi) -> bool:
-    """Whether a figure's difference is the sum of its deliveries': members and scores are no sums, and what is due
-    changes with the clock too."""
-    return kpi.kind in ("flow", "ratio", "stock") and all(term.time != arrivals.TIME for term in kpi.terms.values())
+    """Whether a figure's difference is the sum of its deliveries': members, scores and last reports are no sums, and
+    what is due changes with the clock too."""
+    return (
+        not kpi.last
+        and kpi.kind in ("flow", "ratio", "stock")
+        and all(term.time != arrivals.TIME for term in kpi.terms.values())
+    )
 
 
 def roles(kpi: Kpi) -> tuple[str, ...]:

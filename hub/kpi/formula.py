@@ -35,6 +35,13 @@ WORDS: Mapping[str, tuple[str, str]] = {
 """By shape of formula: Vietnamese, English."""
 
 
+LAST = (
+    "{formula}, theo báo cáo cuối cùng của từng đơn vị trong kỳ",
+    "{formula}, by the last report of each unit in the period",
+)
+"""Around the formula of what is reported as of a day."""
+
+
 @dataclass(frozen=True, slots=True)
 class TermText:
     """One role of a KPI in words: the measure's name and expression, and the time it is counted by."""
@@ -80,7 +87,8 @@ def formula(kpi: Kpi, plan: EntityPlan, language: str) -> str:
     parts = " + ".join(f"{part.weight:g} × [{(part.name or {}).get(language, part.kpi)}] ÷ 100" for part in kpi.parts)
     words = WORDS[_shape(kpi)][0 if language == "vi" else 1]
     hours = f"{kpi.due.within_h:g}" if kpi.due is not None and kpi.due.within_h else ""
-    return words.format(**names, scale=kpi.scale, codes=kpi.codes, hours=hours, parts=parts)
+    told = words.format(**names, scale=kpi.scale, codes=kpi.codes, hours=hours, parts=parts)
+    return LAST[0 if language == "vi" else 1].format(formula=told) if kpi.last else told
 
 
 def _shape(kpi: Kpi) -> str:

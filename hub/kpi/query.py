@@ -128,6 +128,8 @@ class _Group:
     stock: bool
     due: Due | None
     conditions: str
+    last: str | None
+    """The measure that tells on which days a unit said anything, if only the last of them counts."""
 
 
 def _build(
@@ -152,10 +154,12 @@ def _build(
         when = f"day <= {end}" if group.stock else f"day BETWEEN {start} AND {end}"
         when = _due(builder, group.due) if group.due is not None else when
         label = bucket or trend_bucket(trend, "day", start)
-        builder.selects.append(
-            f"SELECT '{group.source}' AS source, {label} AS bucket, [{sums}] AS sums"
-            f" FROM {group.table} WHERE {when}{group.conditions} GROUP BY bucket"
-        )
+        rows = f"FROM {group.table} WHERE {when}{group.conditions}"
+        if group.last is None:
+            found = f"{label} AS bucket, [{sums}] AS sums {rows} GROUP BY bucket"
+        else:
+            found = _last_of_units(label, sums, rows, group.last)
+        builder.selects.append(f"SELECT '{group.source}' AS source, {found}")
     for kpi in kpis:
         if kpi.kind == "members" and trend is None:
             add_members(builder, kpi, period)
@@ -169,7 +173,19 @@ def _group(builder: Builder, kpi: Kpi, term: Term) -> _Group:
     source = f"{builder.prefix}:{rollup}{':until' if stock else ''}"
     if kpi.due is not None:
         source += f":due:{'past' if kpi.due.past else kpi.due.within_h}"
-    return _Group(source, builder.table(kpi, term), stock, kpi.due, builder.rows_of(kpi))
+    last = kpi.base.measure if kpi.last else None
+    source += "" if last is None else f":last:{last}"
+    return _Group(source, builder.table(kpi, term), stock, kpi.due, builder.rows_of(kpi), last)
+
+
+def _last_of_units(label: str, sums: str, rows: str, said: str) -> str:
+    """Of each unit its sums of the last day on which it said anything, added up."""
+    days = (
+        f"SELECT {label} AS bucket, org_code AS unit, day AS on_day, [{sums}] AS of_day {rows}"
+        f" GROUP BY bucket, unit, on_day HAVING sum({said}) != 0"
+    )
+    units = f"SELECT bucket, unit, argMax(of_day, on_day) AS of_unit FROM ({days}) GROUP BY bucket, unit"
+    return f"bucket, sumForEach(of_unit) AS sums FROM ({units}) GROUP BY bucket"
 
 
 def _due(builder: Builder, due: Due) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from hub.entities.cursor import closed, mark_of, opened
 from hub.entities.filters import visible
-from hub.kpi.counted import Asked, amount, counted, moment
+from hub.kpi.counted import Asked, amount, counted, moment, on_last_day
 from hub.kpi.statement import Statement
 from schemas.contract import Contract
 from streams import arrivals
@@ -91,7 +91,11 @@ def conditions(page: RecordsAsked, plan: EntityPlan, contract: Contract) -> tupl
     parameters: dict[str, str] = {}
     added = amount(plan, page.term, page.asked.timezone)
     scope = page.asked.chosen.conditions("s", parameters, contract.by_name)
-    return parameters, added, [counted(page.kpi, page.term, page.asked, parameters), f"{added} != 0{scope}"]
+    holds = counted(page.kpi, page.term, page.asked, parameters)
+    where = [holds, f"{added} != 0{scope}"]
+    if page.kpi.last:
+        where.append(on_last_day(page.kpi, plan, page.asked, contract.current_table, holds))
+    return parameters, added, where
 
 
 def _start(page: RecordsAsked, plan: EntityPlan, contract: Contract) -> tuple[dict[str, str], str, list[str]]:
