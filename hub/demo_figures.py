@@ -43,16 +43,25 @@ class Expected:
 
 
 def expected(root: Path, state: Path, start: date, end: date) -> Expected:
+    """What the ledgers say of one period. Raises `OracleError`."""
+    return expected_all(root, state, {"one": (start, end)})["one"]
+
+
+def expected_all(root: Path, state: Path, periods: Mapping[str, tuple[date, date]]) -> dict[str, Expected]:
     """Ask the oracle, a process of its own; blocks for seconds. Raises `OracleError`."""
     command = [sys.executable, "-m", "deploy.demo.oracle", "--state", str(state)]
-    command += ["--from", start.isoformat(), "--to", end.isoformat(), "--json"]
+    for name, (start, end) in periods.items():
+        command += ["--period", f"{name}={start.isoformat()}..{end.isoformat()}"]
     try:
         done = subprocess.run(
             command, cwd=root, capture_output=True, text=True, timeout=ORACLE_TIMEOUT_S, check=True,
             start_new_session=True,  # Ctrl-C at the terminal is for the demonstration, which ends it
         )  # fmt: skip
-        answer = json.loads(done.stdout)
-        return Expected(start, end, answer["kpis"], answer["events"], answer["records"], answer["bad"])
+        answers = json.loads(done.stdout)
+        return {
+            name: Expected(*periods[name], *(answer[part] for part in ("kpis", "events", "records", "bad")))
+            for name, answer in answers.items()
+        }
     except subprocess.CalledProcessError as error:
         raise OracleError(error.stderr.strip()) from error
     except (subprocess.TimeoutExpired, ValueError, KeyError) as error:

@@ -23,7 +23,7 @@ from hub.demo_figures import (
     all_arrived,
     arrived,
     differences,
-    expected,
+    expected_all,
     missing,
     shown,
 )
@@ -35,7 +35,8 @@ from hub.state_dir import StateDir
 READY_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 90.0
 POLL_S = 0.3
-LOADING_POLL_S = 1.0
+LOADING_POLL_S = 3.0
+"""Counting what has arrived asks every figure there is: seldom, while the machine loads."""
 SETTLED_S = 30.0
 """Everything has arrived this long ago and a figure is still wrong: it will not become right."""
 
@@ -102,7 +103,7 @@ class Oracle:
         root, state = demo_root(), demo_state(self._settings)
         try:
             known = periods(self._settings)
-            self.periods = {name: expected(root, state, *known[name]) for name in self._names}
+            self.periods = expected_all(root, state, {name: known[name] for name in self._names})
         except OracleError as error:
             self.error = error
 

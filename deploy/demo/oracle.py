@@ -1,7 +1,8 @@
 """Every KPI out of the ledgers, the slow and plain way: final state of each key, then count.
 
 `python -m deploy.demo.oracle --state DIR [--from 2022-01-01 --to 2022-09-30] --json`. Shares nothing with the
-product but the code table of procedures. The default period is this year to today.
+product but the code table of procedures. The default period is this year to today. Of several periods, each given as
+`--period NAME=2022-01-01..2022-09-30`, the answers come by name, from ledgers that are read once.
 """
 
 from __future__ import annotations
@@ -159,8 +160,21 @@ def _entities(events: pl.DataFrame) -> dict[str, int]:
 
 def evaluate(state: Path, start: date, end: date) -> dict[str, Any]:
     """KPIs of a period, and the totals of everything emitted so far."""
+    return evaluate_all(state, {"": (start, end)})[""]
+
+
+def evaluate_all(state: Path, periods: Mapping[str, tuple[date, date]]) -> dict[str, dict[str, Any]]:
+    """The same of several periods, by name."""
     require_ledger(state)
     dossiers, feedback = emitted.dossiers(state), emitted.feedback(state)
+    entities = {"dossier": _entities(dossiers), "feedback": _entities(feedback)}
+    return {
+        name: _evaluated(state, dossiers, feedback, start, end) | {"entities": entities}
+        for name, (start, end) in periods.items()
+    }
+
+
+def _evaluated(state: Path, dossiers: pl.DataFrame, feedback: pl.DataFrame, start: date, end: date) -> dict[str, Any]:
     answer: dict[str, Any] = {
         "from": start.isoformat(),
         "to": end.isoformat(),
@@ -168,7 +182,6 @@ def evaluate(state: Path, start: date, end: date) -> dict[str, Any]:
         "events": {PORTAL: dossiers.height, FEEDBACK: feedback.height},
         "records": {"dossier": dossiers.height, "feedback": feedback.height},
         "bad": {system: len(emitted.refused(system)) for system in (PORTAL, FEEDBACK)},
-        "entities": {"dossier": _entities(dossiers), "feedback": _entities(feedback)},
     }
     for system in SYSTEMS:
         if (directory(state, system.id) / "origin.json").exists():
@@ -196,15 +209,25 @@ def kpis(ledger_dir: Path, from_: date, to: date) -> dict[str, Answer]:
     return dict(evaluate(ledger_dir, from_, to)["kpis"])
 
 
+def _named_period(text: str) -> tuple[str, tuple[date, date]]:
+    name, _, days = text.partition("=")
+    start, _, end = days.partition("..")
+    return name, (date.fromisoformat(start), date.fromisoformat(end))
+
+
 def main(arguments: list[str] | None = None) -> int:
     today = datetime.now(tz=UTC).astimezone(LOCAL).date()
     parser = argparse.ArgumentParser(prog="python -m deploy.demo.oracle", description=__doc__)
     parser.add_argument("--state", type=Path, required=True, help="the simulators' state directory")
     parser.add_argument("--from", dest="start", type=date.fromisoformat, default=date(today.year, 1, 1))
     parser.add_argument("--to", dest="end", type=date.fromisoformat, default=today)
+    parser.add_argument("--period", type=_named_period, action="append", help="NAME=FROM..TO; may be repeated")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     options = parser.parse_args(arguments)
     try:
+        if options.period:
+            print(json.dumps(evaluate_all(options.state, dict(options.period)), ensure_ascii=False))
+            return 0
         result = evaluate(options.state, options.start, options.end)
     except DemoError as error:
         print(error, file=sys.stderr)

@@ -71,7 +71,7 @@ async def download_table(desk: Desk, scope: ReadScope, table: str, form: str) ->
 
 @router.post("/{table}/diff", summary="What a new code table would change")
 async def diff_table(
-    request: Request, desk: Desk, scope: WriteScope, table: str, file: FileName = "table.csv"
+    request: Request, desk: Desk, scope: WriteScope, table: str, file: FileName = ".csv"
 ) -> JSONResponse:
     """The body is the file. Each change with what it means; `faults` forbid it; `base` goes with the `PUT`."""
     desk.table(table)
@@ -82,7 +82,7 @@ async def diff_table(
 
 @router.put("/{table}", summary="Let a code table take effect")
 async def apply_table(
-    request: Request, desk: Desk, scope: WriteScope, table: str, base: Base, file: FileName = "table.csv"
+    request: Request, desk: Desk, scope: WriteScope, table: str, base: Base, file: FileName = ".csv"
 ) -> JSONResponse:
     """The body is the file. Everything that maps by it goes on with it; days before keep what was in force."""
     desk.table(table)

@@ -19,7 +19,7 @@ from deploy.demo.volumes import PER_DAY
 from hub.client import Client, ClientError
 from hub.config import load
 from hub.demo import SIMULATORS, DemoOptions, prepare_province
-from hub.demo_figures import REFERENCE, Expected, arrived, expected, missing, shown
+from hub.demo_figures import REFERENCE, Expected, arrived, expected, expected_all, missing, shown
 from hub.demo_run import MIB, Memory, look
 from hub.state_dir import StateDir
 from tests import books
@@ -50,7 +50,7 @@ class Sample:
 def ledgers(stack: RunningStack) -> dict[str, Expected]:
     """What everything emitted so far makes of both periods."""
     periods = {"reference": REFERENCE, "this_year": books.this_year()}
-    return {name: expected(ROOT, stack.ledgers, *period) for name, period in periods.items()}
+    return expected_all(ROOT, stack.ledgers, periods)
 
 
 def emitted(stack: RunningStack) -> Mapping[str, int]:
