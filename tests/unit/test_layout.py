@@ -84,8 +84,7 @@ def test_a_client_library_is_imported_in_its_home_alone(library: str) -> None:
 
 def test_modules_stay_small() -> None:
     simulators = sorted((ROOT / "deploy" / "demo").glob("*.py"))
-    long = {path.name: text_of(path).count("
-") for path in [*MODULES, *simulators]}
+    long = {path.name: text_of(path).count("\n") for path in [*MODULES, *simulators]}
     assert {name: lines for name, lines in long.items() if lines > MOST_LINES} == {}
 
 
