@@ -8,6 +8,11 @@ POLLED = Counter("ioc_connector_records_polled_total", "Records read from or pus
 WRITTEN = Counter("ioc_connector_records_written_total", "Records acknowledged by Kafka.", ["connector"])
 ERRORS = Counter("ioc_connector_errors_total", "Faults by stage (source, publish, schema).", ["connector", "stage"])
 RETRIES = Counter("ioc_connector_retries_total", "Attempts repeated by stage.", ["connector", "stage"])
+SKIPPED = Counter(
+    "ioc_connector_skipped_total",
+    "Records left out by stage: given before, and so known (source).",
+    ["connector", "stage"],
+)
 QUARANTINED = Counter("ioc_quarantine_records_total", "Records put into the quarantine topic.", ["connector"])
 QUARANTINE_FAILURES = Counter(
     "ioc_quarantine_write_failures_total", "Publications with quarantined records that failed.", ["connector"]

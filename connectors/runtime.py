@@ -244,6 +244,7 @@ class ConnectorRunner:
                 raise
         if messages:
             await self._bench.publisher.publish(intake.topic, messages)
+        metrics.SKIPPED.labels(self._manifest.id, "source").inc(page.repeats)
         received = len(page.records) + len(page.refused)
         self.tally.delivered(received, len(messages), len(quarantined), page.newest_ms, ingest_ms, event_ms)
 

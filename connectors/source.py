@@ -41,7 +41,8 @@ class Page:
     `newest_ms`: the newest change time in the page, UTC epoch ms; None if it has none. `refused`: what the source
     itself could not read as a record, such as a broken line; it belongs into the quarantine. `outdated_ms`: the newest
     change time of all that the source has answered in this read so far, repeats too, if even that is before the time
-    from which it was asked; None if it is not, or the source answered with nothing.
+    from which it was asked; None if it is not, or the source answered with nothing. `repeats`: how many it answered
+    besides that were given before and are left out here.
     """
 
     records: Sequence[Any]
@@ -49,6 +50,7 @@ class Page:
     newest_ms: int | None
     refused: list[Refusal] = field(default_factory=list)
     outdated_ms: int | None = None
+    repeats: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
@@ -41,6 +42,9 @@ class OldestReader(Protocol):
     """Reads when the record at a position was written; blocks for a moment; leaves out what it could not read."""
 
     def at(self, positions: Mapping[Place, int]) -> Mapping[Place, datetime]: ...
+
+    @property
+    def empty(self) -> Mapping[Place, int]: ...
 
     def close(self) -> None: ...
 
@@ -128,9 +132,11 @@ class KafkaWatch:
             part.close()
 
     def _look(self) -> None:
-        partitions = tuple(self._reader.read())
+        found = tuple(self._reader.read())
         members = self._reader.members()
-        reading = Reading(partitions, self._oldest.at(waiting(partitions)), self._commits.read(), members)
+        oldest = self._oldest.at(waiting(found))
+        partitions = beyond(found, self._oldest.empty)
+        reading = Reading(partitions, oldest, self._commits.read(), members)
         now = self._clock()
         self._health = fold(self._health, reading, ALLOWED, now, self._looked_at)
         self._looked_at = now
@@ -142,6 +148,14 @@ def waiting(partitions: Iterable[PartitionLag]) -> dict[Place, int]:
     return {
         (item.topic, item.partition): item.position for item in partitions if item.position is not None and item.lag
     }
+
+
+def beyond(partitions: Iterable[PartitionLag], empty: Mapping[Place, int]) -> tuple[PartitionLag, ...]:
+    """Positions moved over offsets at which there is no record."""
+    return tuple(
+        replace(item, committed=empty[place]) if (place := (item.topic, item.partition)) in empty else item
+        for item in partitions
+    )
 
 
 class LagCollector(Collector):

@@ -11,6 +11,7 @@ from typing import Any
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import OffsetSpec
 from kafka.errors import GroupIdNotFoundError, KafkaError, TopicAlreadyExistsError
+from kafka.protocol.consumer import IsolationLevel
 
 from hub.health.lag import position
 from hub.topic_plan import TopicSpec, entity_spec
@@ -190,9 +191,11 @@ def add_partitions(bootstrap: str, topic: str, count: int) -> None:
 class GroupLag:
     """Asks one cluster again and again for a group's lag over one connection. Not thread-safe; calls block."""
 
-    def __init__(self, bootstrap: str, group: str, topics: Iterable[str]) -> None:
+    def __init__(self, bootstrap: str, group: str, topics: Iterable[str], *, read_committed: bool = False) -> None:
+        """`read_committed`: the group leaves open transactions aside, so that the end is the last stable offset."""
         self._bootstrap = bootstrap
         self._group = group
+        self._isolation = IsolationLevel.READ_COMMITTED if read_committed else IsolationLevel.READ_UNCOMMITTED
         self._topics = sorted(topics)
         self._client: Any = None
 
@@ -204,7 +207,7 @@ class GroupLag:
         if self._client is None:
             self._client = connect_admin(self._bootstrap)
         try:
-            return group_lag(self._client, self._group, self._topics)
+            return group_lag(self._client, self._group, self._topics, self._isolation)
         except (KafkaError, OSError) as error:
             self.close()
             raise TopicsError(f"Kafka at {self._bootstrap} does not answer: {error}") from error
@@ -250,7 +253,9 @@ def lag(bootstrap: str, group: str, topics: Iterable[str]) -> list[PartitionLag]
         asked.close()
 
 
-def group_lag(admin: Any, group: str, topics: list[str]) -> list[PartitionLag]:
+def group_lag(
+    admin: Any, group: str, topics: list[str], isolation: IsolationLevel = IsolationLevel.READ_UNCOMMITTED
+) -> list[PartitionLag]:
     """The group's lag on those of the topics that exist. Blocks; raises `KafkaError`."""
     existing = set(admin.list_topics())
     partitions = [
@@ -263,7 +268,7 @@ def group_lag(admin: Any, group: str, topics: list[str]) -> list[PartitionLag]:
     except GroupIdNotFoundError:
         committed = {}
     starts = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.EARLIEST))
-    ends = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
+    ends = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST), isolation)
     return [
         PartitionLag(
             partition.topic,

@@ -99,7 +99,7 @@ class StreamWorker:
         self._shared: dict[tuple[str, str, int], asyncio.Future[Any]] = {}
         self._logs: dict[TP, ReplayLog] = {}
         self._loading: dict[str, asyncio.Task[None]] = {}
-        self.partitions = Partitions(self._runner, self._close)
+        self.partitions = Partitions(self._runner, self._close, self._settings.group)
         self.app = self._faust()
 
     def _faust(self) -> Any:

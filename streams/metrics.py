@@ -18,6 +18,13 @@ END_TO_END = STAGE.labels("kafka_to_warehouse")
 LOST = Counter("ioc_stream_lost_records", "Records that retention took before they were processed.", ["topic"])
 RECOVERIES = Counter("ioc_stream_recoveries", "Partitions taken over, by how (clean, redo, replay).", ["how"])
 ASSIGNED = Gauge("ioc_stream_assigned_partitions", "Partitions this worker owns now.")
+REBALANCES = Counter("ioc_rebalances", "Times the group gave this worker its partitions anew.", ["group"])
+REBALANCE_SECONDS = Histogram(
+    "ioc_rebalance_duration_seconds",
+    "From giving the partitions back to being given partitions.",
+    ["group"],
+    buckets=(0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0),
+)
 FENCED = Counter("ioc_stream_fenced", "Times this worker found itself put out with a batch in hand, and ended.")
 OWNERSHIP_LOST = Counter("ioc_stream_ownership_lost", "Batches dropped because another worker owns the partition.")
 SCHEMA_WAITS = Gauge("ioc_stream_schema_waits", "Partitions that wait for a schema, because the registry is away.")

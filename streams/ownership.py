@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -29,8 +30,12 @@ RECOVER_AGAIN_S = 1.0
 class Partitions(PartitionsListener):
     """The runners of the partitions this worker owns now."""
 
-    def __init__(self, start: Callable[[TP, int], PartitionRunner], close: Callable[[TP], Any]) -> None:
+    def __init__(
+        self, start: Callable[[TP, int], PartitionRunner], close: Callable[[TP], Any], group: str = ""
+    ) -> None:
         self.turn = 0
+        self._group = group
+        self._given_back_s: float | None = None
         self._start = start
         self._close = close
         self._runners: dict[TP, PartitionRunner] = {}
@@ -51,6 +56,7 @@ class Partitions(PartitionsListener):
         self._waiting = 0
         self._room.set()
         metrics.ASSIGNED.set(0)
+        self._given_back_s = self._given_back_s or time.monotonic()
         if partitions:
             faultpoints.reach("rebalance_revoked")
 
@@ -90,6 +96,9 @@ class Partitions(PartitionsListener):
 
     def assigned(self, partitions: set[TP]) -> None:
         self.revoked(set())
+        metrics.REBALANCES.labels(self._group).inc()
+        metrics.REBALANCE_SECONDS.labels(self._group).observe(time.monotonic() - (self._given_back_s or 0.0))
+        self._given_back_s = None
         self._left, self._left_next = self._left_next, {}
         self._runners = {tp: self._start(tp, self.turn) for tp in sorted(partitions)}
         for tp, runner in self._runners.items():

@@ -107,7 +107,8 @@ class RestSource:
             alone = alone and following is None
             try:
                 after = self._position(walk, cursor, answer, done=following is None, alone=alone)
-                yield Page(fresh, after, _newest_ms(given), outdated_ms=_ms(walk.outdated))
+                repeats = len(answer.records) - len(fresh)
+                yield Page(fresh, after, _newest_ms(given), outdated_ms=_ms(walk.outdated), repeats=repeats)
                 self._memory.remember(walk, given, done=following is None)
                 self._stored = after
                 self._keep_validators(answer, alone)

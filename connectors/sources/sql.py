@@ -112,7 +112,8 @@ class SqlSource:
                 fresh = [row for row in rows if self._identity(row) not in self._seen]
                 newest = self._advanced(newest, rows, how.time)
                 after = {"at": to_position(newest)} if newest is not None else {}
-                yield Page([_json(row) for row in fresh], after, self._newest_ms(fresh, how.time), refused)
+                newest_ms, repeats = self._newest_ms(fresh, how.time), len(rows) - len(fresh)
+                yield Page([_json(row) for row in fresh], after, newest_ms, refused, repeats=repeats)
                 self._remember(rows, earlier(newest, how.lookback_s), how.time)
                 self._stored, refused = after, []
                 if ahead is None:

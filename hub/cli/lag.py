@@ -98,8 +98,8 @@ class _Looking:
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a partition; raises TopicsError."""
-        found, members = self._group.read(), self._group.members()
-        self._look(found, members)
+        asked, members = self._group.read(), self._group.members()
+        found = self._look(asked, members)
         lost = _lost() if self._own else {}
         rows = []
         for item in found:
@@ -119,15 +119,19 @@ class _Looking:
             )
         return rows
 
-    def _look(self, found: Sequence[PartitionLag], members: int) -> None:
+    def _look(self, asked: Sequence[PartitionLag], members: int) -> Sequence[PartitionLag]:
+        """What is there, without offsets that hold no record."""
         from hub.clock import utc_now
         from hub.health.group import ALLOWED, Reading, fold
-        from hub.kafka_watch import waiting
+        from hub.kafka_watch import beyond, waiting
 
         commits = self._commits.read_back() if self._first else self._commits.read()
         self._first = False
-        reading = Reading(found, self._oldest.at(waiting(found)), commits, members)
+        oldest = self._oldest.at(waiting(asked))
+        found = beyond(asked, self._oldest.empty)
+        reading = Reading(found, oldest, commits, members)
         self._health = fold(self._health, reading, ALLOWED, utc_now())
+        return found
 
     def close(self) -> None:
         for part in (self._group, self._oldest, self._commits):

@@ -27,19 +27,29 @@ class OldestRecords:
     It belongs to no group and commits nothing. What could not be read is left out and asked for again.
     """
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, *, read_committed: bool = False) -> None:
+        """`read_committed`: whether the group leaves open and broken-off transactions aside."""
         self._bootstrap = bootstrap
+        self._isolation = "read_committed" if read_committed else "read_uncommitted"
         self._consumer: Any = None
         self._known: dict[Place, tuple[int, datetime]] = {}
+        self._empty: dict[Place, tuple[int, int]] = {}
         self._next = 0
 
     def at(self, positions: Mapping[Place, int]) -> dict[Place, datetime]:
         """The timestamp of the first record at or after each position, where a record waits there."""
         self._known = {place: known for place, known in self._known.items() if positions.get(place) == known[0]}
+        self._empty = {place: known for place, known in self._empty.items() if positions.get(place) == known[0]}
         asked = self._turn(sorted(place for place in positions if place not in self._known))
         if asked:
             self._read({place: positions[place] for place in asked})
         return {place: found for place, (_, found) in self._known.items()}
+
+    @property
+    def empty(self) -> Mapping[Place, int]:
+        """Up to which offset there is no record from the position on, as of the last round: marks of transactions and
+        what compaction took are offsets too, but nobody has to process them."""
+        return {place: until for place, (_, until) in self._empty.items()}
 
     def close(self) -> None:
         """Disconnect; the next round connects anew."""
@@ -66,8 +76,16 @@ class OldestRecords:
             while waiting and (left := until - time.monotonic()) > 0:
                 taken = self._take(consumer.poll(timeout_ms=int(left * 1000) + 1, max_records=READS_A_ROUND), waiting)
                 consumer.pause(*taken)
+                self._skip(consumer, waiting)
         except (KafkaError, OSError, ValueError):
             self.close()  # the lag's reader says what is wrong with the broker
+
+    def _skip(self, consumer: Any, waiting: Mapping[Any, int]) -> None:
+        """Where the reader went on without finding a record."""
+        for partition, asked in waiting.items():
+            reached = consumer.position(partition, timeout_ms=int(ROUND_S * 1000))
+            if reached is not None and reached > asked:
+                self._empty[(partition.topic, partition.partition)] = asked, reached
 
     def _take(self, polled: Mapping[Any, Iterable[Any]], waiting: dict[Any, int]) -> list[Any]:
         """Keep the first record's timestamp of each partition; gives those that need no more reading."""
@@ -85,7 +103,7 @@ class OldestRecords:
                 client_id="ioc-lag",
                 group_id=None,
                 enable_auto_commit=False,
-                isolation_level="read_committed",
+                isolation_level=self._isolation,
                 auto_offset_reset="earliest",
                 max_partition_fetch_bytes=FETCH_BYTES,
                 fetch_max_wait_ms=100,

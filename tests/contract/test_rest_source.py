@@ -108,6 +108,15 @@ async def test_a_new_process_reads_the_lookback_again_and_misses_nothing(portal:
         assert ids(25)[0] in found
 
 
+async def test_what_is_left_out_as_given_before_is_counted(portal: Portal) -> None:
+    async with Reader(portal) as reader:
+        _, cursor = await reader.all(None)
+        async with aclosing(reader.source.read(cursor)) as pages:
+            found = [page async for page in pages]
+    assert [record for page in found for record in page.records] == []
+    assert sum(page.repeats for page in found) == 25
+
+
 async def test_rows_from_before_what_was_asked_for_are_told_and_given_once(portal: Portal) -> None:
     """A server restored from yesterday's copy, that answers the same whatever it is asked for."""
     portal.feed[:] = [record(number, at(86_400 + number)) for number in range(5)]

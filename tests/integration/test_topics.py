@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 import uuid
@@ -10,11 +11,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 
 from hub.health.commits import Commit, CommitLog
 from hub.health.oldest import OldestRecords
+from hub.kafka_watch import beyond, waiting
 from hub.topic_admin import apply_steps, real_topics
 from hub.topic_plan import DAY_MS, Accepted, Action, Step, TopicSpec, plan_topics
 from hub.topics import GroupLag, PartitionLag, TopicsError, ensure_topics, missing_topics
@@ -91,6 +94,50 @@ def test_the_age_of_a_lag_is_that_of_the_record_at_the_position(kafka: str) -> N
     }
     assert oldest.at({(topic, 1): firsts[1] + 2}) == {(topic, 1): found[(topic, 1)]}
     oldest.close()
+
+
+async def test_marks_and_open_transactions_leave_no_lag_that_never_ends(kafka: str) -> None:
+    """A group that reads what is committed waits for nothing beyond the last stable offset; no group waits for the mark
+    that ends a transaction, though it has an offset."""
+    topic, place = f"ioc.lag.t{uuid.uuid4().hex[:8]}", TopicPartition
+    admin = KafkaAdminClient(bootstrap_servers=kafka)
+    admin.create_topics({topic: {"num_partitions": 1, "replication_factor": 1}}, wait_for_metadata=True)
+    admin.close()
+    groups = {read_committed: f"group-{uuid.uuid4().hex}" for read_committed in (True, False)}
+
+    def waits(committed: int, read_committed: bool) -> int | None:
+        """Records that wait for the group, once it has committed so far."""
+        group = groups[read_committed]
+        consumer = KafkaConsumer(bootstrap_servers=kafka, group_id=group, enable_auto_commit=False)
+        consumer.assign([place(topic, 0)])
+        consumer.commit({place(topic, 0): OffsetAndMetadata(committed, "", -1)})
+        consumer.close()
+        lag = GroupLag(kafka, group, [topic], read_committed=read_committed)
+        oldest = OldestRecords(kafka, read_committed=read_committed)
+        try:
+            found = read(lag)
+            for _ in range(3):
+                oldest.at(waiting(found))
+            return beyond(found, oldest.empty)[0].lag
+        finally:
+            oldest.close()
+            lag.close()
+
+    async with AIOKafkaProducer(bootstrap_servers=kafka, transactional_id=uuid.uuid4().hex) as producer:
+        async with producer.transaction():
+            for _ in range(3):
+                await producer.send_and_wait(topic, b"x", partition=0)
+        # Offsets 0 to 2 are records, 3 is the mark.
+        for read_committed in (True, False):
+            assert await asyncio.to_thread(waits, 3, read_committed) == 0, read_committed
+            assert await asyncio.to_thread(waits, 1, read_committed) == 3, "two records, and the mark behind them"
+        await producer.begin_transaction()
+        for _ in range(2):
+            await producer.send_and_wait(topic, b"x", partition=0)
+        assert await asyncio.to_thread(waits, 4, True) == 0, "nothing beyond the last stable offset"
+        assert await asyncio.to_thread(waits, 4, False) == 2
+        await producer.abort_transaction()
+        assert await asyncio.to_thread(waits, 4, True) == 0, "what was broken off is nobody's to process"
 
 
 @pytest.mark.parametrize("name", ["a", "zzzzzz"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import shutil
@@ -30,6 +31,7 @@ from hub.health.states import ABNORMAL, STATES
 from hub.kafka_watch import LagCollector
 from hub.monitor import judge_all
 from hub.monitor_metrics import FreshnessCollector
+from streams.ownership import Partitions
 from tests.unit.many_datasets import NOW, Service
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -157,6 +159,36 @@ def test_dashboards_ask_for_metrics_that_exist(path: Path) -> None:
 
 def test_a_wrong_metric_name_would_be_found() -> None:
     assert asked('sum(rate(ioc_dataset_rows_loaded{a="ioc_x"}[5m]))') - NAMES == {"ioc_dataset_rows_loaded"}
+
+
+PROMISED = """
+collector_up consumer_lag consumer_lag_seconds consumer_lag_estimated consumer_status consumer_members
+rebalances_total rebalance_duration_seconds_bucket connector_status connector_records_polled_total
+connector_records_written_total connector_errors_total connector_retries_total connector_skipped_total
+quarantine_records_total quarantine_write_failures_total connector_last_poll_success_timestamp_seconds
+connector_last_error_timestamp_seconds source_lag_seconds dataset_last_event_timestamp_seconds
+dataset_last_load_timestamp_seconds dataset_deadline_timestamp_seconds dataset_freshness_status
+dataset_rows_loaded_total stage_latency_seconds_bucket probe_messages_produced_total probe_messages_received_total
+probe_messages_lost_total probe_roundtrip_seconds_bucket sink_batches_total rollup_drift_rows
+"""
+"""What dashboards of sites are made of: these names stay."""
+
+
+def test_every_metric_that_sites_build_on_is_there() -> None:
+    assert {f"ioc_{name}" for name in PROMISED.split()} - NAMES == set()
+
+
+async def test_rebalances_are_counted_and_timed_from_giving_back_to_being_given() -> None:
+    def told(name: str) -> float:
+        return REGISTRY.get_sample_value(name, {"group": "g-of-this-test"}) or 0.0
+
+    partitions = Partitions(lambda tp, turn: None, lambda tp: None, "g-of-this-test")  # type: ignore[arg-type,return-value]
+    partitions.assigned(set())
+    partitions.revoked(set())
+    await asyncio.sleep(0.02)
+    partitions.assigned(set())
+    assert told("ioc_rebalances_total") == told("ioc_rebalance_duration_seconds_count") == 2
+    assert 0.02 <= told("ioc_rebalance_duration_seconds_sum") < 10
 
 
 @needs_promtool
