@@ -157,6 +157,8 @@ def test_what_is_next_becomes_last(now: datetime) -> None:
         ("{cut_off: '16:30', period: yesterday}", "sla.period", "did you mean “same_day”"),
         ("{cron: 'every day'}", "sla.cron", "is no cron expression"),
         ("{cron: '0 0 31 2 *'}", "sla.cron", "cron expression"),
+        ("{cadence_s: 60, objective: 93.1}", "sla.objective", "can never fire"),
+        ("{cadence_s: 60, objective: 100}", "sla.objective", "must be above 93.1 and below 100"),
         ("{cadence_s: 60, calendar: ofice}", "sla.calendar", "did you mean “office”"),
         ("{cadence_s: 60, maintenance: [{reason: x}]}", "sla.maintenance.0", "needs “from” and “to”"),
         (
