@@ -20,6 +20,7 @@ from kafka import KafkaConsumer, TopicPartition
 from connectors.errors import PublishError
 from connectors.publish import Publisher
 from streams.errors import WarehouseError
+from tests.core_figures import measured
 from tests.dossiers import figures
 from tests.stream_worker import ROOT, Bench, value_of
 
@@ -191,24 +192,6 @@ def log_end(table: Bench) -> int:
         return sum(consumer.end_offsets(places).values())
     finally:
         consumer.close()
-
-
-def measured(table: Bench) -> dict[str, int]:
-    """The same figures as `tests.dossiers.figures`, from the rollups and the current states."""
-    name = table.name
-    received, online = table.warehouse.rows(f"SELECT sum(received), sum(received_online) FROM {name}_by_received_at")[0]
-    finished, on_time, electronic = table.warehouse.rows(
-        f"SELECT sum(finished), sum(finished_on_time), sum(result_electronic) FROM {name}_by_ended_at"
-    )[0]
-    states = table.warehouse.rows(f"SELECT count() FROM {name}_current FINAL WHERE NOT deleted")[0][0]
-    return {
-        "states": states,
-        "received": received,
-        "received_online": online,
-        "finished": finished,
-        "finished_on_time": on_time,
-        "result_electronic": electronic,
-    }
 
 
 def assert_exact(running: Group, events: Sequence[dict[str, Any]], within_s: float = 180.0) -> None:

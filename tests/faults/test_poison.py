@@ -19,8 +19,8 @@ from hub.api.quarantine import MAX_PAGE, Entry, page
 from hub.kpi.reader import Reader
 from schemas.wire import MAX_VALUE_BYTES
 from streams.quarantine import MAX_PAYLOAD_BYTES
+from tests.core_figures import assert_every_offset_once, kinds, measured
 from tests.dossiers import figures, final_states
-from tests.integration.test_stream import assert_every_offset_once, kinds, measured
 from tests.poison import (
     REASONS,
     Corpus,

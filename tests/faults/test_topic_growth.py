@@ -25,8 +25,8 @@ from hub.topic_growth import Grown, GrowthRefusedError, grow, surroundings
 from hub.topics import ensure_topics, partition_count
 from schemas.contract import load_contracts
 from streams.warehouse.schema import fence_table
+from tests.core_figures import measured
 from tests.dossiers import dossier, figures, life_cycles
-from tests.integration.test_stream import measured
 from tests.stream_worker import ROOT, Bench, bench, value_of
 from tests.topic_tools import add_partitions, sent
 

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import warehouse_process
+from tests.core_figures import assert_every_offset_once, measured
 from tests.dossiers import dossier, figures, life_cycles
-from tests.integration.test_stream import assert_every_offset_once, measured
 from tests.oracle import Sent, evaluate
 from tests.stream_worker import Bench, bench, value_of
 from tests.topic_tools import add_partitions, delete_records, delete_topic, members, sent, set_group_offsets

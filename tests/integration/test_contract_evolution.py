@@ -24,8 +24,8 @@ from streams.warehouse.client import Warehouse
 from streams.warehouse.evolution import EvolutionError, alterations, evolve
 from streams.warehouse.schema import migrate
 from tests.contract_worker import contract_of
+from tests.core_figures import assert_every_offset_once, kinds, measured
 from tests.dossiers import dossier, figures, life_cycles
-from tests.integration.test_stream import assert_every_offset_once, kinds, measured
 from tests.stream_worker import ROOT, Bench, private_plan
 
 DECIMAL = {"type": "bytes", "logicalType": "decimal", "precision": 12, "scale": 2}

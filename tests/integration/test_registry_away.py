@@ -32,9 +32,9 @@ from schemas.registry_client import RegistryClient
 from schemas.schema_texts import UNKNOWN_TTL_S
 from schemas.wire import HEADER_BYTES, frame
 from tests.contract.conftest import wait_ready
+from tests.core_figures import assert_every_offset_once, kinds, measured
 from tests.dossiers import dossier, figures
 from tests.faults.servers import Server
-from tests.integration.test_stream import assert_every_offset_once, kinds, measured
 from tests.stack import ROOT, free_port
 from tests.stream_worker import Bench, bench, value_of
 
