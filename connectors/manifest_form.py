@@ -18,8 +18,8 @@ from ruamel.yaml.error import YAMLError
 
 from connectors.errors import ManifestError, Text
 from connectors.flat_config import escaped_key, parts_of, text_of, value_of
+from schemas.declaration import YAML_LOADER
 
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 WIDTH = 1_000_000
 """Lines are never folded: a value stays on the line it was written on."""
 
@@ -77,8 +77,8 @@ def _same(one: Any, other: Any) -> bool:
 
 def _places(text: str) -> dict[str, _Place]:
     try:
-        tree = yaml.compose(text, Loader=LOADER)
-        value = yaml.load(text, Loader=LOADER)
+        tree = yaml.compose(text, Loader=YAML_LOADER)
+        value = yaml.load(text, Loader=YAML_LOADER)
     except yaml.YAMLError as error:
         shown = str(error).replace("\n", " ")
         raise ManifestError(Text(f"Không phải YAML hợp lệ: {shown}", f"Not valid YAML: {shown}")) from error

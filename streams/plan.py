@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from schemas.contract import Contract
+from schemas.declaration import YAML_LOADER
 from streams import arrivals
 from streams.errors import PlanError
 from streams.kpi import DUE_MINUTE, KINDS, Kpi, Measure, Term
@@ -199,7 +200,7 @@ def package_root() -> Path:
 
 def _read(path: Path) -> Any:
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=YAML_LOADER)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise PlanError(f"{path.name}: no YAML: {error}") from error
 

@@ -16,8 +16,8 @@ from connectors.status import ConnectorStatus
 from hub.connect.masking import masked
 from hub.kpi.feed import Feed
 from hub.kpi.freshness import SILENT_AFTER, freshness
+from schemas.declaration import YAML_LOADER
 
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 REMEMBERED = 2048
 """Manifests of which the flat form is remembered: a list of all connectors is asked for again and again."""
 VERSION = "4.1.0-ioc"
@@ -47,7 +47,7 @@ class Known:
 
 @lru_cache(REMEMBERED)
 def _flat(text: str) -> Mapping[str, str]:
-    tree = yaml.load(text, Loader=LOADER)
+    tree = yaml.load(text, Loader=YAML_LOADER)
     return flatten(tree) if isinstance(tree, dict) else {}
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import httpx2
@@ -15,14 +16,12 @@ from hub.api.deps import ApiDeps
 from hub.catalogue.registered import Versions
 from hub.catalogue.service import Catalogue
 from hub.config import Settings
-from hub.declarations import load_declarations
+from hub.declarations import Declarations, load_declarations
 from hub.kpi.feed import Feed
 from hub.kpi.names import dimension_names
 from hub.kpi.reader import Reader
 from hub.kpi.service import KpiService, Surroundings
 from hub.security.access import Principal
-from schemas.codes_table import load_code_tables
-from schemas.contract import load_contracts
 from schemas.errors import RegistryUnavailableError
 from streams.errors import WarehouseUnavailableError
 from tests.unit.kpi_tables import InProcess, add_ledger, add_row, tables
@@ -96,7 +95,8 @@ class ApiWorld:
         self.statuses: dict[str, Any] = {}
         self.broker: str | None = None
         self.access = KeysInMemory()
-        contracts, codes = load_contracts(), load_code_tables()
+        declared = declarations()
+        contracts, codes = declared.contracts, declared.codes
         around = Surroundings(
             feeds=(
                 Feed("feedback-1022", "webhook", "Sở TT&TT", "", "feedback", "1022", "H53.20"),
@@ -111,7 +111,6 @@ class ApiWorld:
         reader = Reader(self, lambda: self.now)
         columns = {name: table.columns for name, table in codes.items()}
         service = KpiService(reader, plans, columns, around, dimension_names(contracts, codes), timedelta(0))
-        declared = load_declarations(Settings())
         self.registered = RegistryInMemory()
         catalogue = Catalogue(
             declared, service, reader, Versions(self.registered, lambda: self.now), lambda: declared.manifests
@@ -146,6 +145,12 @@ class ApiWorld:
         transport = httpx2.ASGITransport(app=self.app, raise_app_exceptions=False)
         async with httpx2.AsyncClient(transport=transport, base_url="http://hub", headers=headers) as client:
             yield client
+
+
+@cache
+def declarations() -> Declarations:
+    """The packages' own, read once: nothing changes them."""
+    return load_declarations(Settings())
 
 
 @contextmanager
