@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import orjson
 
+from hub.kept_json import read_kept
+
 State = Literal["open", "assigned", "handled"]
 STATES: tuple[State, ...] = ("open", "assigned", "handled")
 
@@ -42,19 +44,8 @@ class Act:
 
     @classmethod
     def from_json(cls, value: bytes) -> Act:
-        """Raises ValueError, TypeError or KeyError for what is none."""
-        raw: dict[str, Any] = orjson.loads(value)
-        if raw["act"] not in ACTS:
-            raise ValueError(raw["act"])
-        return cls(
-            act=raw["act"],
-            at=datetime.fromisoformat(raw["at"]),
-            by=str(raw["by"]),
-            text=str(raw.get("text") or ""),
-            to=str(raw.get("to") or ""),
-            level=int(raw.get("level") or 0),
-            channels=tuple(raw.get("channels") or ()),
-        )
+        """Raises ValueError for what is none."""
+        return read_kept(cls, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,27 +108,8 @@ class Alert:
 
     @classmethod
     def from_json(cls, value: bytes) -> Alert:
-        """Raises ValueError, TypeError or KeyError for what is none."""
-        raw: dict[str, Any] = orjson.loads(value)
-        ended = raw.get("ended")
-        return cls(
-            id=str(raw["id"]),
-            rule=str(raw["rule"]),
-            subject=str(raw["subject"]),
-            name=dict(raw["name"]),
-            severity=str(raw["severity"]),
-            owner=str(raw["owner"]),
-            contact=str(raw["contact"]),
-            org=str(raw["org"]),
-            opened=datetime.fromisoformat(raw["opened"]),
-            ended=datetime.fromisoformat(ended) if ended else None,
-            value=raw.get("value"),
-            limit=raw.get("limit"),
-            facts=dict(raw.get("facts") or {}),
-            kpi=raw.get("kpi"),
-            dataset=raw.get("dataset"),
-            channels=tuple(raw.get("channels") or ()),
-        )
+        """Raises ValueError for what is none."""
+        return read_kept(cls, value)
 
 
 def alert_id(rule: str, subject: str, opened: datetime) -> str:

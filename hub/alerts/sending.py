@@ -12,13 +12,14 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
 import orjson
 
 from hub.alerts.alert import Act, Alert
 from hub.alerts.rule import Channel, is_address
 from hub.alerts.silence import Silence, silenced
+from hub.kept_json import read_kept
 
 GATHER = timedelta(seconds=5)
 """Alerts that open within so long of each other go out as one message."""
@@ -50,14 +51,8 @@ class Mark:
 
     @classmethod
     def from_json(cls, value: bytes) -> Mark:
-        """Raises ValueError, TypeError or KeyError for what is none."""
-        raw: dict[str, Any] = orjson.loads(value)
-        if raw["outcome"] not in OUTCOMES:
-            raise ValueError(raw["outcome"])
-        at = datetime.fromisoformat(raw["at"])
-        return cls(
-            raw["outcome"], str(raw["delivery"]), int(raw["attempt"]), at, str(raw["run"]), str(raw.get("reason") or "")
-        )
+        """Raises ValueError for what is none."""
+        return read_kept(cls, value)
 
 
 @dataclass(frozen=True, slots=True)

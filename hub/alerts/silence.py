@@ -6,11 +6,11 @@ import fnmatch
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import orjson
 
 from hub.alerts.alert import Alert
+from hub.kept_json import read_kept
 
 LONGEST = timedelta(days=31)
 """Longer than this and the rule is wrong, not the moment."""
@@ -43,18 +43,8 @@ class Silence:
 
     @classmethod
     def from_json(cls, value: bytes) -> Silence:
-        """Raises ValueError, TypeError or KeyError for what is none."""
-        raw: dict[str, Any] = orjson.loads(value)
-        return cls(
-            id=str(raw["id"]),
-            rule=str(raw["rule"]),
-            subject=str(raw["subject"]),
-            owner=str(raw["owner"]),
-            start=datetime.fromisoformat(raw["start"]),
-            end=datetime.fromisoformat(raw["end"]),
-            by=str(raw["by"]),
-            reason=str(raw["reason"]),
-        )
+        """Raises ValueError for what is none."""
+        return read_kept(cls, value)
 
 
 def silenced(alert: Alert, silences: Iterable[Silence], now: datetime) -> Silence | None:

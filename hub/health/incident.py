@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from hub.health.states import ABNORMAL, BY_CODE
+from hub.kept_json import read_kept
 
 CLEAR_AFTER = 2
 """Judgements in a row without the state before its incident ends."""
@@ -50,19 +51,8 @@ class Incident:
 
     @classmethod
     def from_json(cls, value: bytes) -> Incident:
-        """Raises ValueError, TypeError or KeyError for what is none."""
-        raw: dict[str, Any] = orjson.loads(value)
-        ended = raw.get("ended")
-        return cls(
-            id=str(raw["id"]),
-            dataset=str(raw["dataset"]),
-            department=str(raw["department"]),
-            entity=str(raw["entity"]),
-            state=str(raw["state"]),
-            began=datetime.fromisoformat(raw["began"]),
-            ended=datetime.fromisoformat(ended) if ended else None,
-            evidence=dict(raw.get("evidence") or {}),
-        )
+        """Raises ValueError for what is none."""
+        return read_kept(cls, value)
 
 
 @dataclass(frozen=True, slots=True)
