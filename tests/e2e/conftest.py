@@ -6,13 +6,15 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from hub.config import Settings
 from hub.declarations import load_declarations
 from streams.warehouse.schema import migrate
 from tests.e2e.hub_process import processes
-from tests.e2e.pages import ZONE, Hub, fill, sign_in
+from tests.e2e.pages import LIVE_MS, ZONE, Hub, fill, sign_in
+
+expect.set_options(timeout=LIVE_MS)
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +44,7 @@ def page(hub: Hub, browser: Browser) -> Iterator[Page]:
     context = browser.new_context(locale="vi-VN", base_url=hub.processes.api_url)
     troubles: list[str] = []
     made = context.new_page()
+    made.set_default_timeout(LIVE_MS)
     made.on("pageerror", lambda error: troubles.append(str(error)))
     made.on("console", lambda line: troubles.append(line.text) if "Content Security Policy" in line.text else None)
     sign_in(made, hub.processes.key)

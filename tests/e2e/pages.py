@@ -10,7 +10,8 @@ from streams.warehouse.client import Warehouse
 from tests.e2e import reference_feedback
 from tests.e2e.hub_process import Processes
 
-LIVE_MS = 5_000
+LIVE_MS = 60_000
+"""Deadlines of a machine that is busy with other tests; how soon things show is a benchmark's to measure."""
 ZONE = "Asia/Ho_Chi_Minh"
 
 
