@@ -14,8 +14,7 @@ from connectors.errors import ConnectorError
 from hub.health.evidence import evidence
 from hub.health.flow import Flow
 from hub.health.incident import Incident, Judgement, Ledger, fold
-from hub.health.observation import EVERY as OBSERVED_EVERY
-from hub.health.observation import Observation
+from hub.health.observation import Observation, slot
 from hub.health.states import ABNORMAL
 from hub.incident_book import IncidentBook
 from hub.kpi.errors import WarehouseAwayError
@@ -99,7 +98,7 @@ class Monitor:
         self._observed = observed
         self.turn: Turn = turn or Alone()
         self._number: int | None = None
-        self._observed_at: datetime | None = None
+        self._observed_in: str | None = None
         self._every_s = every_s
         self._ledger: Ledger | None = None
         self._unwritten: list[Incident] = []
@@ -155,10 +154,10 @@ class Monitor:
         return tuple(self._ledger.open.values()) if self._ledger is not None else None
 
     async def _observe(self, round_: Round) -> None:
-        """Once a minute what was seen is kept for the charts. A minute that cannot be written stays a gap."""
-        if self._observed is None or (self._observed_at is not None and round_.at - self._observed_at < OBSERVED_EVERY):
+        """Once in each minute what was seen is kept for the charts. A minute that cannot be written stays a gap."""
+        if self._observed is None or slot(round_.at) == self._observed_in:
             return
-        self._observed_at = round_.at
+        self._observed_in = slot(round_.at)
         seen = {one.feed.connector: one.observation(round_.at) for one in round_.judged}
         try:
             await asyncio.wait_for(self._observed.write(seen, round_.at), self._every_s)

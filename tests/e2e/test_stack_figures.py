@@ -17,7 +17,7 @@ from tests import books
 from tests.books import Books
 from tests.stack import RunningStack
 
-FACES = ("API", "REGISTRY", "CONNECT", "STREAM", "WAREHOUSE")
+FACES = ("API", "REGISTRY", "CONNECT", "STREAM", "MONITOR", "WAREHOUSE")
 
 
 @pytest.fixture(scope="module")
