@@ -26,12 +26,14 @@ FACTS = (
         "published",
     ),
     *("quarantined", "last_refused", "answers", "partitions", "lag", "lag_seconds", "status", "trouble", "written_at"),
-    "applied",
+    *("applied", "outdated", "outdated_to"),
 )
 """What stages may tell; a fact that has words in two languages has them under its name and `_vi`, `_en`."""
 
 
-TIMES = frozenset({"last_poll_ok", "last_event", "error_at", "reported_at", "last_refused", "written_at"})
+TIMES = frozenset(
+    {"last_poll_ok", "last_event", "error_at", "reported_at", "last_refused", "written_at", "outdated_to"}
+)
 """Facts that are times, in ISO 8601."""
 
 
@@ -52,6 +54,7 @@ def evidence(status: Status | None, written: Written | None, flow: Flow) -> dict
             "last_poll_ok": _iso(status.last_poll_ok),
             "last_event": _iso(status.last_event_time),
             **_error(status),
+            **_outdated(status),
             **_counts(status),
             "quarantined": status.quarantined,
         }
@@ -101,7 +104,13 @@ def _source(status: Status | None, fresh: Freshness) -> dict[str, Any]:
         "last_poll_ok": _iso(status.last_poll_ok),
         "last_event": _text(fresh.last_event_time),
         **_error(status),
+        **_outdated(status),
     }
+
+
+def _outdated(status: Status) -> dict[str, Any]:
+    """How often in a row it answered with nothing but rows from before what was asked for, and the newest of them."""
+    return {"outdated": status.outdated, "outdated_to": _iso(status.outdated_to)} if status.outdated else {}
 
 
 def _error(status: Status) -> dict[str, Any]:

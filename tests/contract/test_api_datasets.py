@@ -150,6 +150,18 @@ async def test_the_judgement_of_a_monitor_beside_the_api_serves_whoever_asks_whi
     assert states == ["on_time", "unknown"]
 
 
+async def test_why_a_data_set_is_late_says_that_only_old_rows_came(world: ApiWorld) -> None:
+    yesterday = int(world.now.timestamp() * 1000) - 86_400_000
+    world.statuses["portal"] = report(world, outdated=7, outdated_from=yesterday, outdated_to=yesterday)
+    async with world.client() as client:
+        (one,) = (await client.get("/v1/health/datasets/portal")).json()["items"]
+        page = (await client.get("/integration/portal", headers={"Accept": "text/html"})).text
+    assert (one["state"], one["failing"]) == ("late", "source")
+    source = one["stages"][0]
+    assert (source["outdated"], source["outdated_to"]) == (7, (world.now - timedelta(days=1)).isoformat())
+    assert "lần liền chỉ trả dòng cũ hơn yêu cầu" in page
+
+
 async def test_an_unknown_data_set_names_the_nearest(world: ApiWorld) -> None:
     async with world.client() as client:
         answer = await client.get("/v1/health/datasets/portl")
