@@ -12,8 +12,9 @@ from hub.health.flow import CALM, Flow
 from hub.kpi.feed import Feed, Freshness, Status, Written
 from schemas.promise import Cadence, Due
 
-SILENT_AFTER = timedelta(seconds=25)
-"""A connector reports at least every 10 s: two missed reports and a breath, and its worker does not move."""
+SILENT_AFTER = timedelta(seconds=22)
+"""A connector reports at least every 10 s, and at the next second at that: two missed reports, and its worker does not
+move. A judgement and who asks for it come on top, and half a minute is the promise."""
 
 STUCK_AFTER = timedelta(seconds=60)
 """What a connector published and the warehouse does not have after so long is stuck in the stream."""

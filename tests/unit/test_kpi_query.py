@@ -270,8 +270,8 @@ def test_a_dashboard_is_one_statement_with_every_value_bound() -> None:
     ("changes", "state"),
     [
         ({}, "on_time"),
-        ({"at": -26_000}, "stuck_connector"),
-        ({"at": -24_000}, "on_time"),
+        ({"at": -23_000}, "stuck_connector"),
+        ({"at": -21_000}, "on_time"),
         ({"last_error": {"code": "kafka_unavailable", "at": 0}}, "stuck_connector"),
         ({"last_refused": -1000, "last_published": -5000}, "rejected"),
         ({"last_refused": -5000, "last_published": -1000}, "on_time"),
