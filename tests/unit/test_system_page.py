@@ -7,11 +7,15 @@ from pathlib import Path
 import pytest
 
 from connectors.manifest import load_manifests
+from deploy.demo.systems import SYSTEMS as PROVINCE
 from hub.catalogue.system_page import SystemPage, markdown, system_page
 from schemas.contract import load_contracts
 from streams.plan import load_plans
 
-MANIFESTS = load_manifests(Path(__file__).parents[2] / "deploy" / "departments")
+ROOT = Path(__file__).parents[2]
+MANIFESTS = load_manifests(ROOT / "deploy" / "departments")
+SYSTEMS = {"portal", "feedback-1022"} | {system.id for system in PROVINCE}
+"""The fourteen systems of the province; some have two connectors."""
 CONTRACTS = load_contracts()
 PLANS = load_plans(CONTRACTS)
 
@@ -35,6 +39,16 @@ def test_a_page_tells_every_field_and_every_kpi_with_its_basis(connector: str, l
         assert all(part.sql in text for part in kpi.parts)
     assert all(line in text for line in page.lookups)
     assert manifest.owner.contact in text
+
+
+def test_each_of_the_fourteen_systems_has_its_pages() -> None:
+    assert len(SYSTEMS) == 14
+    of_systems = {connector for system in PROVINCE for connector in system.connectors} | {"portal", "feedback-1022"}
+    assert set(MANIFESTS) == of_systems
+    for connector in MANIFESTS:
+        page = made(connector, "vi")
+        assert page.kpis and page.fields, connector
+        assert all(kpi.basis for kpi in page.kpis), connector
 
 
 def test_a_rule_without_a_law_is_called_an_assumption_and_one_with_a_law_names_it() -> None:
