@@ -122,7 +122,8 @@ def write_history(origin: Origin) -> list[Raw]:
     """The hours of 29 September 2022 and those before the first start; each station's backlog comes in any order."""
     slots = max(1, round(SLOTS * min(1.0, origin.scale)))
     found: list[Raw] = []
-    for tag, last in (("r", REFERENCE_END - DAY), ("s", origin.anchor - origin.anchor % 300)):
+    # Files that come again or correct others bear later stamps: those of live files are later still.
+    for tag, last in (("r", REFERENCE_END - DAY), ("s", origin.anchor - origin.anchor % 300 - 2 * HOUR)):
         rng = random.Random(f"{origin.seed}:{tag}:{ID}")
         silent = rng.sample(range(len(stations())), 7)
         part = [
