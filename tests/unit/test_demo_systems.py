@@ -70,6 +70,27 @@ def test_good_records_are_mapped_and_bad_ones_refused(system: System, connector:
     assert bad.rows == []
 
 
+@each_connector
+def test_a_record_that_comes_again_with_another_revision_is_an_event_of_its_own(system: System, connector: str) -> None:
+    """Else a correction would be refused: its event was there before, with another content."""
+    sample = system.samples(ORIGIN).get(connector)
+    if sample is None:
+        pytest.skip("hands out files, not records")
+    found: dict[str, tuple[str, int]] = {}
+    for row in mapper(connector)([dict(raw) for raw in sample.good], NOW_MS).rows:
+        place = (row["entity_key"], row["revision"])
+        assert found.setdefault(row["event_id"], place) == place
+    corrected = REVISED.get(connector)
+    if corrected is not None:
+        first, again = dict(sample.good[0]), dict(sample.good[0]) | {corrected: sample.good[0][corrected] + 1}
+        rows = mapper(connector)([first, again], NOW_MS).rows
+        assert rows[0]["entity_key"] == rows[1]["entity_key"] and rows[0]["event_id"] != rows[1]["event_id"]
+
+
+REVISED = {"camera-heartbeats": "lan", "civil-servants": "_revision"}
+"""Connectors whose event is named by the mapping, and the field that tells one report of a thing from the next."""
+
+
 @each_system
 def test_every_kpi_of_its_entities_is_counted_from_the_ledger(system: System, tmp_path: Path) -> None:
     """By no KPI that comes by itself, and by no other: what `ioc demo --once` compares is everything there is."""
