@@ -11,9 +11,11 @@ from connectors.manifest import load_manifests
 from connectors.mapping import Mapper, compile_mapping
 from connectors.pseudonym import Pseudonymiser
 from connectors.secrets import references_in
+from deploy.demo import station_files
 from deploy.demo.ledger import Origin
 from deploy.demo.simulation import Site, System
 from deploy.demo.systems import SYSTEMS
+from deploy.demo.tales import plain
 from deploy.demo.worktime import local_midnight
 from schemas.contract import load_contracts
 from streams.plan import load_plans
@@ -103,3 +105,9 @@ def test_every_kpi_of_its_entities_is_counted_from_the_ledger(system: System, tm
 
 def _by_arrival(kpi: str) -> bool:
     return kpi.endswith((".late_corrections", ".clock_skew"))
+
+
+def test_no_file_of_a_stations_history_bears_a_stamp_of_the_time_that_is_live() -> None:
+    """Two files of one name are one file: the second would never be read."""
+    begun = plain(ORIGIN.anchor, station_files.STAMP)
+    assert max(raw["sent"] for raw in station_files.write_history(ORIGIN)) < begun
