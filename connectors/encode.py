@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from schemas.contract import Contract, Field
-from schemas.decimals import to_bytes
+from schemas.decimal_bytes import to_bytes
 from schemas.wire import prefix
 
 MEMO_ENTRIES = 65_536

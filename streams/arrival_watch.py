@@ -10,7 +10,7 @@ import polars as pl
 import structlog
 
 from streams import metrics
-from streams.arrivals import Skew, arrived
+from streams.arrived import Skew, arrived
 
 log = structlog.get_logger()
 

@@ -15,14 +15,13 @@ records arrived, unlike all others.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-import polars as pl
-
-from streams.change import TOOK_BACK
 from streams.errors import PlanError
+
+TOOK_BACK = "took_back"
+"""The reason of a primary row that replaced or deleted a state that counted: one row with sign −1 goes with it."""
 
 TIME = "arrival"
 """The time of these KPIs in declarations, and the end of their table's name: `<entity>_by_arrival`."""
@@ -136,42 +135,3 @@ def select(changes_table: str, measures: Mapping[str, str], timezone: str) -> st
         f"WHERE heal = 0 AND kind IN ('applied', 'deleted', 'superseded') AND ({' OR '.join(conditions.values())}) "
         f"GROUP BY day, {keys}"
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Skew:
-    """Records of one source system whose clock is ahead: how many, and by how much at most."""
-
-    source_system: str
-    records: int
-    most: timedelta
-
-
-@dataclass(frozen=True, slots=True)
-class Arrived:
-    """What one batch's arrival says: late corrections, superseded records, and skew by source system."""
-
-    late: int
-    superseded: int
-    skew: tuple[Skew, ...]
-
-
-def arrived(rows: pl.DataFrame, late_after: timedelta = timedelta(hours=LATE_AFTER_HOURS)) -> Arrived:
-    """The same counts as `select`'s, of the rows of one batch (`kind`, `reason`, `event_time`, `kafka_time`,
-    `source_system`)."""
-    ahead = pl.col("event_time") - pl.col("kafka_time")
-    counts = rows.select(
-        late=(pl.col("kind").is_in(["applied", "deleted"]) & (pl.col("reason") == TOOK_BACK) & (ahead < -late_after)),
-        superseded=pl.col("kind") == "superseded",
-        skewed=pl.col("kind").is_in(["applied", "deleted", "superseded"]) & (ahead > SKEW_AFTER),
-    )
-    late, superseded, skewed = counts.sum().row(0)
-    if not skewed:
-        return Arrived(late, superseded, ())
-    by_source = (
-        rows.filter(counts["skewed"])
-        .group_by("source_system")
-        .agg(pl.len(), ahead.max().alias("most"))
-        .sort("source_system")
-    )
-    return Arrived(late, superseded, tuple(Skew(*row) for row in by_source.rows()))

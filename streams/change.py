@@ -16,6 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from schemas.contract import OPS, Contract
+from streams.arrivals import TOOK_BACK
 
 OFFSET = "offset"
 STATE_OFFSET = "state_offset"
@@ -23,9 +24,6 @@ DELETED = "deleted"
 
 NOT_CONTENT = ("event_id", "ingest_time")
 """Fields that differ between two deliveries of one assertion."""
-
-TOOK_BACK = "took_back"
-"""The reason of a primary row that replaced or deleted a state that counted: one row with sign −1 goes with it."""
 
 _SEQ = "__seq"
 _ORDER = "__order"

@@ -19,7 +19,7 @@ import fastavro
 import polars as pl
 from hypothesis import strategies as st
 
-from schemas import decimals
+from schemas import decimal_bytes
 from schemas.codec import ROW, Decoded
 from schemas.contract import Contract, Field
 
@@ -243,5 +243,5 @@ def rows(contract: Contract, decoded: Decoded) -> dict[int, dict[str, Any]]:
 
 def _plain(field: Field, value: Any) -> Any:
     if field.base == "decimal":
-        return decimals.unscaled(value, field.scale)
+        return decimal_bytes.unscaled(value, field.scale)
     return bits(value, field.base) if field.base in ("float", "double") else value

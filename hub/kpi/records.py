@@ -17,7 +17,7 @@ from hub.kpi.counted import Asked, amount, counted, moment, on_last_day
 from hub.kpi.statement import Statement
 from schemas.contract import Contract
 from streams import arrivals
-from streams.change import TOOK_BACK
+from streams.arrivals import TOOK_BACK
 from streams.kpi import Kpi, Term
 from streams.plan import EntityPlan
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from schemas.codes_table import CodeTable
 from schemas.contract import ENVELOPE, Contract, Field
 from streams import arrivals
-from streams.change import TOOK_BACK
+from streams.arrivals import TOOK_BACK
 from streams.generations import Definition, definition_of
 from streams.kpi import DUE_MINUTE
 from streams.losses import TOPIC_TABLES

@@ -14,7 +14,8 @@ from hub.kpi.query import Within, breakdown, totals
 from schemas.contract import load_contracts
 from streams import metrics
 from streams.arrival_watch import MOST_SOURCES, OTHER, TELL_AGAIN_S, ArrivalWatch
-from streams.arrivals import LATE, SKEW, arrived
+from streams.arrivals import LATE, SKEW
+from streams.arrived import arrived
 from streams.plan import EntityPlan, load_plans
 from tests.core_in_process import Core, core
 from tests.dossiers import dossier

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from schemas.codec import dtype
 from schemas.contract import OPS, load_contracts
-from streams.change import DELETED, OFFSET, STATE_OFFSET, TOOK_BACK, compute, content_hash
+from streams.arrivals import TOOK_BACK
+from streams.change import DELETED, OFFSET, STATE_OFFSET, compute, content_hash
 
 FEEDBACK = load_contracts()["feedback"]
 AT = datetime(2022, 9, 19, 1, tzinfo=UTC)

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from schemas.codec import Decoder, dtype
 from schemas.contract import Contract, load_contracts, parse_contract
-from schemas.decimals import from_bytes, to_bytes
+from schemas.decimal_bytes import to_bytes
+from schemas.decimals import from_bytes
 from schemas.errors import ContractError
 from schemas.incompatibility import incompatibilities
 from schemas.wire import frame
