@@ -170,29 +170,27 @@ def test_a_wall_without_its_hub_stays_and_says_so(hub: Hub, page: Page) -> None:
 
 
 @pytest.mark.long
-def test_no_screen_has_a_serious_fault_of_accessibility(page: Page) -> None:
-    faults: dict[str, list[str]] = {}
-    for path in SCREENS:
-        page.goto(path)
-        page.evaluate(AXE.read_text(encoding="utf-8"))
-        found: list[dict[str, Any]] = page.evaluate("axe.run().then((result) => result.violations)")
-        faults[path] = [
-            f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in found if one["impact"] in ("serious", "critical")
-        ]
-    assert {path: found for path, found in faults.items() if found} == {}
+@pytest.mark.parametrize("path", SCREENS)
+def test_no_screen_has_a_serious_fault_of_accessibility(page: Page, path: str) -> None:
+    page.goto(path)
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found: list[dict[str, Any]] = page.evaluate("axe.run().then((result) => result.violations)")
+    assert not [
+        f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in found if one["impact"] in ("serious", "critical")
+    ]
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("language", ["vi", "en"])
-def test_no_screen_is_wider_than_the_display_in_either_language(page: Page, language: str) -> None:
+@pytest.mark.parametrize("path", SCREENS)
+def test_no_screen_is_wider_than_the_display_in_either_language(page: Page, path: str) -> None:
     wide = []
-    for width in (1920, 1366, 390):
-        page.set_viewport_size({"width": width, "height": 844})
-        for path in SCREENS:
-            page.goto(f"{path}{'&' if '?' in path else '?'}lang={language}")
-            page.wait_for_load_state("load")
+    for language in ("vi", "en"):
+        page.goto(f"{path}{'&' if '?' in path else '?'}lang={language}")
+        page.wait_for_load_state("load")
+        for width in (1920, 1366, 390):
+            page.set_viewport_size({"width": width, "height": 844})
             found = page.evaluate("document.documentElement.scrollWidth")
-            wide += [(path, width, found)] if found > width else []
+            wide += [(language, width, found)] if found > width else []
     assert not wide
 
 
@@ -207,14 +205,14 @@ def test_a_wall_keeps_its_memory_flat_while_it_turns(hub: Hub, page: Page) -> No
         return int(session.send("Runtime.getHeapUsage")["usedSize"])
 
     sizes = []
-    for turn in range(120):
+    for turn in range(60):
         hub.wrote()
         address = page.url
         page.keyboard.press("ArrowRight")
         page.wait_for_url(lambda url, before=address: url != before, timeout=60_000)  # type: ignore[misc]
         if turn >= 10:
             sizes.append(heap())
-    early, late = sorted(sizes[:40])[20], sorted(sizes[-40:])[20]
+    early, late = sorted(sizes[:15])[7], sorted(sizes[-15:])[7]
     assert late <= early * 1.2 + 2_000_000, sizes
 
 
