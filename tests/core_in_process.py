@@ -42,6 +42,10 @@ _NUMBERS = itertools.count(1)
 class InProcessWarehouse(Warehouse):
     """The product's own client over an engine inside the process."""
 
+    def rows(self, sql: str, parameters: dict[str, Any] | None = None, **settings: Any) -> Sequence[Sequence[Any]]:
+        """Beside other tests a statement may take longer than a screen waits."""
+        return super().rows(sql, parameters, **{**settings, "max_execution_time": 60})
+
     def __init__(self, database: str) -> None:
         super().__init__(f"http://in-process/{database}")
         self._client = clickhouse_connect.get_client(interface="chdb", database=database)
