@@ -95,7 +95,7 @@ def asked(expression: str) -> set[str]:
 
 def promtool(*arguments: str, text: bytes | None = None) -> None:
     done = subprocess.run(
-        ["promtool", *arguments], cwd=RULES, input=text, capture_output=True, check=False, timeout=120
+        ["promtool", *arguments], cwd=RULES, input=text, capture_output=True, check=False, timeout=280
     )
     assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
 
