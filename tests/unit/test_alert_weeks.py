@@ -23,6 +23,7 @@ def test_a_week_of_days_off_tells_nobody() -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_eight_weeks_tell_nobody(seed: int) -> None:
     simulation = simulate(seed)
