@@ -71,7 +71,7 @@ test-packages:
 
 test: prerequisites test-packages setup lint ## Lint and all tests but the long ones
 	@$(PYTEST) $(WORKERS) -m "not long" tests/unit tests/contract $(ARGS)
-	@$(PYTEST) $(WORKERS) -m "not long" tests/faults tests/e2e tests/integration $(ARGS)
+	@$(PYTEST) $(WORKERS) -m "not long" tests/integration tests/faults tests/e2e $(ARGS)
 
 test-faults: prerequisites test-packages setup ## Kills and outages, the long ones too
 	@$(PYTEST) tests/faults $(ARGS)

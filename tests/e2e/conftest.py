@@ -28,8 +28,9 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
         running.warehouse.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Of a module: while it is open an event loop runs in this thread, and no asynchronous test could."""
     path = shutil.which("chromium")
     assert path, "the Debian package chromium is missing"
     with sync_playwright() as playwright:
