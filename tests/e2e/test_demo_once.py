@@ -34,6 +34,7 @@ def running(environment: dict[str, str]) -> list[int]:
     return found
 
 
+@pytest.mark.timeout(900)
 def test_an_interrupted_demonstration_goes_on_and_its_figures_equal_the_ledgers(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
