@@ -29,8 +29,8 @@ class Observation:
 
 def slot(at: datetime) -> str:
     """The minute of the day, `0000` to `1439`, of UTC."""
-    local = at.astimezone(UTC)
-    return f"{local.hour * 60 + local.minute:04d}"
+    utc = at.astimezone(UTC)
+    return f"{utc.hour * 60 + utc.minute:04d}"
 
 
 def to_json(seen: Mapping[str, Observation], at: datetime) -> bytes:

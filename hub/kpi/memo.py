@@ -76,5 +76,6 @@ class Memo:
 
 @lru_cache(maxsize=1_024)
 def _words(sql: str) -> tuple[str, ...]:
-    """Every word of a statement: its tables are among them. A column of a table's name only makes an answer older."""
+    """Every word of a statement: its tables are among them. A column that has a table's name does no harm: the answer
+    is asked again sooner."""
     return tuple(sorted(set(re.findall(r"[A-Za-z_]\w*", sql))))

@@ -120,13 +120,19 @@ def processes(stack: RunningStack) -> dict[str, float]:
     return sizes
 
 
-def measure(folder: Path) -> Latencies:
-    """Start a stack twice (the second time on existing state), push, and stop it."""
+def stack_without_history(folder: Path) -> RunningStack:
+    """A stack that knows the simulators' addresses, without any of their data, when it is ready."""
     environment = stack_environment(folder)
     wanted = simulator_environment(1, 0)
     environment |= {name: value for name, value in wanted.items() if not name.startswith("IOC_DEMO")}
-    stack = RunningStack(environment, folder)
     ioc(environment, "up", "--wait", "--timeout", "180", timeout_s=200)
+    return RunningStack(environment, folder)
+
+
+def measure(folder: Path) -> Latencies:
+    """Start a stack twice (the second time on existing state), push, and stop it."""
+    stack = stack_without_history(folder)
+    environment = stack.environment
     try:
         key = stack.key("operator")
     finally:

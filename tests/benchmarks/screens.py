@@ -20,8 +20,8 @@ import httpx2
 import psutil
 from playwright.sync_api import Page, sync_playwright
 
-from tests.benchmarks.live import latencies, push
-from tests.stack import RunningStack, ioc, simulator_environment, stack_environment
+from tests.benchmarks.live import latencies, push, stack_without_history
+from tests.stack import RunningStack, ioc
 
 STREAMS, MOST_STREAMS = 200, 500
 TILE = "feedback.received"
@@ -142,11 +142,8 @@ def _hub(stack: RunningStack) -> psutil.Process:
 
 def measure(folder: Path) -> Screens:
     """A stack without data of before; pushed to, looked at, and stopped."""
-    environment = stack_environment(folder)
-    wanted = simulator_environment(1, 0)
-    environment |= {name: value for name, value in wanted.items() if not name.startswith("IOC_DEMO")}
-    stack = RunningStack(environment, folder)
-    ioc(environment, "up", "--wait", "--timeout", "180", timeout_s=200)
+    stack = stack_without_history(folder)
+    environment = stack.environment
     try:
         key = stack.key("operator")
         tile = _Tile(stack.api_url, key)

@@ -127,14 +127,12 @@ def _api(warehouse_url: str, state: str) -> Any:
     from hub.kpi.service import KpiService, Surroundings
     from hub.sql.desk import SqlDesk
     from hub.sql.saved import SavedQueries
-    from schemas.codes_table import load_code_tables
-    from schemas.contract import load_contracts
     from schemas.registry_client import RegistryClient
-    from streams.plan import load_plans
     from streams.warehouse.client import Warehouse
     from tests.unit.many_datasets import status
 
-    contracts, codes = load_contracts(), load_code_tables()
+    declared = load_declarations(Settings())
+    codes = declared.codes
 
     def statuses() -> dict[str, Any]:
         told = status(utc_now(), received=7, published=7, quarantined=1)
@@ -148,8 +146,7 @@ def _api(warehouse_url: str, state: str) -> Any:
     reader = Reader(Warehouse(warehouse_url, 5), utc_now)
     around = Surroundings(feeds, statuses, dict, utc_now, "Asia/Ho_Chi_Minh", one_server=True)
     columns = {name: table.columns for name, table in codes.items()}
-    service = KpiService(reader, load_plans(contracts), columns, around, dimension_names(contracts, codes))
-    declared = load_declarations(Settings())
+    service = KpiService(reader, declared.plans, columns, around, dimension_names(declared.contracts, codes))
     versions = Versions(RegistryClient("http://127.0.0.1:9"), utc_now)
     catalogue = Catalogue(declared, service, reader, versions, lambda: declared.manifests)
     asking, ending = Warehouse(warehouse_url, 35), Warehouse(warehouse_url, 20)
