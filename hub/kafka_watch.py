@@ -16,8 +16,8 @@ from prometheus_client.registry import Collector
 from hub.exposition import Rows
 from hub.health.commits import Commit
 from hub.health.consumer import Status
-from hub.health.group import ALLOWED, Health, Place, Reading, fold, unseen
-from hub.topics import PartitionLag, TopicsError
+from hub.health.group import ALLOWED, Health, Place, Presence, Reading, fold, unseen
+from hub.topics import CONNECT_GROUP, PartitionLag, TopicsError
 
 INTERVAL_S = 1.0
 WORSE = (Status.IDLE, Status.OK, Status.UNKNOWN, Status.WARN, Status.REWIND, Status.STALL, Status.STOP)
@@ -33,7 +33,7 @@ class LagReader(Protocol):
 
     def read(self) -> list[PartitionLag]: ...
 
-    def members(self) -> int: ...
+    def members(self, group: str | None = None) -> int: ...
 
     def close(self) -> None: ...
 
@@ -58,8 +58,8 @@ class CommitReader(Protocol):
 
 
 class KafkaWatch:
-    """Keeps the last reading. `cause`, `topic_records`, `partitions`, `members` and `health` return at once, from any
-    thread."""
+    """Keeps the last reading. `cause`, `topic_records`, `partitions`, `members`, `connect_gone_since` and `health`
+    return at once, from any thread."""
 
     def __init__(
         self,
@@ -76,6 +76,7 @@ class KafkaWatch:
         self._health: Health = {}
         self._looked_at: datetime | None = None
         self._members: int | None = None
+        self._connect = Presence()
         self._interval_s = interval_s
         self._stopping = threading.Event()
         self._partitions: tuple[PartitionLag, ...] = ()
@@ -106,6 +107,10 @@ class KafkaWatch:
         """Consumers in the group at the last reading; None before the first."""
         return self._members
 
+    def connect_gone_since(self) -> datetime | None:
+        """Since when no worker runs connectors any more; None while there is one, or before one was seen."""
+        return self._connect.gone_since
+
     def health(self) -> Health:
         """The group's health by partition, as of the last reading; empty when that is older than `STALE_AFTER_S`, and
         without partitions that are gone."""
@@ -127,17 +132,19 @@ class KafkaWatch:
             except TopicsError as error:
                 self._cause = str(error)
                 self._health, self._looked_at = unseen(self._health), None
+                self._connect = self._connect.unseen()
             self._stopping.wait(self._interval_s)
         for part in (self._reader, self._oldest, self._commits):
             part.close()
 
     def _look(self) -> None:
         found = tuple(self._reader.read())
-        members = self._reader.members()
+        members, workers = self._reader.members(), self._reader.members(CONNECT_GROUP)
         oldest = self._oldest.at(waiting(found))
         partitions = beyond(found, self._oldest.empty)
         reading = Reading(partitions, oldest, self._commits.read(), members)
         now = self._clock()
+        self._connect = self._connect.seen(workers, now)
         self._health = fold(self._health, reading, ALLOWED, now, self._looked_at)
         self._looked_at = now
         self._partitions, self._members = partitions, members

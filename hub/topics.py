@@ -21,6 +21,8 @@ CONNECT_SHARDS = 32
 """Partitions of the connectors' configs, as `connectors.configs.PARTITIONS`: their owners run the connectors."""
 STREAM_GROUP = "ioc-stream"
 """Consumer group of the stream workers."""
+CONNECT_GROUP = "ioc-connect"
+"""Consumer group of the connectors' workers, as `connectors.worker.Place`."""
 
 COMPACTED = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1", "segment.ms": "3600000"}
 QUARANTINE_RETENTION = {"cleanup.policy": "delete", "retention.ms": str(30 * 24 * 3600 * 1000)}
@@ -225,12 +227,13 @@ class GroupLag:
             raise TopicsError(f"Kafka at {self._bootstrap} does not answer: {error}") from error
         return sorted({partition.topic for partition in committed})
 
-    def members(self) -> int:
-        """How many consumers the group has now; 0 for a group that there is not. Raises `TopicsError`."""
+    def members(self, group: str | None = None) -> int:
+        """How many consumers the group, or another one, has now; 0 for one that there is not. Raises `TopicsError`."""
+        asked = group or self._group
         if self._client is None:
             self._client = connect_admin(self._bootstrap)
         try:
-            return len(self._client.describe_groups([self._group])[self._group]["members"])
+            return len(self._client.describe_groups([asked])[asked]["members"])
         except GroupIdNotFoundError:
             return 0
         except (KafkaError, OSError) as error:

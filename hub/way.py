@@ -20,6 +20,7 @@ class Watch(Protocol):
 
     def cause(self) -> str | None: ...
     def health(self) -> Health: ...
+    def connect_gone_since(self) -> datetime | None: ...
 
 
 class Warehouse(Protocol):
@@ -57,6 +58,7 @@ class Way:
         return Flow(
             kafka=kafka,
             heard_since=self._heard_since,
+            connect_gone_since=self._watch.connect_gone_since(),
             stream=stuck(partitions),
             warehouse=self._written(),
             waiting=sum(waiting) if waiting else None,

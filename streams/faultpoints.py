@@ -1,17 +1,20 @@
 """Named places at which a process can be made to die, so that tests kill it exactly there.
 
 `IOC_FAULT_POINT=name[:passage[:delay_ms]]` arms one: at that passage of the place (default: the first) the process
-sends itself SIGKILL, or so many milliseconds later. Not set, as in production, a place costs one comparison.
+sends itself SIGKILL, or so many milliseconds later. `IOC_FAULT_POINT=batch_stands:FILE` kills nothing: while there is
+such a file, batches do not go on, and the worker lives. Not set, as in production, a place costs one comparison.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import structlog
 
@@ -41,6 +44,9 @@ WAREHOUSE_POINTS = {
     "warehouse_inserted": "a block is written with all its views, the answer is not sent",
 }
 POINTS = WORKER_POINTS | WAREHOUSE_POINTS
+STANDS = "batch_stands"
+LOOK_S = 0.2
+"""How often a batch that stands looks whether it may go on."""
 
 
 class FaultPointError(ValueError):
@@ -49,12 +55,13 @@ class FaultPointError(ValueError):
 
 @dataclass(slots=True)
 class FaultPoint:
-    """An armed place. `passage` counts from 1."""
+    """An armed place. `passage` counts from 1; `file`: of `batch_stands`."""
 
     text: str
     name: str
     passage: int = 1
     delay_ms: float = 0.0
+    file: Path | None = None
     _passed: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -66,10 +73,13 @@ class FaultPoint:
 
 
 def parse(text: str) -> FaultPoint:
-    """Read `name[:passage[:delay_ms]]`; raises `FaultPointError`."""
+    """Read `name[:passage[:delay_ms]]` or `batch_stands:FILE`; raises `FaultPointError`."""
     name, *numbers = text.split(":")
+    if name == STANDS and numbers and numbers[0]:
+        return FaultPoint(text, name, file=Path(text.removeprefix(f"{STANDS}:")))
     if name not in POINTS:
-        places = "\n".join(f"  {point}: {what}" for point, what in POINTS.items())
+        told = POINTS | {f"{STANDS}:FILE": "batches stand while there is such a file, and the worker lives"}
+        places = "\n".join(f"  {point}: {what}" for point, what in told.items())
         raise FaultPointError(f"{VARIABLE}={text}: there is no fault point {name!r}; unset it, or use one of\n{places}")
     try:
         passage = int(numbers[0]) if numbers else 1
@@ -98,7 +108,7 @@ def arm(variables: Mapping[str, str] | None = None) -> None:
             point=_armed.name,
             passage=_armed.passage,
             delay_ms=_armed.delay_ms,
-            then="this process kills itself there; never in production",
+            then="this process kills itself there, or stands still; never in production",
         )
 
 
@@ -110,6 +120,13 @@ def reach(name: str) -> None:
         threading.Thread(target=_die_later, args=(_armed.delay_ms / 1000,), daemon=True).start()
     else:
         _die()
+
+
+async def stand() -> None:
+    """Not go on while `batch_stands` is armed and its file is there; the rest of the process does."""
+    file = _armed.file if _armed is not None else None
+    while file is not None and file.exists():  # noqa: ASYNC110 - a file tells nobody that it is gone
+        await asyncio.sleep(LOOK_S)
 
 
 def half_sent(block: bytes) -> bytes | Iterator[bytes]:

@@ -23,6 +23,7 @@ from schemas import tracing
 from schemas.errors import SchemasAwayError
 from schemas.without import NONE, Without
 from streams import faultpoints, metrics
+from streams.announced import RECOMMIT_S, Announced
 from streams.batch_trace import around_batch
 from streams.errors import StatesAheadError, WarehouseError
 from streams.intent import Commit, Loss, gap_loss, plan_start
@@ -44,9 +45,6 @@ MAX_BATCH_BYTES = 32 * 1024 * 1024
 IDLE_COMMIT_S = 0.2
 """A batch that no other follows is confirmed after this long."""
 
-RECOMMIT_S = 5.0
-"""An unchanged position is committed again, so that a worker that stands still can be told from one that is gone."""
-
 
 class PartitionRunner:
     """Runs one topic partition from its assignment until it is taken away."""
@@ -65,6 +63,7 @@ class PartitionRunner:
         waiting records of n bytes were taken, for back-pressure; `schemas` is the worker's wait for schemas."""
         self.name = name
         self._owner = owner
+        self._announced = Announced(owner)
         self._source = source
         self._sink = sink
         self._slots = slots
@@ -186,13 +185,14 @@ class PartitionRunner:
     async def _process_traced(self, records: Records, slot: Slot) -> None:
         first, last = records.offsets[0], records.offsets[-1]
         intent = Commit(first, self._topic_id, last)
-        self._owner.check()
         with metrics.STAGE.labels("intent").time():
-            await self._owner.commit(intent)
+            await self._announced.make(intent)
         self._confirmed = False
         faultpoints.reach("after_intent")
-        block = await self._prepared(partial(self._sink.prepare, records, first, last), intent, slot)
-        await self._send(block, "ok", first)
+        async with self._announced.standing():
+            await faultpoints.stand()
+            block = await self._prepared(partial(self._sink.prepare, records, first, last), intent, slot)
+            await self._send(block, "ok", first)
         self._next = last + 1
         faultpoints.reach("before_next_commit")
         metrics.END_TO_END.observe(max(0.0, time.time() - records.times[-1] / 1000))
@@ -210,8 +210,7 @@ class PartitionRunner:
                     await slot.enter()
                     if without != intent.without:
                         intent = replace(intent, without=without)
-                        self._owner.check()
-                        await self._owner.commit(intent)
+                        await self._announced.make(intent)
         finally:
             self._schemas.over(self.name)
 

@@ -24,6 +24,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hub.broker import wait_for_port
+from streams.faultpoints import STANDS, VARIABLE
 from tests.faults.wire import Relay
 from tests.portal_server import CLIENT_ID, CLIENT_SECRET, record, serve
 from tests.stack import ROOT, RunningStack, free_port, ioc, stack_environment
@@ -98,11 +99,17 @@ class World:
     prometheus: str
     alertmanager: str
     key: str
+    stands: Path
+    """While there is such a file, the stream worker lives and its batches do not go on."""
 
     def state(self, dataset: str = "portal") -> str:
+        return str(self.why(dataset)["state"])
+
+    def why(self, dataset: str = "portal") -> dict[str, Any]:
+        """What is told of the data set, as `ioc why` has it."""
         url = f"{self.stack.api_url}/v1/health/datasets/{dataset}"
         answer = httpx2.get(url, headers={"Authorization": f"Bearer {self.key}"}, timeout=20)
-        return str(answer.raise_for_status().json()["items"][0]["state"])
+        return dict(answer.raise_for_status().json()["items"][0])
 
     def alerts(self) -> dict[str, dict[str, Any]]:
         """What Alertmanager has that is not inhibited, by name, of the portal or of the platform."""
@@ -143,13 +150,14 @@ def health_world(folder: Path, warehouse: str) -> Iterator[World]:
             "IOC_SECRET_PORTAL_CLIENT_ID": CLIENT_ID,
             "IOC_SECRET_PORTAL_CLIENT_SECRET": CLIENT_SECRET,
             "IOC_SECRET_1022_KEY": os.urandom(16).hex(),
+            VARIABLE: f"{STANDS}:{folder}/stands",
         }
         ioc(environment, "up", "--wait", "--timeout", "150", timeout_s=200)
         ends.callback(lambda: ioc(environment, "down", check=False))
         stack = RunningStack(environment, folder / "state")
         alertmanager = ends.enter_context(_alertmanager(folder))
         prometheus = ends.enter_context(_prometheus(folder, environment, alertmanager))
-        world = World(stack, portal, relay, prometheus, alertmanager, stack.key())
+        world = World(stack, portal, relay, prometheus, alertmanager, stack.key(), folder / "stands")
         until(lambda: world.state() == "on_time", 60)
         yield world
 

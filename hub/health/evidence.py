@@ -22,6 +22,7 @@ FACTS = (
         "kind",
         "state",
         "reported_at",
+        "workers_gone_since",
         "received",
         "published",
     ),
@@ -32,7 +33,10 @@ FACTS = (
 
 
 TIMES = frozenset(
-    {"last_poll_ok", "last_event", "error_at", "reported_at", "last_refused", "written_at", "outdated_to"}
+    {
+        *("last_poll_ok", "last_event", "error_at", "reported_at", "workers_gone_since", "last_refused"),
+        *("written_at", "outdated_to"),
+    }
 )
 """Facts that are times, in ISO 8601."""
 
@@ -48,7 +52,11 @@ class Stage:
 
 def evidence(status: Status | None, written: Written | None, flow: Flow) -> dict[str, Any]:
     """What an incident keeps of its beginning."""
-    told: dict[str, Any] = {"stream": flow.stream.value if flow.stream else None, "warehouse": flow.warehouse}
+    told: dict[str, Any] = {
+        "stream": flow.stream.value if flow.stream else None,
+        "warehouse": flow.warehouse,
+        "workers_gone_since": _text(flow.connect_gone_since),
+    }
     if status is not None:
         told |= {
             "last_poll_ok": _iso(status.last_poll_ok),
@@ -75,7 +83,7 @@ def chain(
     broken = STAGE_OF.get(fresh.state)
     facts = {
         "source": _source(status, fresh),
-        "connector": _connector(feed, status),
+        "connector": _connector(feed, status, flow),
         "contract": _contract(status),
         "kafka": {"answers": flow.kafka, "partitions": len(partitions)},
         "stream": _stream(partitions),
@@ -124,10 +132,11 @@ def _error(status: Status) -> dict[str, Any]:
     }
 
 
-def _connector(feed: Feed, status: Status | None) -> dict[str, Any]:
+def _connector(feed: Feed, status: Status | None, flow: Flow) -> dict[str, Any]:
+    gone = {"workers_gone_since": _text(flow.connect_gone_since)} if flow.connect_gone_since else {}
     if status is None:
-        return {"kind": feed.kind, "state": None}
-    return {"kind": feed.kind, "state": status.state, **_counts(status)}
+        return {"kind": feed.kind, "state": None, **gone}
+    return {"kind": feed.kind, "state": status.state, **_counts(status), **gone}
 
 
 def _counts(status: Status) -> dict[str, Any]:

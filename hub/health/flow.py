@@ -18,13 +18,15 @@ STUCK = (Status.STOP, Status.STALL, Status.WARN)
 class Flow:
     """`kafka`: it answers, so that reports and lag are known. `stream`: the worst of the topic's partitions that is
     stuck. `warehouse`: that it is away, or that writes are slow. `heard_since`: since when reports are followed without
-    a break; silence before that is ours (None: for as long as anybody can remember). `waiting`: records in the topic
+    a break; silence before that is ours (None: for as long as anybody can remember). `connect_gone_since`: since when
+    the group of the connectors' workers has no member any more. `waiting`: records in the topic
     that are not processed, `oldest_s`: how long the oldest of them waits; None: not known."""
 
     kafka: bool = True
     stream: Status | None = None
     warehouse: Literal["away", "slow"] | None = None
     heard_since: datetime | None = None
+    connect_gone_since: datetime | None = None
     waiting: int | None = None
     oldest_s: float | None = None
 

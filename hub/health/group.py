@@ -56,6 +56,23 @@ class Reading:
     members: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Whether a group that once had members has lost the last of them. One that never had any is not started yet."""
+
+    there: bool = False
+    gone_since: datetime | None = None
+
+    def seen(self, members: int, now: datetime) -> Presence:
+        if members:
+            return Presence(there=True)
+        return replace(self, gone_since=self.gone_since or now) if self.there else self
+
+    def unseen(self) -> Presence:
+        """Kafka did not tell: what was gone before may be back."""
+        return replace(self, gone_since=None)
+
+
 def fold(
     health: Health, reading: Reading, allowed: Allowed, now: datetime, before: datetime | None = None
 ) -> dict[Place, PartitionHealth]:

@@ -16,6 +16,10 @@ SILENT_AFTER = timedelta(seconds=22)
 """A connector reports at least every 10 s, and at the next second at that: two missed reports, and its worker does not
 move. A judgement and who asks for it come on top, and half a minute is the promise."""
 
+GONE_AFTER = timedelta(seconds=5)
+"""A worker that is restarted is back in its group by then. One that was killed is put out of it after the session's
+6 s: its connectors are known to stand long before their silence tells, and on a busy machine too."""
+
 STUCK_AFTER = timedelta(seconds=60)
 """What a connector published and the warehouse does not have after so long is stuck in the stream."""
 
@@ -70,8 +74,16 @@ def _fault(feed: Feed, status: Status, now: datetime, flow: Flow) -> str | None:
         return "rejected"
     if _skewed(feed, status, now):
         return "clock_skew"
+    return "stuck_connector" if failing or _stands_still(feed, status, now, flow) else None
+
+
+def _stands_still(feed: Feed, status: Status, now: datetime, flow: Flow) -> bool:
+    """Whether nobody runs the connector: the workers' group is empty, or nothing is reported any more."""
+    gone = flow.connect_gone_since
+    if gone is not None and feed.kind not in PUSHED and now - gone > GONE_AFTER:
+        return True
     heard = max(_known(status.at), flow.heard_since or _known(status.at))
-    return "stuck_connector" if failing or now - heard > SILENT_AFTER else None
+    return now - heard > SILENT_AFTER
 
 
 def _stuck(status: Status, written: Written | None, now: datetime, flow: Flow) -> str | None:
@@ -87,7 +99,7 @@ def _promise(feed: Feed, status: Status, now: datetime) -> str:
     kept = _kept(feed, contact or begun, event, now, begun)
     if kept is Kept.BROKEN:
         return "quiet" if contact is not None and feed.kind in PUSHED and not _by_period(feed) else "late"
-    if _stands(feed, status, now):
+    if _repeats(feed, status, now):
         return "late"
     if kept is Kept.SOON:
         return "due_soon"
@@ -126,7 +138,7 @@ def _goes_on(status: Status) -> bool:
     return first is not None and last is not None and last > first
 
 
-def _stands(feed: Feed, status: Status, now: datetime) -> bool:
+def _repeats(feed: Feed, status: Status, now: datetime) -> bool:
     """Whether a cadence's source keeps giving rows that are never newer: yesterday's again. At once where they are
     older than what it was asked for, else once they have come for as long as the promise allows. One that gives none
     is quiet."""

@@ -44,7 +44,8 @@ STEP_S = 0.1
 POLL_S, READING_S, COMMIT_S, REPORT_S = 1.0, 1.0, 5.0, 10.0
 PROMISE_S = 30.0
 SESSION_S = 6.0
-"""As `streams.app.StreamSettings`: the group lets a worker go that it has not heard from for so long."""
+"""As `streams.app.StreamSettings` and `connectors.worker`: the group lets a worker go that it has not heard from for so
+long."""
 TWO = 2 * POLL_S + 2 * EVERY_S + 1.0
 """Two answers, two judgements, and the second in which a changed report is written."""
 NEVER_S = 400.0
@@ -181,8 +182,11 @@ class Simulated:
             self.away_since = self.away_since or now
         away = self.away_since is not None and now - self.away_since >= AWAY_AFTER
         writing = "slow" if self.writes is not None and slow([self.writes], now) else None
+        gone = self.fault == "connector worker killed" and self.now - self.fixed - 86_400 > SESSION_S + READING_S
+        since = datetime.fromtimestamp(self.fixed + 86_400 + SESSION_S + READING_S, UTC)
         flow = Flow(
             stream=stuck(self.health.values()),
+            connect_gone_since=since if gone else None,
             warehouse="away" if away else writing,  # type: ignore[arg-type]
         )
         rule = Sla(cadence_s=20, error_s=int(PROMISE_S)).promise(package_calendars())
@@ -262,7 +266,7 @@ def real(repeats: int = 5, note: Callable[[str], None] = print) -> dict[str, dic
         (Path(folder) / "warehouse").mkdir()
         with warehouse_process(Path(folder) / "warehouse") as url, health_world(Path(folder), url) as world:
             for number in range(repeats):
-                for fault in (*MODES, *PROCESSES, "warehouse down", "warehouse slow"):
+                for fault in FAULTS:
                     until(lambda: world.state() == "on_time", 180)
                     end = _inject(world, fault)
                     begun = time.monotonic()  # finding the process to stop takes seconds
@@ -283,6 +287,9 @@ def _inject(world: Any, fault: str) -> Callable[[], None]:
     if fault in PROCESSES:
         world.signal(PROCESSES[fault], signal.SIGSTOP)
         return lambda: world.signal(PROCESSES[fault], signal.SIGCONT)
+    if fault == "stream worker alive, not moving":
+        world.stands.touch()
+        return world.stands.unlink
     if fault == "warehouse down":
         world.relay.cut()
         return lambda: world.relay.mend()

@@ -5,10 +5,12 @@ The limits are those in which the state must be told. A real machine that is bus
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,7 @@ from tests.health_world import World, health_world, until
 BUSY_S = 15.0
 """Two cores that everything shares: processes get their turn late."""
 CLEAR_S = 90.0
+VIETNAMESE = re.compile("[ạảãàáâậầấẩẫăắằặẳẵóòọõỏôộổỗồốơờớợởỡéèẻẹẽêếềệểễúùụủũưựữửừứíìịỉĩýỳỷỵỹđ]", re.IGNORECASE)
 
 needs_prometheus = pytest.mark.skipif(
     shutil.which("prometheus") is None or shutil.which("prometheus-alertmanager") is None,
@@ -34,9 +37,21 @@ def named(world: World, state: str, alert: str | None, within_s: float) -> dict[
     """How long it took until the state was told and its alert was active."""
     took = {"named": until(lambda: world.state() == state, within_s + BUSY_S)}
     if alert is not None:
-        took["alerted"] = until(lambda: alert in world.alerts(), 75)
+        took["alerted"] = until(lambda: alert in world.alerts(), 75 + BUSY_S)
+        tells_people(world.alerts()[alert], alert)
     print(f"{state}: {took}", flush=True)
     return took
+
+
+def tells_people(told: dict[str, Any], alert: str) -> None:
+    """Whose it is, how urgent, in Vietnamese, and where to read on."""
+    labels, words = told["labels"], told["annotations"]
+    of_one = {"dataset": "portal", "department": "H53"} if labels["scope"] == "dataset" else {}
+    assert of_one.items() <= labels.items()
+    assert labels["severity"] == ("page" if alert.endswith("Stuck") else "ticket")
+    assert VIETNAMESE.search(words["summary"])
+    assert VIETNAMESE.search(words["description"])
+    assert words["runbook_url"].endswith(f"/{alert}.md")
 
 
 def well_again(world: World, alert: str | None = None) -> None:
@@ -80,6 +95,9 @@ def test_a_fault_of_the_source_is_named(
 ) -> None:
     world.portal.turn(mode)
     named(world, state, alert, within_s)
+    if state == "rejected":
+        refused = world.why()["refused"]
+        assert any("trangThai" in one["reason"] for one in refused), refused
     well_again(world, alert)
 
 
@@ -99,6 +117,22 @@ def test_a_process_that_stands_still_is_named_within_half_a_minute(
     finally:
         world.signal(unit, signal.SIGCONT)
     well_again(world, alert)
+
+
+@needs_prometheus
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_a_stream_worker_that_lives_and_does_not_move_is_told_from_one_that_is_gone(world: World) -> None:
+    world.stands.touch()
+    try:
+        named(world, "stuck_stream", "IocStreamStuck", 90)
+        (stream,) = (stage for stage in world.why()["stages"] if stage["stage"] == "stream")
+        assert stream["ok"] is False
+        assert "stall" in stream["status"].values()
+        assert "stop" not in stream["status"].values()
+    finally:
+        world.stands.unlink()
+    well_again(world, "IocStreamStuck")
 
 
 @needs_prometheus

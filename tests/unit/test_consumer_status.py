@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from hub.health.commits import Commit, parse_commit, partition_of
 from hub.health.consumer import Allowed, Committed, Seen, Shown, Status, Waited, debounced, judge
-from hub.health.group import ALLOWED, PartitionHealth, Reading, fold, unseen
+from hub.health.group import ALLOWED, PartitionHealth, Presence, Reading, fold, unseen
 from hub.health.lag import Behind
 from hub.topics import PartitionLag
 
@@ -178,6 +178,21 @@ def test_health_is_folded_reading_by_reading() -> None:
     assert found[11] is Status.STALL
     assert set(found[11:]) == {Status.STALL}
     assert unseen(health)[place].status is Status.UNKNOWN
+
+
+def test_a_group_is_gone_once_it_had_members_and_has_none() -> None:
+    def seen(*told: int | None) -> datetime | None:
+        """Members told each second; None: Kafka did not answer."""
+        presence = Presence()
+        for second, members in enumerate(told):
+            at = NOW + timedelta(seconds=second)
+            presence = presence.unseen() if members is None else presence.seen(members, at)
+        return presence.gone_since
+
+    assert seen(0, 0, 0) is None, "never there: not started yet"
+    assert seen(1, 0, 0) == NOW + timedelta(seconds=1)
+    assert seen(2, 0, 1) is None
+    assert seen(1, 0, None, 0) == NOW + timedelta(seconds=3)
 
 
 def test_a_topic_made_anew_forgets_the_commits_of_the_old_one() -> None:

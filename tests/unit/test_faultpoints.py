@@ -68,6 +68,12 @@ def test_what_is_no_passage_or_delay_is_refused(text: str) -> None:
         parse(text)
 
 
+def test_a_standing_batch_needs_the_file_that_holds_it() -> None:
+    assert parse("batch_stands:/tmp/a:b").file == Path("/tmp/a:b")
+    with pytest.raises(FaultPointError, match="batch_stands:FILE"):
+        parse("batch_stands")
+
+
 def test_an_insert_is_sent_whole_unless_it_is_to_be_broken_off() -> None:
     assert half_sent(b"block") == b"block"
 

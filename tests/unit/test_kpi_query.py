@@ -323,6 +323,20 @@ def test_a_connector_shows_the_first_state_that_holds(changes: dict[str, Any], s
     assert freshness(feed, _status(**shifted), written, NOW).state == state  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("kind", "gone_s", "state"), [("rest", 6, "stuck_connector"), ("rest", 4, "on_time"), ("webhook", 60, "on_time")]
+)
+def test_connectors_that_no_worker_runs_any_more_are_stuck_before_their_silence_tells(
+    kind: str, gone_s: int, state: str
+) -> None:
+    millis = int(NOW.timestamp() * 1000)
+    status = _status(at=millis, last_poll_ok=millis, last_ingest=millis, last_event_time=millis, kind=kind)
+    written = SimpleNamespace(max_ingest_time=NOW, max_event_time=NOW)
+    feed = Feed("portal", kind, "VP UBND", "", "dossier", "portal")
+    flow = Flow(connect_gone_since=NOW - timedelta(seconds=gone_s))
+    assert freshness(feed, status, written, NOW, flow).state == state  # type: ignore[arg-type]
+
+
 def test_what_was_published_and_is_not_written_is_stuck_in_the_stream() -> None:
     millis = int(NOW.timestamp() * 1000)
     status = _status(

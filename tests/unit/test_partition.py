@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from schemas.errors import SchemasAwayError
 from schemas.without import Without
+from streams.announced import Announced
 from streams.errors import OwnershipLostError, StatesAheadError, WarehouseUnavailableError
+from streams.faultpoints import parse
 from streams.intent import NOTHING, Commit, Loss, Written
 from streams.metrics import LOST
 from streams.partition import MAX_BATCH_BYTES, MAX_BATCH_RECORDS, PartitionRunner
@@ -150,6 +153,48 @@ async def test_an_intent_goes_before_the_write_and_is_confirmed_when_idle() -> N
     await until(lambda: group.commits[-1:] == [Commit(5, "T")], group, runner)
     assert group.commits == [Commit(0, "T"), Commit(0, "T", 4), Commit(5, "T")]
     assert list(table.batches) == [(0, 4)]
+
+
+async def test_a_batch_that_takes_long_is_announced_again_and_never_after_it_was_confirmed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for module in ("announced", "partition"):
+        monkeypatch.setattr(f"streams.{module}.RECOMMIT_S", 0.01)
+    monkeypatch.setattr("streams.faultpoints.LOOK_S", 0.01)
+    stands = tmp_path / "stands"
+    monkeypatch.setattr("streams.faultpoints._armed", parse(f"batch_stands:{stands}"))
+    stands.touch()
+    group, table = Group(), Table()
+    runner = runner_on(group, Topic(), table)
+    runner.offer(records(0, 4))
+    task = asyncio.create_task(runner.run())
+    async with asyncio.timeout(10):
+        while group.commits.count(Commit(0, "T", 4)) < 4:
+            await asyncio.sleep(0.005)
+        assert table.attempts == 0, "it stands"
+        stands.unlink()
+        while group.commits[-1] != Commit(5, "T"):
+            await asyncio.sleep(0.005)
+        told = len(group.commits)
+        while len(group.commits) == told:  # the position is committed again now, and nothing else
+            await asyncio.sleep(0.005)
+    task.cancel()
+    first = group.commits.index(Commit(5, "T"))
+    assert set(group.commits[1:first]) == {Commit(0, "T", 4)}
+    assert set(group.commits[first:]) == {Commit(5, "T")}
+    assert list(table.batches) == [(0, 4)]
+
+
+async def test_a_worker_that_was_put_out_meanwhile_does_not_announce_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.announced.RECOMMIT_S", 0.01)
+    group = Group()
+    announced = Announced(group)
+    await announced.make(Commit(0, "T", 4))
+    group.refuse = True
+    async with asyncio.timeout(10), announced.standing():
+        (again,) = (task for task in asyncio.all_tasks() if task.get_name() == "batch announced again")
+        await again
+    assert group.commits == [Commit(0, "T", 4)]
 
 
 async def test_a_worker_that_is_asked_to_end_writes_and_confirms_what_it_has_and_leaves_nothing_to_redo() -> None:
