@@ -18,7 +18,9 @@ from schemas.recurrence import following, preceding
 from schemas.time import NOTHING, Clock, Interval, PausingClock, WallClock, at_local, local_date, local_day, utc
 
 SOON_SHARE = 0.8
-"""The share of a promise after which data are due soon."""
+"""The share of a promise after which data are due soon, a week before they are due at most."""
+SOON_AT_MOST = timedelta(days=7)
+"""Nobody acts on a yearly report ten weeks before it is due."""
 TICKS_PASSED_OVER = 3_700
 """Most ticks looked at for one on a working day: ten years of daily ones."""
 
@@ -149,7 +151,8 @@ class Promise:
         assert not isinstance(form, Cadence)
         before = next(self._ticks_back(tick), tick - timedelta(days=1))
         clock: Clock = self.calendar if self.working or isinstance(form, CutOff) else WallClock()
-        share = clock.elapsed(before, tick) * SOON_SHARE
+        whole = clock.elapsed(before, tick)
+        share = max(whole * SOON_SHARE, whole - SOON_AT_MOST)
         warn = clock.add(before, share) if share > NOTHING else tick
         open_window = self.maintenance.at(tick)
         due = open_window[0].end if open_window else tick

@@ -245,7 +245,7 @@ class CropSystem:
             served=lambda raw: "dong" not in raw,
         )  # fmt: skip
         books = [raw for raw in read_history(stage.site.state, stage.site.system) if "dong" in raw]
-        for number, raw in enumerate([*books, *bad_files()]):
+        for number, raw in enumerate([*books[:-1], *bad_files(), *books[-1:]]):
             put(drop_folder(stage.site) / raw["tep"], content(raw), stage.origin.anchor - 1_000_000 + number)
 
     def routes(self) -> Sequence[BaseRoute]:
