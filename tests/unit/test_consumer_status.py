@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import struct
 from collections import Counter
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.health.commits import Commit, parse_commit, partition_of
@@ -98,38 +99,40 @@ def burrow(told: Sequence[Committed], lag: int, now: datetime) -> str:
     return "OK"
 
 
-@st.composite
-def histories(draw: st.DrawFn) -> tuple[list[Committed], int, datetime]:
-    """Ten commits, 5 s apart, of a group that moves, stands or is set back in stretches; what waits now; now."""
-    offset, end, told = draw(st.integers(50, 100)), 150, []
-    way = draw(st.sampled_from(["moves", "stands", "falls", "mixed"]))
+HISTORIES = 4_000
+
+
+def history(chance: random.Random) -> tuple[list[Committed], int, datetime]:
+    """Ten commits, 5 s apart, of a group that moves, falls behind, stands or is set back in stretches; what waits now;
+    now."""
+    offset, end, told = chance.randint(50, 100), 150, []
+    way = chance.choice(["moves", "slow", "stands", "falls", "mixed"])
     for number in range(10):
-        step = {"moves": "moves", "stands": "stands"}.get(way) or draw(st.sampled_from(["moves", "stands", "falls"]))
-        end += draw(st.integers(0, 20))
-        if number and step == "moves":
-            offset = min(end, offset + draw(st.integers(1, 30)))
+        step = way if way in ("moves", "slow", "stands") else chance.choice(["moves", "stands", "falls"])
+        end += chance.choice([0, 0, chance.randint(0, 20)]) if step != "slow" else chance.randint(5, 20)
+        if number and step == "slow":
+            offset += chance.randint(1, 5)
+        elif number and step == "moves":
+            offset = min(end, offset + chance.randint(1, 30))
         elif number and step == "falls":
-            offset -= draw(st.integers(0, 10))
+            offset -= chance.randint(0, 10)
         told.append(Committed(offset, ago(50 - 5 * number), end - offset))
-    later = draw(st.integers(0, 90))
-    end += draw(st.integers(0, 20))
+    later = chance.randint(0, chance.choice([25, 90]))
+    end += chance.randint(0, 20)
     return told, max(0, end - offset), ago(5) + timedelta(seconds=later)
 
 
 def test_more_than_a_thousand_histories_are_judged_as_burrow_does_except_where_said() -> None:
     agreed: Counter[str] = Counter()
-
-    @settings(max_examples=1_800, deadline=None, database=None, derandomize=True)
-    @given(histories())
-    def compare(history: tuple[list[Committed], int, datetime]) -> None:
-        told, lag, now = history
+    for seed in range(HISTORIES):
+        told, lag, now = history(random.Random(seed))
         # Waiting time stands in for Burrow's lag that does not shrink, which is WARN however small.
         grows = all(after.lag >= before.lag for before, after in pairwise(told))
         ours = judge(Seen(Behind(lag, 61.0 if grows else 1.0), 1, told, (), now), LIMITS, now)
         theirs = burrow(told, lag, now)
         if ours.name == theirs:
             agreed[theirs] += 1
-            return
+            continue
         silent = now - told[-1].at > timedelta(seconds=30)
         stands = len({one.offset for one in told[-3:]}) == 1
         assert (
@@ -139,11 +142,9 @@ def test_more_than_a_thousand_histories_are_judged_as_burrow_does_except_where_s
             or (ours is Status.STALL and stands and theirs in {"OK", "WARN"})
             # A lag of 0 anywhere in the window excuses it for Burrow; for us a long wait now counts.
             or (ours is Status.WARN and theirs == "OK" and grows and min(one.lag for one in told) == 0)
-        ), (ours, theirs)
-
-    compare()
-    assert sum(agreed.values()) >= 1_000
-    assert min(agreed[kind] for kind in ("OK", "STOP", "REWIND", "STALL")) > 0
+        ), (seed, ours, theirs)
+    assert sum(agreed.values()) >= 1_000, agreed
+    assert min(agreed[kind] for kind in ("OK", "STOP", "REWIND", "STALL", "WARN")) > 100, agreed
 
 
 def test_a_status_is_raised_after_two_evaluations_and_cleared_after_three() -> None:

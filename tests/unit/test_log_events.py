@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TypeGuard
 
@@ -29,12 +30,19 @@ class Said:
 
 
 def said_in(*packages: str) -> list[Said]:
+    return [one for package in packages for one in _said_in(package)]
+
+
+@cache
+def _said_in(package: str) -> list[Said]:
     found = []
-    for package in packages:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if _is_log(node):
-                    found.append(_said(f"{path.relative_to(ROOT)}:{node.lineno}", node))
+    for path in sorted((ROOT / package).rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        if not any(f"{logger}." in text for logger in LOGGERS):
+            continue
+        for node in ast.walk(ast.parse(text)):
+            if _is_log(node):
+                found.append(_said(f"{path.relative_to(ROOT)}:{node.lineno}", node))
     return found
 
 
