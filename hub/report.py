@@ -6,6 +6,7 @@ Pure: figures in, texts out. Numbers are written as Vietnamese are: 1.234,56 and
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from html import escape
 
@@ -20,6 +21,14 @@ HEADINGS = {
     "en": ("Indicator", "Unit", "Value", "Numerator", "Denominator", "Plan", "Gap", "Month before", "Change",
            "Verdict"),
 }  # fmt: skip
+PUNCTUALITY = {
+    "vi": ("Thống nhất thời gian cập nhật: sự cố theo đơn vị", "Không có sự cố nào trong tháng."),
+    "en": ("Updates as agreed: incidents by unit", "No incident in the month."),
+}
+INCIDENTS = {
+    "vi": ("Đơn vị", "Trạng thái", "Số sự cố", "Tổng thời gian (giờ)"),
+    "en": ("Unit", "State", "Incidents", "Together (hours)"),
+}
 VERDICTS = {
     "vi": {"no_data": "chưa có dữ liệu", "missed": "▼ chưa đạt", "met": "✓ đạt", "": ""},
     "en": {"no_data": "no data yet", "missed": "▼ missed", "met": "✓ met", "": ""},
@@ -27,7 +36,7 @@ VERDICTS = {
 STYLE = """
 @page { size: A4 landscape; margin: 14mm }
 body { font: 11pt "Be Vietnam Pro", "Times New Roman", serif; color: #111 }
-h1 { font-size: 15pt; margin: 0 0 2mm } p { margin: 0 0 4mm; color: #444 }
+h1 { font-size: 15pt; margin: 0 0 2mm } h2 { font-size: 12pt; margin: 6mm 0 2mm } p { margin: 0 0 4mm; color: #444 }
 table { border-collapse: collapse; width: 100% } thead { display: table-header-group }
 th, td { border: .3mm solid #888; padding: 1.2mm 2mm; text-align: left; vertical-align: top }
 td.n { text-align: right; font-variant-numeric: tabular-nums } tr { break-inside: avoid }
@@ -49,7 +58,19 @@ def verdict(kpi: KpiFigure) -> str:
     return "" if kpi.target is None else "missed" if kpi.missed else "met"
 
 
-def html_report(kpis: Sequence[KpiFigure], language: str, made_at: datetime) -> str:
+@dataclass(frozen=True, slots=True)
+class Unpunctual:
+    """How often and for how many seconds together data sets of a unit were in an abnormal state; names for people."""
+
+    unit: str
+    state: str
+    incidents: int
+    seconds: float
+
+
+def html_report(
+    kpis: Sequence[KpiFigure], language: str, made_at: datetime, unpunctual: Sequence[Unpunctual] = ()
+) -> str:
     """One page after the other, ready to be printed or saved as PDF; nothing is loaded from anywhere."""
     first, last = kpis[0].start, kpis[0].end
     title = TITLE[language].format(month=f"{first.month:02d}/{first.year}")
@@ -67,8 +88,23 @@ def html_report(kpis: Sequence[KpiFigure], language: str, made_at: datetime) -> 
         f'<!doctype html><html lang="{language}"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f"<style>{STYLE}</style></head><body><h1>{escape(title)}</h1><p>{escape(told)}</p>"
         f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        f"{_punctuality(unpunctual, language)}"
         f"<p>{made_at:%d/%m/%Y %H:%M} UTC</p></body></html>\n"
     )
+
+
+def _punctuality(unpunctual: Sequence[Unpunctual], language: str) -> str:
+    title, none = PUNCTUALITY[language]
+    if not unpunctual:
+        return f"<h2>{escape(title)}</h2><p>{escape(none)}</p>"
+    head = "".join(f"<th>{escape(name)}</th>" for name in INCIDENTS[language])
+    rows = "".join(
+        f"<tr><td>{escape(one.unit)}</td><td>{escape(one.state)}</td>"
+        f'<td class="n">{number_text(one.incidents, language)}</td>'
+        f'<td class="n">{number_text(round(one.seconds / 3600, 1), language)}</td></tr>'
+        for one in unpunctual
+    )
+    return f"<h2>{escape(title)}</h2><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
 def _html_row(kpi: KpiFigure, language: str) -> str:

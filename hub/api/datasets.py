@@ -200,13 +200,22 @@ def _refused(one: Refused, language: str) -> dict[str, Any]:
     }
 
 
-def by_department(incidents: Sequence[Incident], now: datetime) -> list[dict[str, Any]]:
-    """The monthly report: incidents and how long they lasted together, by department and state."""
+def by_department(
+    incidents: Sequence[Incident], names: Mapping[str, str], now: datetime, since: datetime | None = None
+) -> list[dict[str, Any]]:
+    """The monthly report: incidents and how long they lasted together, by department and state; of one that began
+    before `since` the part from then on. `names`: of the departments, by code."""
     sums: dict[tuple[str, str], tuple[int, float]] = {}
     for one in incidents:
         count, seconds = sums.get((one.department, one.state), (0, 0.0))
-        sums[one.department, one.state] = count + 1, seconds + one.lasted(now).total_seconds()
+        sums[one.department, one.state] = count + 1, seconds + one.lasted(now, since).total_seconds()
     return [
-        {"department": department, "state": state, "incidents": count, "lasted_s": round(seconds, 1)}
+        {
+            "department": department,
+            "name": names.get(department, department),
+            "state": state,
+            "incidents": count,
+            "lasted_s": round(seconds, 1),
+        }
         for (department, state), (count, seconds) in sorted(sums.items())
     ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse
@@ -19,6 +20,9 @@ from hub.security.access import Permission, Principal
 router = APIRouter(prefix="/v1/health", dependencies=[Depends(known_parameters)])
 
 Days = Annotated[int, Query(ge=1, le=400, description="How many days back")]
+Month = Annotated[
+    str | None, Query(pattern=r"^20\d\d-(0[1-9]|1[0-2])$", description="A month instead, YYYY-MM, in the hub's zone")
+]
 PROBES = (
     "SELECT number FROM canary_changes WHERE run = {run:String} AND number >= {least:Int64} AND kind = 'applied'"
     " AND event_time > now() - INTERVAL 1 DAY LIMIT 1000"
@@ -82,12 +86,22 @@ async def read_canary(
 
 @router.get("/incidents", summary="Incidents, the open ones first")
 async def list_incidents(
-    request: Request, scope: ConnectorScope, days: Days = 30, department: Department = None
+    request: Request, scope: ConnectorScope, days: Days = 30, department: Department = None, month: Month = None
 ) -> JSONResponse:
-    """With their duration, and summed by department and state."""
+    """With their duration, and summed by department and state; of a month, what falls into it."""
     datasets: Datasets = request.app.state.datasets
-    now = request.app.state.deps.kpis.around.clock()
-    found = datasets.incidents(now - timedelta(days=days), scope.org)
-    kept = [one for one in found if department in (None, one.department)]
+    around = request.app.state.deps.kpis.around
+    now = around.clock()
+    since, until = _bounds(month, around.timezone) if month else (now - timedelta(days=days), now)
+    found = datasets.incidents(since, scope.org)
+    kept = [one for one in found if department in (None, one.department) and one.began < until]
     items = [incident_json(one, now) for one in kept]
-    return JSONResponse({"items": items, "by_department": by_department(kept, now)})
+    names = {feed.org: feed.department for feed in around.feeds}
+    sums = by_department(kept, names, min(now, until), since if month else None)
+    return JSONResponse({"items": items, "by_department": sums})
+
+
+def _bounds(month: str, timezone: str) -> tuple[datetime, datetime]:
+    """A month's beginning and end."""
+    begin = datetime.fromisoformat(f"{month}-01").replace(tzinfo=ZoneInfo(timezone))
+    return begin, begin.replace(year=begin.year + begin.month // 12, month=begin.month % 12 + 1)

@@ -217,7 +217,8 @@ def report(
     from hub.client import ClientError, client
     from hub.clock import utc_now
     from hub.exports.files import xlsx_chunks
-    from hub.report import html_report, month_of, report_table
+    from hub.locale.catalogue import catalogue
+    from hub.report import Unpunctual, html_report, month_of, report_table
 
     try:
         first, last = month_of(month)
@@ -229,8 +230,11 @@ def report(
         kpis = [hub.kpi(item.id, first, last, compare="previous") for item in listed]
     except ClientError as error:
         leave(Exit.FAILED, str(error))
+    told = ask("/v1/health/incidents", key, {"month": month})["by_department"]
+    word = catalogue(language)
+    late = [Unpunctual(one["name"], word(f"state.{one['state']}"), one["incidents"], one["lasted_s"]) for one in told]
     out.mkdir(parents=True, exist_ok=True)
     html, book = out / f"{month}.html", out / f"{month}.xlsx"
-    html.write_text(html_report(kpis, language, utc_now()), encoding="utf-8")
+    html.write_text(html_report(kpis, language, utc_now(), late), encoding="utf-8")
     book.write_bytes(b"".join(xlsx_chunks(report_table(kpis, language))))
     say(f"{html}\n{book}")

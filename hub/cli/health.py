@@ -40,6 +40,7 @@ INCIDENT_COLUMNS = (
 )
 SUM_COLUMNS = (
     ("department", t("đơn vị", "department")),
+    ("name", t("tên", "name")),
     ("state_text", t("trạng thái", "state")),
     ("incidents", t("số sự cố", "incidents")),
     ("lasted_s", t("tổng (giây)", "together (s)")),
@@ -91,8 +92,8 @@ def register(app: typer.Typer) -> None:
     app.command(
         "incidents",
         help=t(
-            "Sự cố và thời gian kéo dài.\n\nVí dụ:  ioc incidents --days 31 --by-department -o csv",
-            "Incidents and how long they lasted.\n\nExample:  ioc incidents --days 31 --by-department -o csv",
+            "Sự cố và thời gian kéo dài.\n\nVí dụ:  ioc incidents --month 2026-10 --by-department -o csv",
+            "Incidents and how long they lasted.\n\nExample:  ioc incidents --month 2026-10 --by-department -o csv",
         ),
     )(incidents)
 
@@ -130,13 +131,19 @@ def why(
 def incidents(
     days: Annotated[int, typer.Option("--days", min=1, max=400, help=t("Số ngày trở lại.", "Days back."))] = 30,
     department: Department = None,
+    month: Annotated[
+        str | None,
+        typer.Option(
+            "--month", metavar="YYYY-MM", help=t("Một tháng, thay cho --days.", "A month, instead of --days.")
+        ),
+    ] = None,
     by_department: Annotated[
         bool, typer.Option("--by-department", help=t("Cộng theo đơn vị.", "Summed by department."))
     ] = False,
     output: Output = Format.TABLE,
     key: Key = None,
 ) -> None:
-    answer = ask("/v1/health/incidents", key, {"days": str(days), "department": department})
+    answer = ask("/v1/health/incidents", key, {"days": str(days), "month": month, "department": department})
     rows = [_worded(item) for item in answer["by_department" if by_department else "items"]]
     if output is Format.JSON:
         show_json(rows)
@@ -144,7 +151,8 @@ def incidents(
         columns = SUM_COLUMNS if by_department else INCIDENT_COLUMNS
         show_rows([_local(row, output) for row in rows], columns, output)
     if not rows:
-        say(t(f"Không có sự cố nào trong {days} ngày", f"No incident in {days} days"))
+        told = (f"tháng {month}", month) if month else (f"{days} ngày", f"{days} days")
+        say(t(f"Không có sự cố nào trong {told[0]}", f"No incident in {told[1]}"))
 
 
 def _show(item: Mapping[str, Any]) -> None:

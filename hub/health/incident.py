@@ -43,8 +43,10 @@ class Incident:
     ended: datetime | None = None
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
-    def lasted(self, now: datetime) -> timedelta:
-        return (self.ended or now) - self.began
+    def lasted(self, now: datetime, since: datetime | None = None) -> timedelta:
+        """Until its end or `now`, whichever is first; only the part from `since` on."""
+        begun = self.began if since is None else max(self.began, since)
+        return max(timedelta(0), min(self.ended or now, now) - begun)
 
     def to_json(self) -> bytes:
         return orjson.dumps(asdict(self))

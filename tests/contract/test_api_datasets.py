@@ -6,7 +6,7 @@ import html
 import json
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -126,6 +126,8 @@ async def test_incidents_are_summed_by_department(world: ApiWorld) -> None:
     world.app.state.datasets = Datasets(deps.kpis, deps.reader, Book(still, other, first), None)  # type: ignore[arg-type]
     async with world.client() as client:
         answer = (await client.get("/v1/health/incidents?days=1")).json()
+    names = {one["department"]: one.pop("name") for one in answer["by_department"]}
+    assert names == {feed.org: feed.department for feed in deps.kpis.around.feeds}
     assert answer["by_department"] == [
         {"department": "H53.14", "state": "late", "incidents": 2, "lasted_s": 10_800.0},
         {"department": "H53.20", "state": "late", "incidents": 1, "lasted_s": 3_600.0},
@@ -135,6 +137,25 @@ async def test_incidents_are_summed_by_department(world: ApiWorld) -> None:
         assert {one["dataset"] for one in mine} == {"portal"}
         assert [one["dataset"] for one in (await client.get("/v1/health/datasets")).json()["items"]] == ["portal"]
         assert (await client.get("/v1/health/datasets/feedback-1022")).status_code == 404
+
+
+async def test_a_month_has_the_incidents_that_fall_into_it_and_of_each_its_part_of_the_month(world: ApiWorld) -> None:
+    def at(text: str) -> datetime:
+        return datetime.fromisoformat(f"{text}+07:00")
+
+    before = Incident("a", "portal", "H53.14", "dossier", "late", at("2022-07-31T22:00"), at("2022-08-01T01:00"))
+    within = Incident("b", "portal", "H53.14", "dossier", "late", at("2022-08-10T10:00"), at("2022-08-10T12:00"))
+    after = Incident("c", "portal", "H53.14", "dossier", "late", at("2022-08-31T23:00"), at("2022-09-01T05:00"))
+    none = Incident("d", "portal", "H53.14", "dossier", "late", at("2022-09-01T00:00"), at("2022-09-01T05:00"))
+    deps = world.app.state.deps
+    book = Book(none, after, within, before)
+    world.app.state.datasets = Datasets(deps.kpis, deps.reader, book, None)  # type: ignore[arg-type]
+    async with world.client() as client:
+        answer = (await client.get("/v1/health/incidents?month=2022-08")).json()
+        assert (await client.get("/v1/health/incidents?month=2022-13")).status_code == 400
+    assert {one["incident"] for one in answer["items"]} == {"a", "b", "c"}
+    (sums,) = answer["by_department"]
+    assert (sums["incidents"], sums["lasted_s"]) == (3, 14_400.0)
 
 
 async def test_the_judgement_of_a_monitor_beside_the_api_serves_whoever_asks_while_it_is_young(world: ApiWorld) -> None:

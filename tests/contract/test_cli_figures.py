@@ -95,6 +95,7 @@ def test_the_months_report_is_a_page_to_print_and_a_workbook(ioc: Any, tmp_path:
     assert ioc("report", "2022-01", "--out", str(tmp_path)).exit_code == 0
     page = (tmp_path / "2022-01.html").read_text(encoding="utf-8")
     assert "Báo cáo chỉ số điều hành tháng 01/2022" in page and "@page" in page and "http" not in page
+    assert "Thống nhất thời gian cập nhật" in page and "Không có sự cố nào trong tháng." in page
     sheet = CalamineWorkbook.from_path(tmp_path / "2022-01.xlsx").get_sheet_by_index(0).to_python()
     assert sheet[0][0] == "Chỉ số" and "Hồ sơ tiếp nhận" in {line[0] for line in sheet}
     assert ioc("report", "09/2022").exit_code == 2
