@@ -17,11 +17,13 @@ from hub.api.breakdowns import Breakdowns
 from hub.api.connector_board import ConnectorBoard
 from hub.api.datasets import Datasets
 from hub.api.deps import ApiDeps
+from hub.api.described import describe
 from hub.api.gate import Gate
+from hub.api.invalid import invalid
 from hub.api.language import texts_of
 from hub.api.live_feed import LiveFeed
 from hub.api.metrics import http_metrics
-from hub.api.problems import ParameterError, Problem, problem_response
+from hub.api.problems import Problem, problem_response
 from hub.api.refusals import REFUSALS
 from hub.api.shelf import Shelf
 from hub.connect.faults import Fault
@@ -65,6 +67,7 @@ def create_api(deps: ApiDeps) -> FastAPI:
     for part in (v1, kpis, entities, sql, alerts, integration, catalogue, codes, live, health):
         app.include_router(part.router)
     pages.mount(app)
+    describe(app)
     app.add_middleware(Shelf, stamp=deps.kpis.written)
     app.add_middleware(Gate, access=deps.access, metrics=app.state.metrics, requests_per_s=deps.requests_per_s)
     _handle_errors(app)
@@ -116,11 +119,13 @@ def _handle_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(request: Request, error: RequestValidationError) -> Response:
-        return pages.error_response(request, _invalid(error))
+        return pages.error_response(request, invalid(error))
 
     @app.exception_handler(HTTPException)
     async def on_http(request: Request, error: HTTPException) -> Response:
-        slug = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "internal")
+        # 400: a body that no parser takes, such as one nested without end.
+        slugs = {400: "invalid-body", 404: "not-found", 405: "method-not-allowed"}
+        slug = slugs.get(error.status_code, "internal")
         return pages.error_response(request, Problem(slug, headers=error.headers))
 
     @app.exception_handler(Exception)
@@ -136,13 +141,3 @@ def _handle_connector_errors(app: FastAPI) -> None:
     @app.exception_handler(Fault)
     async def on_fault(request: Request, error: Fault) -> Response:
         return pages.error_response(request, connector_pages.refused(error, texts_of(request).language))
-
-
-def _invalid(error: RequestValidationError) -> Problem:
-    """Each wrong parameter with the bound it broke."""
-    errors = []
-    for item in error.errors():
-        bounds = item.get("ctx", {})
-        bound = "; ".join(f"{name} {value}" for name, value in bounds.items() if name != "error") or item["type"]
-        errors.append(ParameterError(str(item["loc"][-1]), "problem.parameter.bound", {"bound": bound}))
-    return Problem("invalid-parameter", errors, values={"name": errors[0].parameter if errors else "?"})

@@ -96,11 +96,7 @@ class Gate:
         try:
             if not request.url.path.startswith("/v1/ingest/"):
                 require_same_site(request)
-                limit = body_limit(request.url.path)
-                if int(request.headers.get("content-length") or 0) > limit:
-                    raise Problem("body-too-large", values={"limit": limit})
-                if limit > FORM_LIMIT_BYTES and "content-length" not in request.headers and request.method == "POST":
-                    raise Problem("invalid-body")
+                _hold_to_limit(request)
             if not is_public(request.url.path):
                 request.state.caller = require_caller(request, self._access)
                 self._hold_back(request)
@@ -140,6 +136,17 @@ class Gate:
         slug = getattr(request.state, "problem", None)
         if slug is not None:
             self._metrics.problems.labels(slug).inc()
+
+
+def _hold_to_limit(request: Request) -> None:
+    """Refuse a body that is too large, or that does not tell how large it is."""
+    limit, length = body_limit(request.url.path), request.headers.get("content-length")
+    whole = request.method in ("POST", "PUT") and limit > FORM_LIMIT_BYTES
+    unmeasured = length is None and (whole or "transfer-encoding" in request.headers)
+    if unmeasured or not (length or "0").isdecimal():
+        raise Problem("invalid-body")
+    if length is not None and int(length) > limit:
+        raise Problem("body-too-large", values={"limit": limit})
 
 
 def wants_page(request: Request) -> bool:
