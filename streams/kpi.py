@@ -7,9 +7,13 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
-KINDS = ("flow", "ratio", "stock", "members", "due", "score")
+KINDS = ("flow", "ratio", "stock", "members", "due", "forecast", "score")
 """flow: a sum over a period · ratio: a sum over a sum · stock: a cumulative sum to a date · members: codes with a
-positive sum over the codes in force · due: open items by their due time against now · score: weighted parts."""
+positive sum over the codes in force · due: open items by their due time against now · forecast: the share of open items
+that will be done by their due time, judged by those done before · score: weighted parts."""
+
+OF_NOW = ("due", "forecast")
+"""Kinds whose figures follow the clock: of now, whatever the period, and without a course over time."""
 
 DIRECTIONS = ("up", "down", "none")
 """In which direction a value gets better."""
@@ -76,6 +80,21 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
+class Forecast:
+    """How open items are judged by those done in the last `back_days`: by items with the same values of `like` – of all
+    of these, or of the first ones if there were fewer than `least` – that were still open with as little time left.
+
+    `left`: bounds of the time left in days, ascending; the term `left:<days>` sums up items done with more than so many
+    days left. `done` and `kept` are the items done, and those done in time.
+    """
+
+    left: tuple[int, ...]
+    like: tuple[str, ...]
+    back_days: int
+    least: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reported:
     """Where the same figure is reported by hand: an entity's records with `code` in `field`. Shown beside the computed
     value, never in its place."""
@@ -87,7 +106,8 @@ class Reported:
 
 @dataclass(frozen=True, slots=True)
 class Kpi:
-    """One KPI. `terms` by kind: flow, due, members: value · ratio: numerator, denominator · stock: value, less.
+    """One KPI. `terms` by kind: flow, due, members: value · ratio: numerator, denominator · stock: value, less ·
+    forecast: value, done, kept, left:<days>.
 
     Values of ratios and members are numerator over denominator times `scale`: 100 gives percentages (77.08), `target`
     likewise. `dimensions`: what it may be divided by. `tile`: among the tiles of the dashboard; every KPI is listed.
@@ -117,6 +137,7 @@ class Kpi:
     legal: dict[str, str] | None = None
     reported: Reported | None = None
     due: Due | None = None
+    forecast: Forecast | None = None
     parts: tuple[Part, ...] = ()
     last: bool = False
     version: int = 1

@@ -19,7 +19,8 @@
 With `last: true` a flow or ratio is no sum over the period: of each unit the last day counts on which its denominator,
 or value, is not 0 – figures reported as of a day.
 
-A due KPI has `value` by a due time and `due: past` or `due: {within_h: 24}`; a score `parts: [{kpi: ID, weight: 20}]`.
+A due KPI has `value` by a due time and `due: past` or `due: {within_h: 24}`, a score `parts: [{kpi: ID, weight: 20}]`,
+a forecast what `streams.kpi_forecast` shows.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from typing import Any
 from streams import arrivals
 from streams.errors import PlanError
 from streams.kpi import DIRECTIONS, KINDS, Due, Kpi, Part, Reported, Term, Thresholds
+from streams.kpi_forecast import left_terms, read_forecast
 
 REQUIRED = ("id", "name", "explanation", "kind", "unit", "direction", "owner")
 _TERMS = {
@@ -41,6 +43,7 @@ _TERMS = {
     "stock": ("value", "less"),
     "members": ("value", "member", "over"),
     "due": ("value", "due"),
+    "forecast": ("value", "done", "kept", "left", "like", "back_days", "least"),
     "score": ("parts",),
 }
 _OF_KINDS = frozenset(key for keys in _TERMS.values() for key in keys)
@@ -113,6 +116,7 @@ def _one(raw: dict[str, Any], entity: str, dimensions: tuple[str, ...], where: s
         legal=_legal(raw.get("legal"), f"{where}.legal"),
         reported=_reported(raw.get("reported"), f"{where}.reported"),
         due=_due(raw["due"], f"{where}.due") if kind == "due" else None,
+        forecast=read_forecast(raw, dimensions, where) if kind == "forecast" else None,
         parts=_parts(raw["parts"], f"{where}.parts") if kind == "score" else (),
         last=_last(raw.get("last", False), kind, f"{where}.last"),
         version=_version(raw.get("version", 1), f"{where}.version"),
@@ -150,6 +154,9 @@ def _terms(raw: dict[str, Any], where: str) -> dict[str, Term]:
     if kind == "score":
         return {}
     terms = {"value": _term(raw["value"], f"{where}.value")}
+    if kind == "forecast":
+        kept = {role: _term(raw[role], f"{where}.{role}") for role in ("done", "kept")}
+        return terms | kept | left_terms(raw["left"], kept["done"].time, f"{where}.left")
     if "less" in raw:
         terms["less"] = _term(raw["less"], f"{where}.less")
     return terms

@@ -118,7 +118,9 @@ def plan_entity(raw: dict[str, Any], contracts: dict[str, Contract], where: str)
             _check_terms(version, measures, contract, where)
             for term in version.terms.values():
                 needed.setdefault(term.time, {})[term.measure] = measures[term.measure]
-                by_minute |= {term.time} if version.kind == "due" else set()
+                by_minute |= (
+                    {term.time} if version.kind == "due" or (version.forecast and term == version.base) else set()
+                )
         if kpi.member is not None and kpi.member not in dimensions:
             raise PlanError(f"{where}: {kpi.id}.member: {kpi.member!r} is not a dimension")
     rollups = tuple(

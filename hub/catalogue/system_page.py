@@ -91,6 +91,7 @@ KINDS = {
     "stock": Text("lũy kế đến cuối kỳ", "cumulative to the end of the period"),
     "members": Text("số mã có phát sinh trên số mã có hiệu lực", "codes with something over codes in force"),
     "due": Text("so hạn với thời điểm xem", "due times against the moment of looking"),
+    "forecast": Text("dự báo theo những mục đã xong", "forecast by what was done before"),
     "score": Text("tổng có trọng số của các chỉ số thành phần", "weighted sum of other KPIs"),
 }
 ROLES = {

@@ -14,7 +14,7 @@ from hub.kpi.rollups import Unserved
 from streams.kpi import Kpi, Part
 
 DECIMALS = Decimal("0.01")
-SHARES = ("ratio", "members")
+SHARES = ("ratio", "members", "forecast")
 """Kinds whose value is a percentage."""
 
 

@@ -41,6 +41,8 @@ def counted(kpi: Kpi, term: Term, asked: Asked, parameters: dict[str, str], pref
     """The condition under which a state's amount belongs to the figure; parameters are added."""
     if kpi.due is not None:
         return _due(kpi, term, asked, parameters, prefix)
+    if kpi.forecast is not None:
+        return f"`{term.time}` IS NOT NULL"
     zone = ZoneInfo(asked.timezone)
     time = "kafka_time" if term.time == arrivals.TIME else f"`{term.time}`"
     parts = [f"{time} IS NOT NULL"]

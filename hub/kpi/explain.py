@@ -75,7 +75,7 @@ class Explainer:
         served = self._service.served()
         return Explanation(
             finding,
-            formula(kpi, plan, language),
+            formula(kpi, plan, contract, language),
             terms(kpi, plan, contract, language),
             origins(self._parts(kpi), self._inquirer.contracts, self._service.around.feeds, served),
             self._changed(finding, begun, deliveries),
@@ -127,8 +127,8 @@ class Explainer:
 
 
 def roles_of(kpi: Kpi) -> tuple[str, ...]:
-    """The roles whose records can be listed."""
-    return tuple(kpi.terms)
+    """The roles whose records can be listed; of a forecast the open items that it is about."""
+    return ("value",) if kpi.forecast is not None else tuple(kpi.terms)
 
 
 def _before(kpi: Kpi, finding: Finding, found: tuple[delta.Contribution, ...]) -> Figures:

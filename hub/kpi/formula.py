@@ -30,6 +30,14 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{value} đến hạn trong {hours} giờ tới, tính tại lúc xem",
         "{value} due within {hours} hours of the moment of asking",
     ),
+    "forecast": (
+        "{value} dự kiến xong đúng hạn ÷ {value} × {scale}. Quá hạn là trễ; còn lại, khả năng đúng hạn của mỗi mục là "
+        "[{kept}] ÷ [{done}] của những mục cùng {like} trong {back_days} ngày qua mà khi còn chừng ấy thời gian (đến "
+        "{left} ngày) vẫn chưa xong; nếu có chưa đến {least} mục như vậy thì bớt điều kiện giống nhau",
+        "{value} expected in time ÷ {value} × {scale}. What is past its due time is late; else the chance of each is "
+        "[{kept}] ÷ [{done}] of those of the same {like} in the last {back_days} days that were still open with as "
+        "little time left (up to {left} days); with fewer than {least} of these, less is asked to be alike",
+    ),
     "score": ("tổng các nhóm: {parts}", "sum of the groups: {parts}"),
 }
 """By shape of formula: Vietnamese, English."""
@@ -81,9 +89,10 @@ def terms(kpi: Kpi, plan: EntityPlan, contract: Contract, language: str) -> tupl
     )
 
 
-def formula(kpi: Kpi, plan: EntityPlan, language: str) -> str:
+def formula(kpi: Kpi, plan: EntityPlan, contract: Contract, language: str) -> str:
     """`Reports processed ÷ Reports received × 100`."""
     names = {role: f"[{_measure(plan, term.measure, language)}]" for role, term in kpi.terms.items()}
+    names |= _forecast_words(kpi, contract, language)
     parts = " + ".join(f"{part.weight:g} × [{(part.name or {}).get(language, part.kpi)}] ÷ 100" for part in kpi.parts)
     words = WORDS[_shape(kpi)][0 if language == "vi" else 1]
     hours = f"{kpi.due.within_h:g}" if kpi.due is not None and kpi.due.within_h else ""
@@ -99,6 +108,21 @@ def _shape(kpi: Kpi) -> str:
     if kpi.due is not None:
         return "past" if kpi.due.past else "within"
     return kpi.kind
+
+
+def _forecast_words(kpi: Kpi, contract: Contract, language: str) -> dict[str, str]:
+    """What a forecast goes by."""
+    rule = kpi.forecast
+    if rule is None:
+        return {}
+    like = [contract.by_name[name] for name in rule.like]
+    joined = " and " if language == "en" else " và "
+    return {
+        "like": joined.join((one.doc_en if language == "en" else one.doc_vi).rstrip(".").lower() for one in like),
+        "left": ", ".join(str(days) for days in rule.left),
+        "back_days": str(rule.back_days),
+        "least": str(rule.least),
+    }
 
 
 def _measure(plan: EntityPlan, name: str, language: str) -> str:

@@ -22,7 +22,7 @@ from hub.kpi.rollups import Served
 from hub.kpi.service import KpiService, by_bucket
 from hub.kpi.units import VIEWS, Units, UnitsNote, unit_field
 from schemas.contract import Contract
-from streams.kpi import Kpi
+from streams.kpi import OF_NOW, Kpi
 
 COMPARISONS = ("previous", "plan", "year")
 
@@ -177,7 +177,7 @@ class Inquirer:
         return tuple(rows), self.units.note(found, view)
 
     def _series(self, kpi: Kpi, asked: Inquiry, chosen: Slice, served: Served) -> tuple[Point, ...] | None:
-        if asked.grain is None or kpi.kind == "due":
+        if asked.grain is None or kpi.kind in OF_NOW:
             return None if asked.grain is None else ()
         if kpi.kind == "score":
             return self._scored(kpi, asked, chosen, served)

@@ -16,10 +16,11 @@ from datetime import datetime
 
 from hub.kpi.conditions import Slice, Within
 from hub.kpi.errors import UnknownDimensionError
+from hub.kpi.forecast import add_forecast
 from hub.kpi.members import add_member_trend, add_members
 from hub.kpi.period import Period, Trend
 from hub.kpi.statement import TOTAL, Builder, Cell, Layout, Statement, Value, trend_bucket
-from streams.kpi import DUE_MINUTE, Due, Kpi, Term
+from streams.kpi import DUE_MINUTE, OF_NOW, Due, Kpi, Term
 from streams.plan import rollup_table
 
 __all__ = [
@@ -37,6 +38,8 @@ __all__ = [
 
 NAMESAKES: Mapping[str, str] = {}
 """No rollup is served by a table of another name."""
+OWN_SELECTS = ("members", "forecast")
+"""Kinds that share no rows with others."""
 
 
 def totals(
@@ -66,7 +69,7 @@ def trends(
     the bucket `''` holding what came before the window; with `cumulative` False members come by bucket alone.
     """
     cumulative = trend.window.start >= period.start if cumulative is None else cumulative
-    drawn = tuple(kpi for kpi in kpis if kpi.kind != "due")
+    drawn = tuple(kpi for kpi in kpis if kpi.kind not in OF_NOW)
     return _build(drawn, trend.window, Builder(prefix, _slice(within), tables), None, trend, cumulative)
 
 
@@ -142,7 +145,7 @@ def _build(
 ) -> tuple[Statement, Layout]:
     groups: dict[_Group, list[str]] = {}
     for kpi in kpis:
-        for role, term in ({} if kpi.kind == "members" else kpi.terms).items():
+        for role, term in ({} if kpi.kind in OWN_SELECTS else kpi.terms).items():
             group = _group(builder, kpi, term)
             measures = groups.setdefault(group, [])
             if term.measure not in measures:
@@ -161,6 +164,8 @@ def _build(
             found = _last_of_units(label, sums, rows, group.last)
         builder.selects.append(f"SELECT '{group.source}' AS source, {found}")
     for kpi in kpis:
+        if kpi.kind == "forecast":
+            add_forecast(builder, kpi, bucket or f"'{TOTAL}'")
         if kpi.kind == "members" and trend is None:
             add_members(builder, kpi, period)
         elif kpi.kind == "members" and trend is not None:

@@ -20,7 +20,7 @@ from hub.kpi.period import Period, today, trend_of
 from hub.kpi.query import Slice, Within
 from hub.kpi.reader import Outage, Reader
 from hub.kpi.rollups import Served, Unserved
-from streams.kpi import Kpi
+from streams.kpi import OF_NOW, Kpi
 from streams.plan import EntityPlan
 
 __all__ = ["Board", "KpiService", "Surroundings", "Tile"]
@@ -260,7 +260,7 @@ class KpiService:
         tiles = []
         for kpi in (kpi.at(period.end) for kpi in listed):
             answer = self._one(kpi, period, whole[1], sums, self.basis_of(kpi, bases), served, org)
-            if answer.figures.unserved is not None or kpi.kind in ("due", "score"):
+            if answer.figures.unserved is not None or kpi.kind in (*OF_NOW, "score"):
                 tiles.append(Tile(answer))
                 continue
             of_bucket = {key: line[1].figures(kpi, values) for key, values in buckets.items()}

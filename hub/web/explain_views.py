@@ -61,11 +61,11 @@ def term_views(found: Explanation, reader: Reader) -> list[TermView]:
     figures = found.finding.answer.figures
     values: Mapping[str, float | None] = {"numerator": figures.numerator, "denominator": figures.denominator}
     kpi = found.finding.answer.kpi
-    single = figures.value if kpi.kind in ("flow", "due") else None
+    single = figures.value if kpi.kind in ("flow", "due") else figures.denominator if kpi.forecast else None
     return [
         TermView(
             term.role,
-            reader.t(f"role.{term.role}"),
+            reader.t(f"role.{term.role.partition(':')[0]}"),
             term.name,
             _value(values.get(term.role, single if term.role == "value" else None), reader),
             term.sql,

@@ -475,6 +475,39 @@ def test_what_is_due_is_compared_with_the_clock_and_not_with_the_period(world: W
     assert "due_minute" not in world.service.dimensions(world.service.kpi("dossier.overdue"))
 
 
+LIKE = {"procedure_code": "1.000001", "org_code": "H53.14"}
+FORECAST = "dossier.on_time_forecast"
+
+
+def test_an_open_dossier_is_as_likely_to_be_in_time_as_its_like_and_what_is_overdue_is_late(world: World) -> None:
+    world.ledger("dossier", "portal")
+    # 40 of 60 ended more than a day before their due time: they tell nothing of one that is still open on its last day.
+    done = {"finished_due": 60, "finished_by_due": 45, "finished_1_day_left": 40}
+    world.add("dossier_by_ended_at", "2026-11-01", **LIKE, **done)
+    world.add("dossier_by_ended_at", "2026-06-01", **LIKE, finished_due=1_000)
+    for minute, count in (("2026-11-19 03:00", 2), ("2026-11-21 02:00", 8)):
+        world.add("dossier_by_due_at", minute[:10], due_minute=f"{minute}:00.000", **LIKE, open=count)
+    figures = world.value(FORECAST)
+    assert (figures.numerator, figures.denominator, figures.value) == (8 * 5 // 20, 10, 20.0)
+    world.add("dossier_by_due_at", "2026-12-20", due_minute="2026-12-20 03:00:00.000", **LIKE, open=10)
+    assert world.value(FORECAST).numerator == round(2 + 10 * 45 / 60)
+    rows = world.service.rows(FORECAST, REFERENCE_2022, "org_code")
+    assert [(row.key, row.figures.numerator) for row in rows] == [("H53.14", 10)]
+
+
+def test_with_too_few_of_its_like_a_dossier_is_judged_by_its_procedure_and_then_by_all(world: World) -> None:
+    world.ledger("dossier", "portal")
+    assert world.value(FORECAST).value is None
+    for other in ({}, {"procedure_code": "9.000009"}):
+        world.add("dossier_by_due_at", "2026-11-22", due_minute="2026-11-22 03:00:00.000", **{**LIKE, **other}, open=10)
+    # Nothing was ever done: nothing is expected.
+    assert (world.value(FORECAST).numerator, world.value(FORECAST).denominator) == (0, 20)
+    world.add("dossier_by_ended_at", "2026-11-02", **LIKE, finished_due=3)
+    elsewhere = {**LIKE, "org_code": "H53.20"}
+    world.add("dossier_by_ended_at", "2026-11-02", **elsewhere, finished_due=12, finished_by_due=12)
+    assert world.value(FORECAST).numerator == 2 * 10 * 12 // 15
+
+
 def test_a_score_adds_the_points_of_its_parts_and_names_those_without_data(world: World) -> None:
     world.ledger("dossier", "portal")
     world.add("dossier_by_received_at", "2022-02-01", org_code="H53.14", received=4, with_due_date=2, base_of_766=2)

@@ -118,7 +118,7 @@ def _computed() -> set[str]:
     keys |= {f"period.{name}" for name in PRESETS}
     keys |= {f"badge.{name}" for name in (*BADGES, *REASONS)} | {f"badge.state.{state}" for state in BADGE_ICONS}
     keys |= {f"tile.level.{level}" for level in ("warn", "alarm")} | {f"dimension.{view}" for view in VIEWS}
-    keys |= {f"role.{role}" for role in ("numerator", "denominator", "value", "less")}
+    keys |= {f"role.{role}" for role in ("numerator", "denominator", "value", "less", "done", "kept", "left")}
     keys |= {f"reason.{reason}" for reason in REASONS_OF_CHANGE} | {f"record.kind.{kind}" for kind in PRIMARY}
     keys |= {f"cause.{code}" for code in ("no_connection", "timed_out", "refused")}
     keys |= {f"value.online.{flag}" for flag in (0, 1)} | {f"value.level.{level}" for level in (2, 3, 4)}
