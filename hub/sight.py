@@ -55,8 +55,9 @@ class Sight:
         kpis = {kpi.id: kpi for plan in declared.plans.values() for kpi in plan.kpis}
         against = Against(kpis, declared.calendars.calendars)
         self.alert_rules = load_alert_rules(against, *filter(None, [settings.alerts.dir]))
-        group_lag = GroupLag(bootstrap, STREAM_GROUP, self._topics.values())
-        self.watch = KafkaWatch(group_lag, OldestRecords(bootstrap), CommitLog(bootstrap, STREAM_GROUP), utc_now)
+        group_lag = GroupLag(bootstrap, STREAM_GROUP, self._topics.values(), read_committed=True)
+        oldest = OldestRecords(bootstrap, read_committed=True)
+        self.watch = KafkaWatch(group_lag, oldest, CommitLog(bootstrap, STREAM_GROUP), utc_now)
         self.reader = Reader(warehouse_client(settings, read_only=True), utc_now)
         self.way = Way(self.watch, self.reader, write_reports(self._report_topic), lambda: self._topics, utc_now)
         around = Surroundings(

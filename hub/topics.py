@@ -249,7 +249,7 @@ class GroupLag:
 
 def lag(bootstrap: str, group: str, topics: Iterable[str]) -> list[PartitionLag]:
     """One reading of `GroupLag`. Blocks; raises `TopicsError`."""
-    asked = GroupLag(bootstrap, group, topics)
+    asked = GroupLag(bootstrap, group, topics, read_committed=group == STREAM_GROUP)
     try:
         return asked.read()
     finally:

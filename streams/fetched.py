@@ -46,11 +46,30 @@ class FetchedBatches:
             batch = unread._records.next_batch()
             if unread._check_crcs and not batch.validate_crc():
                 raise CorruptRecordException(f"a record batch of {unread._tp} has a wrong checksum")
-            if not batch.is_control_batch:
+            if batch.is_control_batch:
+                self._mark(batch)
+            elif not self._broken_off(batch):
                 records = batch_columns(list(batch), unread.next_fetch_offset)
                 if len(records):
                     yield records
             unread.next_fetch_offset = batch.next_offset
+
+    def _mark(self, batch: Any) -> None:
+        """The end of a transaction: what its producer sends afterwards is another one."""
+        self._unread._consume_aborted_up_to(batch.base_offset)
+        if self._unread._contains_abort_marker(batch):
+            self._unread._aborted_producers.discard(batch.producer_id)
+
+    def _broken_off(self, batch: Any) -> bool:
+        """Whether the batch is part of a transaction that was aborted: nobody ever said that its records are so.
+
+        The broker names the aborted transactions with its answer, and its marks say where each ends.
+        """
+        unread = self._unread
+        if batch.producer_id is None:
+            return False
+        unread._consume_aborted_up_to(batch.base_offset)
+        return bool(batch.is_transactional and batch.producer_id in unread._aborted_producers)
 
 
 class ColumnarFetches(OrderedDict[Any, Any]):

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain, pairwise
 
+ISOLATION = "read_committed"
+"""How every reader of the topics reads: what a producer's transaction took back was never said."""
+
 OVERHEAD = 200
 """Bytes of memory a record takes beside its value: three objects and their places in the columns."""
 

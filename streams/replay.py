@@ -10,7 +10,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from streams.records import Records
+from streams.records import ISOLATION, Records
 
 log = structlog.get_logger()
 
@@ -46,6 +46,7 @@ class ReplayLog:
                 bootstrap_servers=self._bootstrap,
                 enable_auto_commit=False,
                 auto_offset_reset="none",
+                isolation_level=ISOLATION,
                 max_partition_fetch_bytes=8 * 1024 * 1024,
             )
             await consumer.start()
@@ -80,7 +81,8 @@ class ReplayLog:
                     [record.key for record in records],
                     [record.value for record in records],
                 )
-            if fetched.get(self._tp):
+            if fetched.get(self._tp) or await consumer.position(self._tp) > last:
+                # What is left of the range are marks and records of transactions that were broken off.
                 break
         return Records([], [], [], [])
 

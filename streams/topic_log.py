@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streams.errors import StreamError
-from streams.records import Records
+from streams.records import ISOLATION, Records
 
 ANSWER_S = 20.0
 """The longest wait for an answer; a broker that restarts is back within it."""
@@ -94,6 +94,7 @@ class KafkaTopicLog:
                 group_id=self._group,
                 enable_auto_commit=False,
                 auto_offset_reset="none",
+                isolation_level=ISOLATION,
                 max_partition_fetch_bytes=READ_BYTES,
                 metadata_max_age_ms=METADATA_MS,
             )

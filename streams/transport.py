@@ -26,7 +26,7 @@ from streams.errors import OwnershipLostError
 from streams.fences import Membership
 from streams.fetched import SHORT_WAIT_MS, ColumnarFetches, wait_longer_while_idle
 from streams.intent import Commit, parse_commit
-from streams.records import Records, joined
+from streams.records import ISOLATION, Records, joined
 
 log = structlog.get_logger()
 
@@ -68,6 +68,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = SHORT_WAIT_MS
+        # Faust reads so only with its own transactions on, which are not ours.
+        consumer._isolation_level = ISOLATION
         return consumer
 
     async def _fetch_records(self, consumer: Any, active_partitions: Any, **limits: Any) -> Any:

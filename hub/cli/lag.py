@@ -91,8 +91,10 @@ class _Looking:
             topics = declared if self._own else asked.committed_topics()
         finally:
             asked.close()
-        self._group = GroupLag(config.bootstrap, group, topics)
-        self._oldest, self._commits = OldestRecords(config.bootstrap), CommitLog(config.bootstrap, group)
+        # The stream leaves aside what is not committed; of another group nobody says.
+        self._group = GroupLag(config.bootstrap, group, topics, read_committed=self._own)
+        self._oldest = OldestRecords(config.bootstrap, read_committed=self._own)
+        self._commits = CommitLog(config.bootstrap, group)
         self._health: Health = {}
         self._first = True
 

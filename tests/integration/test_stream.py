@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
+from streams.topic_log import KafkaTopicLog
 from tests.core_figures import assert_every_offset_once, kinds, measured
 from tests.dossiers import dossier, figures, life_cycles
 from tests.stream_worker import Bench, bench, value_of
@@ -49,6 +53,46 @@ async def test_a_recalled_dossier_takes_back_what_it_had_counted(table: Bench) -
         await table.produce([(recalled["entity_key"].encode(), value_of(recalled))])
         table.wait(lambda: measured(table)["states"] == 0 and table.primary_rows() == 2)
         assert set(measured(table).values()) == {0}
+    finally:
+        worker.kill()
+        worker.wait()
+
+
+async def test_what_a_transaction_took_back_or_has_not_ended_yet_is_not_counted(table: Bench) -> None:
+    said = [dossier(number, 1) for number in range(20)]
+    unsaid = [dossier(number, 1) for number in range(100, 120)]
+
+    async def send(producer: AIOKafkaProducer, events: list[dict[str, Any]]) -> None:
+        for event in events:
+            key, value = event["entity_key"].encode(), value_of(event)
+            await producer.send_and_wait(table.contract.topic, value, key=key, partition=0)
+
+    worker = table.start()
+    names = [uuid.uuid4().hex for _ in range(2)]
+    try:
+        async with (
+            AIOKafkaProducer(bootstrap_servers=table.bootstrap, transactional_id=names[0]) as one,
+            AIOKafkaProducer(bootstrap_servers=table.bootstrap, transactional_id=names[1]) as other,
+        ):
+            # A later end of one transaction says nothing about the other's records among its own.
+            await one.begin_transaction()
+            await other.begin_transaction()
+            await send(one, unsaid[:10])
+            await send(other, said[:10])
+            await send(one, unsaid[10:])
+            await other.commit_transaction()
+            await one.abort_transaction()
+            table.wait(lambda: table.primary_rows() == 10)
+            await one.begin_transaction()
+            await send(one, said[10:])
+            assert table.primary_rows() == 10
+            await one.commit_transaction()
+            table.wait(lambda: table.primary_rows() == 20)
+            table.wait(lambda: measured(table) == figures(said), within_s=10)
+            asked = KafkaTopicLog(table.bootstrap, table.contract.topic, "audit", asyncio.get_running_loop())
+            there = await asyncio.to_thread(asked.existing, 0, 0, 100)
+            await asked.close()
+            assert sum(last - first + 1 for first, last in there) == 20, "as the audit sees it"
     finally:
         worker.kill()
         worker.wait()
