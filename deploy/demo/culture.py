@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import random
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from deploy.demo.ledger import Origin, Raw, read_emitted
 from deploy.demo.simulation import Sample, Simulator, Site, Stage, System, Totals
 from deploy.demo.tally import Row, count, final_states, of_period, share, utc
 from deploy.demo.windows_1258 import encode
-from deploy.demo.worktime import local_date
+from deploy.demo.worktime import LOCAL, local_date, local_midnight
 
 ID = "culture-visits"
 VENUES = Path(__file__).parents[2] / "schemas" / "codes" / "venue.csv"
@@ -54,11 +54,13 @@ def venues() -> tuple[dict[str, str], ...]:
         return tuple(csv.DictReader(handle))
 
 
-def _row(rng: random.Random, venue: dict[str, str], day: date, action: str = "") -> Raw:
+def _row(rng: random.Random, venue: dict[str, str], day: date, now: int) -> Raw:
+    """A day's report, written down at eight the next morning, or `now` where the morning is yet to come."""
     visits = rng.randint(20, 6000 if venue["kind"] == "TOURIST_SITE" else 400)
     abroad = rng.randint(0, visits // 20)
     nights = rng.randint(0, visits) if venue["kind"] == "LODGING" else 0
-    written = day + timedelta(days=1)
+    morning = local_midnight(day + timedelta(days=1)) + 8 * 3600 + 60 * rng.randint(0, 59)
+    written = datetime.fromtimestamp(min(morning, now), LOCAL)
     return {
         "ma_diem": venue["code"],
         "loai": KINDS[venue["kind"]],
@@ -69,8 +71,8 @@ def _row(rng: random.Random, venue: dict[str, str], day: date, action: str = "")
         "doanh_thu": grouped(visits * rng.randint(5, 40) * 1000),
         "ma_xa": venue["admin_code"],
         "don_vi": UNIT,
-        "ghi_luc": f"{written:%d/%m/%Y} 08:{rng.randint(0, 59):02d}",
-        "thao_tac": action,
+        "ghi_luc": f"{written:%d/%m/%Y %H:%M}",
+        "thao_tac": "",
     }
 
 
@@ -82,11 +84,11 @@ def _in_force(day: date) -> list[dict[str, str]]:
     ]
 
 
-def _file(rng: random.Random, venue: dict[str, str], month: tuple[int, int], last: date) -> Raw:
+def _file(rng: random.Random, venue: dict[str, str], month: tuple[int, int], last: date, now: int) -> Raw:
     """A venue's days of a month up to `last`."""
     day, rows = date(*month, 1), []
     while day <= last and day.month == month[1]:
-        rows.append(_row(rng, venue, day))
+        rows.append(_row(rng, venue, day, now))
         day += timedelta(days=1)
     return {"tep": f"khach-{venue['code']}-{month[0]}-{month[1]:02d}.csv", "dong": rows}
 
@@ -102,7 +104,7 @@ def write_history(origin: Origin) -> list[Raw]:
         made
         for month, last in spans
         for venue in _in_force(date(*month, 1))[:chosen]
-        if (made := _file(rng, venue, month, last))["dong"]
+        if (made := _file(rng, venue, month, last, origin.anchor))["dong"]
     ]
     corrected = [_again(rng, files[number], "Đính chính") for number in (0, 3)]
     return _numbered([*files, *corrected, _again(rng, files[1], "Xóa", count_of=1)])
@@ -135,7 +137,7 @@ class LiveReport:
     def play(self, step: int, now: int) -> Raw:
         day = local_date(now) - timedelta(days=1)
         venue = self._rng.choice(_in_force(day))
-        row = _row(self._rng, venue, day)
+        row = _row(self._rng, venue, day, now)
         return {"tep": f"ngay-{self._number:06d}.csv", "stt": 1_000_000 + self._number, "dong": [row]}
 
     def restore(self, step: int, at: int, raw: Raw) -> None:
@@ -145,7 +147,7 @@ class LiveReport:
 def bad_records() -> list[Raw]:
     """A venue that is none, visits below nought, a day of September that is none."""
     rng, venue = random.Random(ID), _in_force(date(2022, 9, 1))[0]
-    good = _row(rng, venue, date(2022, 9, 18))
+    good = _row(rng, venue, date(2022, 9, 18), local_midnight(date(2022, 9, 30)))
     return [good | flaw for flaw in ({"ma_diem": "NBD-99"}, {"luot_khach": "-12"}, {"ngay": "31/09/2022"})]
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,17 +36,32 @@ def running(environment: dict[str, str]) -> list[int]:
     return found
 
 
-@pytest.mark.timeout(900)
+@contextlib.contextmanager
+def demonstration(environment: dict[str, str], out: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """`ioc demo` in a session of its own, which is over afterwards whatever happened."""
+    command = [sys.executable, "-m", "hub.cli", "demo", "--scale", SCALE, "--live-rate", "5"]
+    with (
+        out.open("wb") as log,
+        subprocess.Popen(
+            command, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        ) as process,
+    ):
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                ioc(environment, "down", check=False)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
 def test_an_interrupted_demonstration_goes_on_and_its_figures_equal_the_ledgers(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    with out.open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "hub.cli", "demo", "--scale", SCALE, "--live-rate", "5"],
-            env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
-        deadline = time.monotonic() + 240
+    with demonstration(environment, out) as process:
+        deadline = time.monotonic() + 600
         while b"/signin?token=" not in out.read_bytes():
             assert process.poll() is None, out.read_text()
             assert time.monotonic() < deadline, out.read_text()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+from dataclasses import replace
+from datetime import date, datetime
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,12 @@ from connectors.manifest import load_manifests
 from connectors.mapping import Mapper, compile_mapping
 from connectors.pseudonym import Pseudonymiser
 from connectors.secrets import references_in
-from deploy.demo import station_files
+from deploy.demo import culture, station_files
 from deploy.demo.ledger import Origin
 from deploy.demo.simulation import Site, System
 from deploy.demo.systems import SYSTEMS
 from deploy.demo.tales import plain
-from deploy.demo.worktime import local_midnight
+from deploy.demo.worktime import LOCAL, local_midnight
 from schemas.contract import load_contracts
 from streams.plan import load_plans
 
@@ -111,3 +112,25 @@ def test_no_file_of_a_stations_history_bears_a_stamp_of_the_time_that_is_live() 
     """Two files of one name are one file: the second would never be read."""
     begun = plain(ORIGIN.anchor, station_files.STAMP)
     assert max(raw["sent"] for raw in station_files.write_history(ORIGIN)) < begun
+
+
+@each_connector
+def test_nothing_is_written_down_before_its_time(system: System, connector: str) -> None:
+    """At midnight too, when the morning at which a day's report is usually written is yet to come."""
+    sample = system.samples(ORIGIN).get(connector)
+    if sample is None:
+        pytest.skip("hands out files, not records")
+    assert (
+        max(row["event_time"] for row in mapper(connector)([dict(raw) for raw in sample.good], NOW_MS).rows) <= NOW_MS
+    )
+
+
+@pytest.mark.parametrize("hour", [0, 7, 8, 23])
+def test_a_venues_report_is_written_when_it_is_handed_in_or_earlier(hour: int) -> None:
+    now = ORIGIN.anchor + hour * 3600 + 300
+    written = [
+        datetime.strptime(row["ghi_luc"], "%d/%m/%Y %H:%M").replace(tzinfo=LOCAL).timestamp()
+        for raw in [*culture.write_history(replace(ORIGIN, anchor=now)), culture.LiveReport(1, 1).play(0, now)]
+        for row in raw["dong"]
+    ]
+    assert now - 86_400 < max(written) <= now
