@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import orjson
@@ -30,6 +31,7 @@ from tests.portal_server import CLIENT_ID, CLIENT_SECRET, record, serve
 from tests.stack import ROOT, RunningStack, free_port, ioc, stack_environment
 
 RULES = ROOT / "deploy" / "prometheus"
+ROLES = ("MONITOR", "API", "CONNECT", "STREAM", "REGISTRY")
 MANIFEST = ROOT / "connectors" / "departments" / "portal.yaml"
 
 
@@ -111,6 +113,11 @@ class World:
         answer = httpx2.get(url, headers={"Authorization": f"Bearer {self.key}"}, timeout=20)
         return dict(answer.raise_for_status().json()["items"][0])
 
+    def scraped(self) -> dict[str, str]:
+        """The health of each role's exposition, as Prometheus sees it, by job."""
+        found = httpx2.get(f"{self.prometheus}/api/v1/targets", timeout=10).raise_for_status().json()
+        return {one["labels"]["job"]: one["health"] for one in found["data"]["activeTargets"]}
+
     def alerts(self) -> dict[str, dict[str, Any]]:
         """What Alertmanager has that is not inhibited, by name, of the portal or of the platform."""
         found = httpx2.get(f"{self.alertmanager}/api/v2/alerts?inhibited=false", timeout=10).raise_for_status().json()
@@ -156,7 +163,7 @@ def health_world(folder: Path, warehouse: str) -> Iterator[World]:
         ends.callback(lambda: ioc(environment, "down", check=False))
         stack = RunningStack(environment, folder / "state")
         alertmanager = ends.enter_context(_alertmanager(folder))
-        prometheus = ends.enter_context(_prometheus(folder, environment, alertmanager))
+        prometheus = ends.enter_context(_prometheus(folder, environment, alertmanager, warehouse))
         world = World(stack, portal, relay, prometheus, alertmanager, stack.key(), folder / "stands")
         until(lambda: world.state() == "on_time", 60)
         yield world
@@ -172,8 +179,8 @@ def _manifests(folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _prometheus(folder: Path, environment: dict[str, str], alertmanager: str) -> Iterator[str]:
-    """Prometheus with the rules as they are; it scrapes every role each second."""
+def _prometheus(folder: Path, environment: dict[str, str], alertmanager: str, warehouse: str) -> Iterator[str]:
+    """Prometheus with the rules as they are; it scrapes every role each second, the warehouse not by the relay."""
     config = yaml.safe_load((RULES / "prometheus.yml").read_text("utf-8"))
     config["global"] |= {"scrape_interval": "1s", "evaluation_interval": "1s"}
     for name in ("recording", "alerts"):
@@ -182,10 +189,11 @@ def _prometheus(folder: Path, environment: dict[str, str], alertmanager: str) ->
             group["interval"] = "1s"
         (folder / f"{name}.yml").write_text(yaml.safe_dump(rules, allow_unicode=True), encoding="utf-8")
     config["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"] = [alertmanager.removeprefix("http://")]
-    ports = {"ioc-monitor": "MONITOR", "ioc-api": "API", "ioc-connect": "CONNECT", "ioc-stream": "STREAM"}
+    addresses = {f"ioc-{role.lower()}": f"127.0.0.1:{environment[f'IOC_{role}__PORT']}" for role in ROLES}
+    addresses["ioc-warehouse"] = f"127.0.0.1:{urlsplit(warehouse).port}"
     for job in config["scrape_configs"]:
-        port = environment[f"IOC_{ports[job['job_name']]}__PORT"]
-        job["static_configs"][0]["targets"] = [f"127.0.0.1:{port}"]
+        job["static_configs"][0]["targets"] = [addresses.pop(job["job_name"])]
+    assert not addresses, "every role is scraped"
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
     port = free_port()
     arguments = [f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/tsdb"]

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.health_world import World, health_world, until
+from tests.health_world import ROLES, World, health_world, until
 
 BUSY_S = 15.0
 """Two cores that everything shares: processes get their turn late."""
@@ -59,6 +59,15 @@ def well_again(world: World, alert: str | None = None) -> None:
     until(lambda: world.state() == "on_time", CLEAR_S)
     if alert is not None:
         until(lambda: alert not in world.alerts(), CLEAR_S)
+
+
+@needs_prometheus
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_every_role_is_scraped_and_nothing_alarms_while_all_is_well(world: World) -> None:
+    until(lambda: set(world.scraped().values()) == {"up"}, CLEAR_S)
+    assert set(world.scraped()) == {f"ioc-{role.lower()}" for role in (*ROLES, "warehouse")}
+    assert world.alerts() == {}
 
 
 @needs_prometheus
