@@ -12,6 +12,7 @@ from hub.canary.declared import without_canary
 from hub.clock import utc_now
 from hub.config import Settings
 from hub.declarations import Declarations
+from hub.group_lag import GroupLag
 from hub.health.commits import CommitLog
 from hub.health.oldest import OldestRecords
 from hub.health.writing import REPORTS_TOPIC
@@ -24,7 +25,7 @@ from hub.kpi.service import KpiService, Surroundings
 from hub.monitor import Round
 from hub.observation_book import OBSERVATIONS_TOPIC, ObservationBook
 from hub.statuses import connector_reports, write_reports
-from hub.topics import STREAM_GROUP, GroupLag
+from hub.topics import STREAM_GROUP
 from hub.way import Way
 from hub.wiring import live_codes, warehouse_client
 

@@ -10,8 +10,9 @@ from kafka import TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
 from kafka.errors import KafkaError
 
+from hub.group_lag import group_lag
 from hub.topic_plan import Action, RealTopic, Step, TopicSpec
-from hub.topics import REQUEST_TIMEOUT_MS, STREAM_GROUP, TopicsError, connect_admin, group_lag
+from hub.topics import REQUEST_TIMEOUT_MS, STREAM_GROUP, TopicsError, connect_admin
 
 PREFIX = "ioc."
 """Topics that are the hub's by their name."""

@@ -25,8 +25,9 @@ from typing import Protocol
 
 from connectors.clock import now_ms
 from connectors.holds import HOLD_MS, Hold, hold_key
+from hub.group_lag import lag
 from hub.language import t
-from hub.topics import PartitionLag, TopicsError, add_partitions, lag, partition_count, topic_identity
+from hub.topics import PartitionLag, TopicsError, add_partitions, partition_count, topic_identity
 from schemas.contract import Contract
 from streams.lives import Life, LifeBook
 from streams.store import EntityStore

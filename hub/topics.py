@@ -8,10 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kafka import KafkaAdminClient, TopicPartition
-from kafka.admin import OffsetSpec
-from kafka.errors import GroupIdNotFoundError, KafkaError, TopicAlreadyExistsError
-from kafka.protocol.consumer import IsolationLevel
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from hub.health.lag import position
 from hub.topic_plan import TopicSpec, entity_spec
@@ -188,97 +186,3 @@ def add_partitions(bootstrap: str, topic: str, count: int) -> None:
         raise TopicsError(f"Kafka refuses {count} partitions for {topic}: {error}") from error
     finally:
         admin.close()
-
-
-class GroupLag:
-    """Asks one cluster again and again for a group's lag over one connection. Not thread-safe; calls block."""
-
-    def __init__(self, bootstrap: str, group: str, topics: Iterable[str], *, read_committed: bool = False) -> None:
-        """`read_committed`: the group leaves open transactions aside, so that the end is the last stable offset."""
-        self._bootstrap = bootstrap
-        self._group = group
-        self._isolation = IsolationLevel.READ_COMMITTED if read_committed else IsolationLevel.READ_UNCOMMITTED
-        self._topics = sorted(topics)
-        self._client: Any = None
-
-    def read(self) -> list[PartitionLag]:
-        """Committed against end offsets for every partition of the topics that exist; raises `TopicsError`.
-
-        The committed offset is read first, so that what is read as missing is never more than what was.
-        """
-        if self._client is None:
-            self._client = connect_admin(self._bootstrap)
-        try:
-            return group_lag(self._client, self._group, self._topics, self._isolation)
-        except (KafkaError, OSError) as error:
-            self.close()
-            raise TopicsError(f"Kafka at {self._bootstrap} does not answer: {error}") from error
-
-    def committed_topics(self) -> list[str]:
-        """The topics in which the group has ever committed, by name. Raises `TopicsError`."""
-        if self._client is None:
-            self._client = connect_admin(self._bootstrap)
-        try:
-            committed = self._client.list_group_offsets({self._group: None}).get(self._group, {})
-        except GroupIdNotFoundError:
-            return []
-        except (KafkaError, OSError) as error:
-            self.close()
-            raise TopicsError(f"Kafka at {self._bootstrap} does not answer: {error}") from error
-        return sorted({partition.topic for partition in committed})
-
-    def members(self, group: str | None = None) -> int:
-        """How many consumers the group, or another one, has now; 0 for one that there is not. Raises `TopicsError`."""
-        asked = group or self._group
-        if self._client is None:
-            self._client = connect_admin(self._bootstrap)
-        try:
-            return len(self._client.describe_groups([asked])[asked]["members"])
-        except GroupIdNotFoundError:
-            return 0
-        except (KafkaError, OSError) as error:
-            self.close()
-            raise TopicsError(f"Kafka at {self._bootstrap} does not answer: {error}") from error
-
-    def close(self) -> None:
-        """Disconnect; the next `read` connects anew."""
-        client, self._client = self._client, None
-        if client is not None:
-            client.close()
-
-
-def lag(bootstrap: str, group: str, topics: Iterable[str]) -> list[PartitionLag]:
-    """One reading of `GroupLag`. Blocks; raises `TopicsError`."""
-    asked = GroupLag(bootstrap, group, topics, read_committed=group == STREAM_GROUP)
-    try:
-        return asked.read()
-    finally:
-        asked.close()
-
-
-def group_lag(
-    admin: Any, group: str, topics: list[str], isolation: IsolationLevel = IsolationLevel.READ_UNCOMMITTED
-) -> list[PartitionLag]:
-    """The group's lag on those of the topics that exist. Blocks; raises `KafkaError`."""
-    existing = set(admin.list_topics())
-    partitions = [
-        TopicPartition(topic["name"], partition["partition_index"])
-        for topic in admin.describe_topics([name for name in topics if name in existing])
-        for partition in topic["partitions"]
-    ]
-    try:
-        committed = admin.list_group_offsets({group: partitions}).get(group, {})
-    except GroupIdNotFoundError:
-        committed = {}
-    starts = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.EARLIEST))
-    ends = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST), isolation)
-    return [
-        PartitionLag(
-            partition.topic,
-            partition.partition,
-            committed[partition].offset if partition in committed and committed[partition].offset >= 0 else None,
-            starts[partition].offset,
-            ends[partition].offset,
-        )
-        for partition in sorted(partitions)
-    ]

@@ -23,7 +23,8 @@ from deploy.demo import emitted, oracle
 from deploy.demo.ledger import FEEDBACK, PORTAL
 from hub.config import load
 from hub.demo_figures import differences
-from hub.topics import STREAM_GROUP, GroupLag, TopicsError
+from hub.group_lag import GroupLag
+from hub.topics import STREAM_GROUP, TopicsError
 from hub.wiring import warehouse_client
 from schemas.contract import Contract, load_contracts
 from schemas.wire import unframe

@@ -79,9 +79,10 @@ class _Looking:
     """Looks at one group again and again; the first look reads its last commits."""
 
     def __init__(self, group: str) -> None:
+        from hub.group_lag import GroupLag
         from hub.health.commits import CommitLog
         from hub.health.oldest import OldestRecords
-        from hub.topics import STREAM_GROUP, GroupLag
+        from hub.topics import STREAM_GROUP
 
         config = settings()
         self._own = group == STREAM_GROUP

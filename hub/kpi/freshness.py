@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from typing import Any
+from typing import Any, TypeGuard
 
 from hub.health.due import expected
 from hub.health.flow import CALM, Flow
@@ -90,7 +90,7 @@ def _stuck(status: Status, written: Written | None, now: datetime, flow: Flow) -
     """Published and not written; a warehouse that is away or slow explains it, and is told first."""
     if flow.warehouse is not None:
         return "stuck_warehouse"
-    return "stuck_stream" if flow.stream is not None or _unwritten(status, written, now) else None
+    return "stuck_stream" if flow.stream is not None or _unwritten(status, written, now, flow) else None
 
 
 def _promise(feed: Feed, status: Status, now: datetime) -> str:
@@ -196,11 +196,10 @@ def _kept(
         due = feed.rule.expectation(now, contact).next
         return Kept.BROKEN if now > due.error_at else Kept.SOON if now > due.warn_at else Kept.YES
     asked = expected(feed.rule, now)
-    last = asked.last
-    owed = last is not None and (begun is None or last.due_at > begun)
-    if last is not None and owed and now > last.error_at and not _answered(last, event):
+    last = asked.last if _owed(asked.last, begun) else None
+    if last is not None and now > last.error_at and not _answered(last, event):
         return Kept.BROKEN
-    waits = [due for due in (last if owed else None, asked.next) if due is not None and not _answered(due, event)]
+    waits = [due for due in (last, asked.next) if due is not None and not _answered(due, event)]
     return Kept.SOON if any(now > due.warn_at for due in waits) else Kept.YES
 
 
@@ -211,9 +210,14 @@ def deadline(feed: Feed, status: Status | None, now: datetime) -> Due | None:
     if not _by_period(feed):
         contact = _contact(status)
         return feed.rule.expectation(now, contact).next if contact is not None else None
-    event = _time(status.last_event_time)
+    event, begun = _time(status.last_event_time), _time(status.counted_since)
     asked = expected(feed.rule, now)
-    return asked.last if asked.last is not None and not _answered(asked.last, event) else asked.next
+    return asked.last if _owed(asked.last, begun) and not _answered(asked.last, event) else asked.next
+
+
+def _owed(due: Due | None, begun: datetime | None) -> TypeGuard[Due]:
+    """Whether it fell due since the connector had `begun`."""
+    return due is not None and (begun is None or due.due_at > begun)
 
 
 def _answered(due: Due, event: datetime | None) -> bool:
@@ -232,15 +236,19 @@ def _refused(code: str) -> bool:
     return any(word in code for word in ("credential", "unauthorized", "unauthorised", "forbidden", "login", "401"))
 
 
-def _unwritten(status: Status, written: Written | None, now: datetime) -> bool:
-    """Published and not written; not claimed while the warehouse cannot be asked (`written` is None)."""
+def _unwritten(status: Status, written: Written | None, now: datetime, flow: Flow) -> bool:
+    """Published and not written; not claimed while the warehouse cannot be asked (`written` is None). That the record
+    written last is long ago tells nothing of a source that has one now and then: it is how long one waits in Kafka."""
     ingest = _time(status.last_published)
     if ingest is None or written is None:
         return False
     if written.max_ingest_time is None:
         return now - ingest > STUCK_AFTER
     behind = ingest - written.max_ingest_time
-    return behind > STUCK_AFTER or (behind > ROUNDING and now - ingest > STUCK_AFTER)
+    if behind <= ROUNDING or now - ingest > STUCK_AFTER:
+        return behind > ROUNDING
+    waits = flow.oldest_s is None or flow.oldest_s > STUCK_AFTER.total_seconds()
+    return behind > STUCK_AFTER and waits
 
 
 def _contact(status: Status) -> datetime | None:

@@ -15,12 +15,13 @@ from aiokafka import AIOKafkaProducer
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 
+from hub.group_lag import GroupLag
 from hub.health.commits import Commit, CommitLog
 from hub.health.oldest import OldestRecords
 from hub.kafka_watch import beyond, waiting
 from hub.topic_admin import apply_steps, real_topics
 from hub.topic_plan import DAY_MS, Accepted, Action, Step, TopicSpec, plan_topics
-from hub.topics import GroupLag, PartitionLag, TopicsError, ensure_topics, missing_topics
+from hub.topics import PartitionLag, TopicsError, ensure_topics, missing_topics
 from schemas.contract import load_contracts
 from tests.stack import free_port, ioc, stack_environment
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from hub.health.due import expected
 from hub.kpi.feed import Feed
-from hub.kpi.freshness import freshness
+from hub.kpi.freshness import deadline, freshness
 from schemas.calendar_files import package_calendars
 from schemas.sla import Sla
 
@@ -108,6 +108,8 @@ def test_what_was_due_before_a_connector_began_is_not_asked_for_though_it_brough
         return Told(polled or 0, polled, event, polled, counted_since=millis("23 17:00"))
 
     assert freshness(feed, told("23 18:00"), None, at("23 18:00")).state == "on_time"
+    next_due = deadline(feed, told("23 18:00"), at("23 18:00"))
+    assert next_due is not None and next_due.due_at == at("24 16:30"), "no date that is over is told beside it"
     assert freshness(feed, told("24 16:31"), None, at("24 16:31")).state == "late"
 
 

@@ -352,6 +352,17 @@ def test_what_was_published_and_is_not_written_is_stuck_in_the_stream() -> None:
 
 
 @pytest.mark.parametrize(
+    ("oldest_s", "state"), [(2.0, "on_time"), (0.0, "on_time"), (61.0, "stuck_stream"), (None, "stuck_stream")]
+)
+def test_a_record_that_comes_now_and_then_is_not_stuck_the_moment_it_comes(oldest_s: float | None, state: str) -> None:
+    millis = int(NOW.timestamp() * 1000)
+    status = _status(at=millis, last_poll_ok=millis, last_ingest=millis, last_event_time=millis, last_published=millis)
+    written = SimpleNamespace(max_ingest_time=NOW - timedelta(minutes=4), max_event_time=NOW)
+    feed = Feed("portal", "rest", "VP UBND", "", "dossier", "portal")
+    assert freshness(feed, status, written, NOW, Flow(oldest_s=oldest_s)).state == state  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
     ("flow", "state"),
     [
         (Flow(kafka=False), "unknown"),

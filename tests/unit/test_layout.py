@@ -28,6 +28,7 @@ HOMES = {
     },
     "kafka": {
         "hub/topic_admin.py",
+        "hub/group_lag.py",
         "hub/health/commits.py",
         "hub/health/oldest.py",
         "hub/topics.py",

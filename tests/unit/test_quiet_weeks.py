@@ -20,6 +20,7 @@ def test_a_week_of_days_off_alarms_nobody(begin: datetime) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_eight_weeks_alarm_nobody(seed: int) -> None:
     found, judged = simulate(sources(seed), BEGIN, WEEKS, STEP)
