@@ -24,6 +24,8 @@ from hub.kpi.cache import TTL
 from hub.kpi.errors import WarehouseAwayError
 
 PREFIX = "/v1/kpis"
+PAGES = "/records"
+"""Nobody else asks for the same page at the same moment: a look at what is written would only cost."""
 TTL_S = TTL.total_seconds()
 MOST_S = 1.0
 """Ages and states that the answer tells of its sources change without a write."""
@@ -142,6 +144,8 @@ _OF_THE_ANSWER = frozenset(
 def _key(scope: Scope) -> Key | None:
     """What an answer is kept by; None for what is not kept."""
     if scope["type"] != "http" or scope["method"] != "GET" or not scope["path"].startswith(PREFIX):
+        return None
+    if scope["path"].endswith(PAGES):
         return None
     request = Request(scope)
     if "if-none-match" in request.headers and request.headers["if-none-match"].strip() == "*":

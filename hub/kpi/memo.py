@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -22,8 +22,8 @@ MOST_ROWS = 5_000
 """An answer with more is not a figure's."""
 
 VERSIONS = Statement(
-    "SELECT table, max(max_block_number), max(toUnixTimestamp(modification_time)) FROM system.parts"
-    " WHERE active AND database = currentDatabase() GROUP BY table",
+    "SELECT table, max(max_block_number) AS block, max(toUnixTimestamp(modification_time)) AS modified"
+    " FROM system.parts WHERE active AND database = currentDatabase() GROUP BY table",
     {},
 )
 
@@ -31,7 +31,7 @@ Versions = Mapping[str, Hashable]
 """By table, of those that hold anything."""
 
 
-def versions(rows: Sequence[Sequence[Any]]) -> Versions:
+def versions(rows: Iterable[Sequence[Any]]) -> Versions:
     """The answer to `VERSIONS`."""
     return {str(table): (block, modified) for table, block, modified in rows}
 
