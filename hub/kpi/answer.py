@@ -192,7 +192,11 @@ def target_of(kpi: Kpi, period: Period, org: str | None = None) -> float | None:
 
 
 def points(
-    kpi: Kpi, buckets: Sequence[date], parts: Mapping[str, Mapping[str, int]], cumulative_members: bool
+    kpi: Kpi,
+    buckets: Sequence[date],
+    parts: Mapping[str, Mapping[str, int]],
+    cumulative_members: bool,
+    ever_fed: bool = True,
 ) -> tuple[Point, ...]:
     """The trend of `kpi`: `parts` by bucket (first day as ISO text, `''` for what came before)."""
     running: dict[str, int] = dict(parts.get("", {}))
@@ -207,5 +211,5 @@ def points(
         if kpi.kind == "members":
             running["denominator"] = over
         roles = ("numerator", "denominator") if kpi.kind in SHARES else ("value", "less")
-        found.append(Point(day, figures_of(kpi, {role: running.get(role, 0) for role in roles})))
+        found.append(Point(day, figures_of(kpi, {role: running.get(role, 0) for role in roles}, ever_fed)))
     return tuple(found)

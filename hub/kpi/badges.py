@@ -18,7 +18,7 @@ CLEAN_PERCENT = 1.0
 """Of an entity's records so many may be refused before its data are called unclean."""
 
 REASONS = (
-    *("right.served", "right.partial", "right.unserved", "right.away"),
+    *("right.served", "right.partial", "right.unserved", "right.away", "right.nothing"),
     *("complete.all", "complete.missing", "complete.unknown"),
     *("clean.none", "clean.some", "clean.many", "clean.unknown"),
     *("live.fresh", "live.stale", "live.away", "live.none"),
@@ -52,6 +52,8 @@ def _right(answer: KpiAnswer) -> Badge:
     lacking = [part.part.kpi for part in answer.figures.parts if part.points is None]
     if lacking:
         return Badge("right", WATCH, "right.partial", {"kpis": ", ".join(lacking)})
+    if answer.basis.as_of is None:
+        return Badge("right", UNKNOWN, "right.nothing")
     return Badge("right", GOOD, "right.served")
 
 

@@ -264,8 +264,9 @@ class KpiService:
                 tiles.append(Tile(answer))
                 continue
             of_bucket = {key: line[1].figures(kpi, values) for key, values in buckets.items()}
-            drawn = points(kpi, trend.buckets(), of_bucket, cumulative)
-            day = figures_of(kpi, parts[2][1].figures(kpi, sums)) if len(parts) > 2 else None
+            fed = answer.basis.as_of is not None
+            drawn = points(kpi, trend.buckets(), of_bucket, cumulative, fed)
+            day = figures_of(kpi, parts[2][1].figures(kpi, sums), fed) if len(parts) > 2 else None
             tiles.append(Tile(answer, drawn, trend.grain, None if kpi.kind == "stock" else day))
         return Board(period, tuple(tiles))
 

@@ -141,7 +141,7 @@ def _today(figures: Figures | None, percent: bool, reader: Reader) -> str | None
         return None
     if figures.denominator is not None:
         return reader.t("tile.today", value=_parts(figures, reader) or "")
-    return None if percent else reader.t("tile.today", value=reader.number(figures.value))
+    return None if percent or figures.value is None else reader.t("tile.today", value=reader.number(figures.value))
 
 
 def _target(answer: KpiAnswer, reader: Reader) -> str | None:
