@@ -17,18 +17,24 @@ ROLES = ("numerator", "denominator")
 
 
 def add_forecast(builder: Builder, kpi: Kpi, bucket: str) -> None:
-    """Items that are expected to be in time, rounded to whole ones, over all that are open, by `bucket`."""
+    """Items that are expected to be in time, rounded to whole ones, over all that are open, by `bucket`.
+
+    Open items and those done stand in one table, so that windows over what is alike give each item the sums of its
+    like: both rollups are read once.
+    """
     rule = kpi.forecast
     assert rule is not None
     source = f"{builder.prefix}:{kpi.id}"
-    open_items = kpi.terms["value"].measure
     now = f"toStartOfMinute({builder.clock()})"
-    joins = "".join(_like(builder, kpi, rule, level, now) for level in _levels(rule))
+    sums = ", ".join(
+        f"sum(n{number}) OVER {_window(rule, level)} AS l{level}_{number}"
+        for level in _levels(rule)
+        for number in range(len(rule.left) + 2)
+    )
+    rows = f"{_open(builder, kpi, rule, bucket, now)} UNION ALL {_done(builder, kpi, rule, now)}"
     builder.selects.append(
-        f"SELECT '{source}' AS source, {bucket} AS bucket,"
-        f" [toInt64(round(sum({open_items} * {_chance(rule, now)}))), toInt64(sum({open_items}))] AS sums"
-        f" FROM {builder.table(kpi, kpi.terms['value'])} AS open_items{joins} WHERE 1{builder.rows_of(kpi)}"
-        " GROUP BY bucket"
+        f"SELECT '{source}' AS source, bucket, [toInt64(round(sum(items * {_chance(rule)}))), toInt64(sum(items))]"
+        f" AS sums FROM (SELECT bucket, left_class, items, {sums} FROM ({rows})) WHERE items != 0 GROUP BY bucket"
     )
     for number, role in enumerate(ROLES):
         builder.cells[kpi.id, role] = Cell(source, number)
@@ -39,29 +45,43 @@ def _levels(rule: Forecast) -> range:
     return range(len(rule.like), -1, -1)
 
 
-def _like(builder: Builder, kpi: Kpi, rule: Forecast, level: int, now: str) -> str:
-    """The sums of items done before, by what has to be alike; names of their own, since they stand beside the items."""
-    alike = rule.like[:level]
+def _window(rule: Forecast, level: int) -> str:
+    return f"(PARTITION BY {', '.join(rule.like[:level])})" if level else "()"
+
+
+def _open(builder: Builder, kpi: Kpi, rule: Forecast, bucket: str, now: str) -> str:
+    """Open items by the class of their time left: 0 is past, the last one more than the largest bound."""
+    term, like = kpi.terms["value"], ", ".join(rule.like)
+    parts = [f"{DUE_MINUTE} < {now}", "0"]
+    for number, days in enumerate(rule.left, 1):
+        parts += [f"{DUE_MINUTE} <= {now} + toIntervalDay({days})", str(number)]
+    nothing = ", ".join(f"toInt64(0) AS n{number}" for number in range(len(rule.left) + 2))
+    return (
+        f"SELECT {bucket} AS bucket, multiIf({', '.join(parts)}, {len(rule.left) + 1}) AS left_class, {like},"
+        f" sum({term.measure}) AS items, {nothing} FROM {builder.table(kpi, term)} WHERE 1{builder.rows_of(kpi)}"
+        f" GROUP BY bucket, left_class, {like}"
+    )
+
+
+def _done(builder: Builder, kpi: Kpi, rule: Forecast, now: str) -> str:
+    """Items done lately: all, those in time, and those with more time left than each bound."""
+    like = ", ".join(rule.like)
     terms = (kpi.terms["done"], kpi.terms["kept"], *(kpi.terms[f"{LEFT}{days}"] for days in rule.left))
-    sums = [f"sum({term.measure}) AS l{level}_{number}" for number, term in enumerate(terms)]
-    keys = [f"{name} AS l{level}_{name}" for name in alike]
+    sums = ", ".join(f"sum({term.measure}) AS n{number}" for number, term in enumerate(terms))
     # A department's forecast is made of its own records alone.
     own = Slice(builder.slice.within).conditions(builder.prefix, builder.parameters, kpi.dimensions)
-    grouped = f" GROUP BY {', '.join(alike)}" if alike else ""
-    found = (
-        f"(SELECT {', '.join([*keys, *sums])} FROM {builder.table(kpi, kpi.terms['done'])}"
-        f" WHERE day >= toDate({now}) - {rule.back_days}{own}{grouped}) AS l{level}"
+    return (
+        f"SELECT '' AS bucket, 0 AS left_class, {like}, toInt64(0) AS items, {sums}"
+        f" FROM {builder.table(kpi, kpi.terms['done'])} WHERE day >= toDate({now}) - {rule.back_days}{own}"
+        f" GROUP BY {like}"
     )
-    if not alike:
-        return f" CROSS JOIN {found}"
-    return f" LEFT JOIN {found} ON {' AND '.join(f'open_items.{name} = l{level}.l{level}_{name}' for name in alike)}"
 
 
-def _chance(rule: Forecast, now: str) -> str:
+def _chance(rule: Forecast) -> str:
     """SQL of an item's chance, 0 to 1; 0 where nothing was ever done."""
-    parts = [f"{DUE_MINUTE} < {now}", "0."]
-    for number, days in enumerate(rule.left, 2):
-        parts += [f"{DUE_MINUTE} <= {now} + toIntervalDay({days})", _share(rule, f"- l{{}}_{number}")]
+    parts = ["left_class = 0", "0."]
+    for number in range(1, len(rule.left) + 1):
+        parts += [f"left_class = {number}", _share(rule, f"- l{{}}_{number + 1}")]
     return f"multiIf({', '.join([*parts, _share(rule, '')])})"
 
 
