@@ -102,7 +102,9 @@ def _ok(stage: str, broken: str | None, status: Status | None, flow: Flow, writt
         return flow.kafka
     if stage == "stream":
         return None if not flow.kafka or flow.warehouse is not None else flow.stream is None
-    return written is not None and flow.warehouse is None if stage == "warehouse" else True
+    if stage == "warehouse" and written is None:
+        return None if flow.warehouse is None else False  # one question without an answer is no outage yet
+    return flow.warehouse is None if stage == "warehouse" else True
 
 
 def _source(status: Status | None, fresh: Freshness) -> dict[str, Any]:

@@ -114,7 +114,13 @@ async def test_with_the_warehouse_away_the_chain_says_so(world: ApiWorld) -> Non
         answer = await client.get("/v1/health/datasets/portal")
     (found,) = answer.json()["items"]
     warehouse = next(stage for stage in found["stages"] if stage["stage"] == "warehouse")
-    assert (warehouse["ok"], warehouse["answers"], found["refused"]) == (False, False, None)
+    assert (warehouse["ok"], warehouse["answers"], found["refused"]) == (None, False, None)
+    assert found["failing"] is None, "one question without an answer is no outage yet"
+    around = world.app.state.deps.kpis.around
+    object.__setattr__(around, "flow", lambda entity: Flow(warehouse="away"))
+    async with world.client() as client:
+        (found,) = (await client.get("/v1/health/datasets/portal")).json()["items"]
+    assert (found["state"], found["failing"]) == ("stuck_warehouse", "warehouse")
 
 
 async def test_incidents_are_summed_by_department(world: ApiWorld) -> None:
