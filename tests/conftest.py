@@ -10,7 +10,7 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -29,6 +29,7 @@ from tests.department_servers import (
 from tests.gate import gate
 from tests.postgres import Postgres, postgres_process
 from tests.sftp_server import SftpServer, sftp_server_thread
+from tests.shared_processes import SHARED, Shared
 from tests.stack import ROOT, RunningStack, free_port, start_stack
 
 __all__ = ["ROOT", "free_port"]
@@ -44,11 +45,25 @@ STACK_SCALE = 0.02
 """Size of the demonstration's history in end-to-end tests: about 2,000 dossiers, seconds to load."""
 
 
+def shared_by(item: pytest.Item) -> str | None:
+    """Which of them the test uses."""
+    return next((name for name in SHARED if name in getattr(item, "fixturenames", ())), None)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several workers (`-n`) a file's tests stay together, and all that share the stack share a worker."""
+    """Tests that share processes follow one another, first of all; with several workers (`-n`) on one of them. A file's
+    tests stay together."""
+    items.sort(key=lambda item: SHARED.index(name) if (name := shared_by(item)) else len(SHARED))
     for item in items:
-        fixtures = getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("stack" if "stack" in fixtures else item.path.name))
+        item.add_marker(pytest.mark.xdist_group(shared_by(item) or item.path.name))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None]:
+    yield
+    used = shared_by(item)
+    if nextitem is not None and used != shared_by(nextitem):
+        Shared.end(used)
 
 
 @pytest.fixture(scope="session")
@@ -126,9 +141,12 @@ def _warehouse_container() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """The whole product with both simulated systems and a small history, loaded; shared by end-to-end tests."""
-    with start_stack(tmp_path_factory.mktemp("stack"), STACK_SCALE) as running:
+    running = Shared.start("stack", start_stack(tmp_path_factory.mktemp("stack"), STACK_SCALE))
+    try:
         running.wait_until_loaded()
         yield running
+    finally:
+        Shared.end("stack")
 
 
 @pytest.fixture(scope="session")

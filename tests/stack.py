@@ -75,7 +75,7 @@ class RunningStack:
         """The JSON in a file of the state directory."""
         return json.loads((self.state / path).read_text(encoding="utf-8"))
 
-    def wait_until_loaded(self, timeout_s: float = 180) -> None:
+    def wait_until_loaded(self, timeout_s: float = 400) -> None:
         """Until everything the simulated systems have emitted so far is in the warehouse."""
         deadline = time.monotonic() + timeout_s
         oracle = [sys.executable, "-m", "deploy.demo.oracle", "--state", str(self.ledgers), "--json"]
@@ -108,7 +108,7 @@ def start_stack(
 ) -> Iterator[RunningStack]:
     """`ioc up --wait` with both simulated systems at `scale`; stopped by `ioc down`."""
     environment = stack_environment(state) | simulator_environment(scale, live_rate) | dict(extra or {})
-    ioc(environment, "up", "--wait", "--timeout", "120", timeout_s=180)
+    ioc(environment, "up", "--wait", "--timeout", "300", timeout_s=360)
     try:
         yield RunningStack(environment, state)
     finally:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -13,19 +15,29 @@ from hub.declarations import load_declarations
 from streams.warehouse.schema import migrate
 from tests.e2e.hub_process import processes
 from tests.e2e.pages import LIVE_MS, ZONE, Hub, fill, sign_in
+from tests.shared_processes import Shared
 
 expect.set_options(timeout=LIVE_MS)
 
 
-@pytest.fixture(scope="session")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    with processes(tmp_path_factory.mktemp("hub")) as made:
+@contextlib.contextmanager
+def filled(directory: Path) -> Iterator[Hub]:
+    """A hub with all its tables and some history."""
+    with processes(directory) as made:
         running = Hub(made)
         declared = load_declarations(Settings())
         migrate(running.warehouse, dict(declared.in_use), dict(declared.plans), ZONE, declared.codes.values())
         fill(running)
         yield running
         running.warehouse.close()
+
+
+@pytest.fixture(scope="session")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    try:
+        yield Shared.start("hub", filled(tmp_path_factory.mktemp("hub")))
+    finally:
+        Shared.end("hub")
 
 
 @pytest.fixture(scope="module")
