@@ -253,7 +253,8 @@ class KpiService:
         line = query.trends(asked, period, trend, chosen, tables=served.tables)
         parts = [whole, line]
         if this_day in period and period.days > 1:
-            parts.append(query.totals(asked, Period(this_day, this_day), chosen, "d", served.tables, now))
+            flowing = [kpi for kpi in asked if kpi.kind not in OF_NOW]
+            parts.append(query.totals(flowing, Period(this_day, this_day), chosen, "d", served.tables, now))
         buckets = by_bucket(self._rows(query.union(*parts)))
         sums = buckets.get(query.TOTAL, {})
         cumulative = trend.window.start >= period.start
