@@ -82,19 +82,6 @@ class ColumnarFetches(OrderedDict[Any, Any]):
         super().__setitem__(partition, answer)
 
 
-def wait_longer_while_idle(fetcher: Any) -> None:
-    """Let each empty answer double how long the next fetch may be held; one with records makes it short again."""
-    answer_of = fetcher._proc_fetch_request
-
-    async def asked(assignment: Any, node: Any, request: Any) -> bool:
-        found: bool = await answer_of(assignment, node, request)
-        fetcher._fetch_max_wait_ms = SHORT_WAIT_MS if found else min(LONG_WAIT_MS, 2 * fetcher._fetch_max_wait_ms)
-        return found
-
-    fetcher._fetch_max_wait_ms = SHORT_WAIT_MS
-    fetcher._proc_fetch_request = asked
-
-
 def batch_columns(found: list[Any], wanted: int) -> Records:
     """Columns of the records of one batch from offset `wanted` on: a fetch may begin inside a batch."""
     if found and found[0].offset < wanted:

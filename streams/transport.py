@@ -22,9 +22,10 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP as TP
 from faust.types import ConsumerMessage
 
+from schemas.idle_fetch import wait_longer_while_idle
 from streams.errors import OwnershipLostError
 from streams.fences import Membership
-from streams.fetched import SHORT_WAIT_MS, ColumnarFetches, wait_longer_while_idle
+from streams.fetched import LONG_WAIT_MS, SHORT_WAIT_MS, ColumnarFetches
 from streams.intent import Commit, parse_commit
 from streams.records import ISOLATION, Records, joined
 
@@ -76,7 +77,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         fetcher = consumer._fetcher
         if not isinstance(fetcher._records, ColumnarFetches):
             fetcher._records = ColumnarFetches(fetcher._records)
-            wait_longer_while_idle(fetcher)
+            wait_longer_while_idle(fetcher, SHORT_WAIT_MS, LONG_WAIT_MS)
         return await super()._fetch_records(consumer, active_partitions, **limits)
 
     async def seek_to_committed(self) -> Any:

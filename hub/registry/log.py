@@ -15,8 +15,6 @@ SESSION_TIMEOUT_S = 6.0
 PROBE_TIMEOUT_S = 2.5
 """A read barrier that takes longer shows a broker that is away; below the 3 s that a readiness check may take."""
 FOLD_TIMEOUT_S = 30.0
-LONGEST_FETCH_MS = 50
-"""Who asks for what may just have been written elsewhere, or whether the registry is ready, waits at most so long."""
 
 
 class LogAwayError(Exception):
@@ -102,7 +100,7 @@ class KafkaLog:
                 self._last_id = max(self._last_id, _greatest_id(record))
                 apply(record)
 
-        topic = CompactedTopic(self._bootstrap, self._topic_name, keep_values=False, longest_fetch_ms=LONGEST_FETCH_MS)
+        topic = CompactedTopic(self._bootstrap, self._topic_name, keep_values=False)
         topic.on_change(changed)
         try:
             await topic.start()
