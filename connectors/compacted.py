@@ -9,21 +9,22 @@ CompactedTopicError            (a ConnectorError)
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import DefaultPartitioner
 
 from connectors.errors import ConnectorError, Text
+from connectors.topic_clients import PartitionKey, new_consumer, new_producer
 from schemas.idle_fetch import wait_longer_while_idle
 
 log = structlog.get_logger("ioc.connectors")
 
-POLL_MS = 500
-"""Longest wait of one poll; data that is there comes at once."""
+POLL_MS, IDLE_POLL_MS = 500, 5_000
+"""Longest wait of one poll, while somebody waits for a position and while nobody does; a record ends it at once, but
+not the end of a log that holds none any more."""
 SHORT_FETCH_MS, LONG_FETCH_MS = 500, 5_000
 """How long the broker may hold a fetch that finds nothing, after records and after a while without. A process follows
 up to ten such topics, which hardly ever change: two answers a second to each were most of what it cost at rest."""
@@ -31,14 +32,8 @@ RETRY_S = 0.5
 START_TIMEOUT_S = 60.0
 """Longest wait for the end of the topic at the start."""
 WRITE_TIMEOUT_S = 30.0
-REQUEST_TIMEOUT_MS = 20_000
-FETCH_BYTES = 1_048_576  # as compressed; a larger record comes all the same
-MAX_RECORD_BYTES = 12_582_912
-"""As the broker's `message.max.bytes`."""
 
 OnChange = Callable[[str, bytes | None], None]
-PartitionKey = Callable[[bytes], bytes]
-"""The part of a record's key by which its partition is chosen; records with the same part keep their order."""
 
 
 class CompactedTopicError(ConnectorError):
@@ -90,6 +85,7 @@ class CompactedTopic:
         self._callbacks: list[OnChange] = []
         self._advanced = asyncio.Condition()
         self._failure: BaseException | None = None
+        self._awaited = 0
         self._consumer: AIOKafkaConsumer | None = None
         self._asker: AIOKafkaConsumer | None = None
         self._producer: AIOKafkaProducer | None = None
@@ -124,15 +120,8 @@ class CompactedTopic:
         self._values.clear()
         self._positions = {}
         self._failure = None
-        consumer, asker = self._new_consumer(), self._new_consumer()
-        producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap,
-            client_id="ioc-compacted",
-            acks="all",
-            max_request_size=MAX_RECORD_BYTES,
-            request_timeout_ms=REQUEST_TIMEOUT_MS,
-            partitioner=_partitioner(self._partition_key),
-        )
+        consumer, asker = new_consumer(self._bootstrap), new_consumer(self._bootstrap)
+        producer = new_producer(self._bootstrap, self._partition_key)
         self._consumer, self._asker, self._producer = consumer, asker, producer
         try:
             await consumer.start()
@@ -142,8 +131,9 @@ class CompactedTopic:
             partitions = await self._partitions(consumer, producer)
             await asker._client._wait_on_metadata(self.topic)
             consumer.assign([TopicPartition(self.topic, partition) for partition in partitions])
-            self._follower = asyncio.create_task(self._follow(consumer), name=f"follow {self.topic}")
-            await self.catch_up(START_TIMEOUT_S)
+            with self._waiting():
+                self._follower = asyncio.create_task(self._follow(consumer), name=f"follow {self.topic}")
+                await self.catch_up(START_TIMEOUT_S)
         except (KafkaError, OSError) as error:
             await self.stop()
             raise self._away(error) from error
@@ -210,19 +200,6 @@ class CompactedTopic:
         except TimeoutError as error:
             raise self._away(error) from error
 
-    def _new_consumer(self) -> AIOKafkaConsumer:
-        """One follows the topic, another asks where it ends: on the connection of a fetch that the broker holds, the
-        answer would come after it."""
-        return AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
-            client_id="ioc-compacted",
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            max_partition_fetch_bytes=FETCH_BYTES,
-            request_timeout_ms=REQUEST_TIMEOUT_MS,
-        )
-
     async def _partitions(self, consumer: AIOKafkaConsumer, producer: AIOKafkaProducer) -> list[int]:
         if self.topic not in await consumer.topics():
             raise TopicMissingError(
@@ -250,7 +227,7 @@ class CompactedTopic:
                 self._advanced.notify_all()
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> None:
-        batches = await consumer.getmany(timeout_ms=POLL_MS)
+        batches = await consumer.getmany(timeout_ms=POLL_MS if self._awaited else IDLE_POLL_MS)
         for records in batches.values():
             for record in records:
                 self._apply(record)
@@ -276,10 +253,20 @@ class CompactedTopic:
         def reached() -> bool:
             return all(self._positions.get(partition, -1) >= offset for partition, offset in targets.items())
 
-        async with self._advanced:
-            await self._advanced.wait_for(lambda: self._failure is not None or reached())
+        with self._waiting():
+            async with self._advanced:
+                await self._advanced.wait_for(lambda: self._failure is not None or reached())
         if self._failure is not None:
             raise self._away(self._failure) from self._failure
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        """Somebody waits for a position."""
+        self._awaited += 1
+        try:
+            yield
+        finally:
+            self._awaited -= 1
 
     def _away(self, cause: BaseException | None) -> TopicAwayError:
         name = type(cause).__name__ if cause is not None else "NotStarted"
@@ -298,10 +285,3 @@ class CompactedTopic:
                 f"A write to topic {self.topic} was not confirmed ({name})",
             )
         )
-
-
-def _partitioner(part: PartitionKey | None) -> Callable[..., int]:
-    default: Callable[..., int] = DefaultPartitioner()
-    if part is None:
-        return default
-    return lambda key, partitions, available: default(part(key), partitions, available)

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerFenced
 
-from connectors.compacted import MAX_RECORD_BYTES
+from connectors.topic_clients import MAX_RECORD_BYTES
 
 TAKE_TIMEOUT_S = 10.0
 """Longest wait for an epoch: a broker that is away is tried again by the caller."""

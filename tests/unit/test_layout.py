@@ -17,6 +17,7 @@ HOMES = {
     "aiokafka": {
         "connectors/publish.py",
         "connectors/compacted.py",
+        "connectors/topic_clients.py",
         "connectors/membership.py",
         "hub/registry/election.py",
         "hub/registry/fenced_writer.py",
