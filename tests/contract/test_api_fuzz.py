@@ -15,7 +15,7 @@ from typing import Any
 import httpx2
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, reject, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 
@@ -37,7 +37,7 @@ from tests.told import Told, told
 from tests.unit.alert_worlds import AGAINST, TopicInMemory
 
 KEYS = ("key-of-admin", "key-of-operator", "key-of-department")
-SHORT, LONG = 3, 150
+SHORT, LONG = 2, 150
 """Cases of an operation right by the description, and as many wrong by it."""
 
 KPI = ("dossier.on_time_share", "dossier.received.csv", "dossier.overdue", "feedback.received.xlsx", "a.b", ".csv", "đ")
@@ -79,7 +79,7 @@ KNOWN: dict[str, tuple[Any, ...]] = {
     "since": MOMENTS,
     "as_known_at": MOMENTS,
     "query": SQL,
-    "limit": (1, 50, 0, -1, 10**30, "1e3"),
+    "limit": (1, 7, 20, 50, 0, -1, 10**30, "1e3"),
     "base": (0, 1, -1),
     "file": ("a.csv", "a.xlsx", "a"),
     "days": (1, 400, 401),
@@ -114,7 +114,10 @@ class Asked:
             kept["content"] = sent["data"] if isinstance(sent["data"], bytes) else str(sent["data"]).encode()
         kept["headers"] = {name: str(value) for name, value in kept.get("headers", {}).items()}
         kept["headers"] |= {"Authorization": f"Bearer {drawn.draw(st.sampled_from(KEYS))}", "Accept-Language": "en"}
-        return self.runner.run(self.client.request(**kept))
+        try:
+            return self.runner.run(self.client.request(**kept))
+        except httpx2.InvalidURL:  # longer than the client sends
+            reject()
 
 
 def _with_known_names(case: Any, drawn: Any) -> Any:
@@ -127,8 +130,12 @@ def _with_known_names(case: Any, drawn: Any) -> Any:
     if isinstance(case.query, dict) and "where[field]" in case.query:
         del case.query["where[field]"]
         case.query[drawn.draw(st.sampled_from(FILTERS))] = drawn.draw(st.sampled_from(VALUES))
+    if isinstance(case.query, dict) and {"query", "saved"} <= set(case.query) and drawn.draw(st.integers(0, 4)):
+        del case.query["saved"]  # one of them is asked for
     if isinstance(case.query, dict) and "param_name" in case.query:
-        case.query["param_n"] = case.query.pop("param_name")
+        value = case.query.pop("param_name")
+        if "{n:" in str(case.query.get("query")) or not drawn.draw(st.integers(0, 4)):
+            case.query["param_n"] = value if drawn.draw(st.booleans()) else "7"
     return case
 
 
@@ -251,9 +258,11 @@ def test_no_question_meets_a_fault_of_ours_or_an_answer_that_is_not_described(as
 def test_no_question_of_thousands_meets_a_fault_of_ours(asked: Asked) -> None:
     answered = ask_often(asked, LONG)
     described = {f"{method} {path}" for path, methods in asked.document["paths"].items() for method in methods}
-    # What needs an id that is made anew each time, or a registry with versions, is asked by tests of its own.
+    # What needs an id that is made anew each time, a whole table, a registry with versions, or a statement with just
+    # its own parameters in an address, is answered in tests of its own.
     beyond = {
         "get /v1/live", "get /v1/quarantine/{entry_id}", "get /v1/sql/saved/{query_id}", "put /v1/codes/{table}",
         "delete /v1/sql/saved/{query_id}", "delete /v1/alerts/silences/{silence}", "get /v1/catalogue/{entity}/diff",
+        "post /v1/codes/{table}/diff", "get /v1/sql", "get /v1/sql.{form}",
     }  # fmt: skip
     assert described - beyond <= answered, described - beyond - answered
