@@ -67,6 +67,7 @@ def measures(state: Event) -> dict[tuple[str, str], int]:
     on_time = (
         state["ended_at"] is None or state["due_at"] is None or day_of(state["ended_at"]) <= day_of(state["due_at"])
     )
+    promised, ahead_ms = finished and state["due_at"] is not None, (state["due_at"] or 0) - (state["ended_at"] or 0)
     of_766 = received and state["level"] in (3, 4)
     priced = received and (state["fee"] or 0) > 0
     return {
@@ -82,6 +83,11 @@ def measures(state: Event) -> dict[tuple[str, str], int]:
         ("ended_at", "finished"): finished,
         ("ended_at", "finished_on_time"): finished and on_time,
         ("ended_at", "finished_late"): finished and not on_time,
+        ("ended_at", "finished_due"): promised,
+        ("ended_at", "finished_by_due"): promised and on_time,
+        ("ended_at", "finished_1_day_left"): promised and ahead_ms > DAY_MS,
+        ("ended_at", "finished_3_days_left"): promised and ahead_ms > 3 * DAY_MS,
+        ("ended_at", "finished_7_days_left"): promised and ahead_ms > 7 * DAY_MS,
         ("ended_at", "rated"): finished and state["rating"] is not None,
         ("ended_at", "satisfied"): finished and (state["rating"] or 0) >= 4,
         ("ended_at", "ended"): ended,
