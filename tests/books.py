@@ -151,7 +151,8 @@ def check_figures(books: Books, start: date, end: date) -> None:
         answer = books.api.get(f"/v1/kpis/{kpi}", params=period)
         assert answer.status_code == 200, answer.text
         found[kpi] = answer.json()
-    assert set(wanted) == {kpi.id for entity in SYSTEMS for kpi in PLANS[entity].kpis}
+    # A forecast is of the minute in which it is asked; it is held against a slow evaluation of its own.
+    assert set(wanted) == {kpi.id for entity in SYSTEMS for kpi in PLANS[entity].kpis if kpi.kind != "forecast"}
     assert differences(wanted, found) == []
 
 
