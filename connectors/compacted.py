@@ -9,8 +9,8 @@ CompactedTopicError            (a ConnectorError)
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
@@ -22,9 +22,8 @@ from schemas.idle_fetch import wait_longer_while_idle
 
 log = structlog.get_logger("ioc.connectors")
 
-POLL_MS, IDLE_POLL_MS = 500, 5_000
-"""Longest wait of one poll, while somebody waits for a position and while nobody does; a record ends it at once, but
-not the end of a log that holds none any more."""
+POLL_MS = 500
+"""Longest wait of one poll; a record ends it at once, a transaction's mark, behind which a reader may wait, does not."""
 SHORT_FETCH_MS, LONG_FETCH_MS = 500, 5_000
 """How long the broker may hold a fetch that finds nothing, after records and after a while without. A process follows
 up to ten such topics, which hardly ever change: two answers a second to each were most of what it cost at rest."""
@@ -85,7 +84,6 @@ class CompactedTopic:
         self._callbacks: list[OnChange] = []
         self._advanced = asyncio.Condition()
         self._failure: BaseException | None = None
-        self._awaited = 0
         self._consumer: AIOKafkaConsumer | None = None
         self._asker: AIOKafkaConsumer | None = None
         self._producer: AIOKafkaProducer | None = None
@@ -131,9 +129,8 @@ class CompactedTopic:
             partitions = await self._partitions(consumer, producer)
             await asker._client._wait_on_metadata(self.topic)
             consumer.assign([TopicPartition(self.topic, partition) for partition in partitions])
-            with self._waiting():
-                self._follower = asyncio.create_task(self._follow(consumer), name=f"follow {self.topic}")
-                await self.catch_up(START_TIMEOUT_S)
+            self._follower = asyncio.create_task(self._follow(consumer), name=f"follow {self.topic}")
+            await self.catch_up(START_TIMEOUT_S)
         except (KafkaError, OSError) as error:
             await self.stop()
             raise self._away(error) from error
@@ -227,7 +224,7 @@ class CompactedTopic:
                 self._advanced.notify_all()
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> None:
-        batches = await consumer.getmany(timeout_ms=POLL_MS if self._awaited else IDLE_POLL_MS)
+        batches = await consumer.getmany(timeout_ms=POLL_MS)
         for records in batches.values():
             for record in records:
                 self._apply(record)
@@ -253,20 +250,10 @@ class CompactedTopic:
         def reached() -> bool:
             return all(self._positions.get(partition, -1) >= offset for partition, offset in targets.items())
 
-        with self._waiting():
-            async with self._advanced:
-                await self._advanced.wait_for(lambda: self._failure is not None or reached())
+        async with self._advanced:
+            await self._advanced.wait_for(lambda: self._failure is not None or reached())
         if self._failure is not None:
             raise self._away(self._failure) from self._failure
-
-    @contextmanager
-    def _waiting(self) -> Iterator[None]:
-        """Somebody waits for a position."""
-        self._awaited += 1
-        try:
-            yield
-        finally:
-            self._awaited -= 1
 
     def _away(self, cause: BaseException | None) -> TopicAwayError:
         name = type(cause).__name__ if cause is not None else "NotStarted"
