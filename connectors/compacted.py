@@ -23,7 +23,7 @@ from schemas.idle_fetch import wait_longer_while_idle
 log = structlog.get_logger("ioc.connectors")
 
 POLL_MS = 500
-"""Longest wait of one poll; a record ends it at once, a transaction's mark, behind which a reader may wait, does not."""
+"""Longest wait of one poll. A record ends it at once; a transaction's mark, for which a reader may wait, does not."""
 SHORT_FETCH_MS, LONG_FETCH_MS = 500, 5_000
 """How long the broker may hold a fetch that finds nothing, after records and after a while without. A process follows
 up to ten such topics, which hardly ever change: two answers a second to each were most of what it cost at rest."""
