@@ -32,9 +32,10 @@ def add_forecast(builder: Builder, kpi: Kpi, bucket: str) -> None:
         for number in range(len(rule.left) + 2)
     )
     rows = f"{_open(builder, kpi, rule, bucket, now)} UNION ALL {_done(builder, kpi, rule, now)}"
-    builder.selects.append(
-        f"SELECT '{source}' AS source, bucket, [toInt64(round(sum(items * {_chance(rule)}))), toInt64(sum(items))]"
-        f" AS sums FROM (SELECT bucket, left_class, items, {sums} FROM ({rows})) WHERE items != 0 GROUP BY bucket"
+    builder.select(
+        source,
+        f"bucket, [toInt64(round(sum(items * {_chance(rule)}))), toInt64(sum(items))]"
+        f" AS sums FROM (SELECT bucket, left_class, items, {sums} FROM ({rows})) WHERE items != 0 GROUP BY bucket",
     )
     for number, role in enumerate(ROLES):
         builder.cells[kpi.id, role] = Cell(source, number)

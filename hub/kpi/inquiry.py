@@ -19,7 +19,8 @@ from hub.kpi.names import Named
 from hub.kpi.period import Period, previous, series_of, year_before
 from hub.kpi.reported import ReportedValue, reported_statement, reported_value
 from hub.kpi.rollups import Served
-from hub.kpi.service import KpiService, by_bucket
+from hub.kpi.service import KpiService
+from hub.kpi.statement import by_bucket
 from hub.kpi.units import VIEWS, Units, UnitsNote, unit_field
 from schemas.contract import Contract
 from streams.kpi import OF_NOW, Kpi

@@ -36,9 +36,10 @@ def add_members(builder: Builder, kpi: Kpi, period: Period, code_column: str | N
         f"{builder.rows_of(kpi)} GROUP BY {kpi.member} HAVING sum({term.measure}) > 0)"
     )
     bucket = "bucket" if code_column else f"'{TOTAL}' AS bucket"
-    builder.selects.append(
-        f"SELECT '{source}' AS source, {bucket}, [toInt64(countIf(code IN {active})), toInt64(count())] AS sums"
-        f" FROM {_codes(kpi, builder, period.end, code_column)} GROUP BY bucket"
+    builder.select(
+        source,
+        f"{bucket}, [toInt64(countIf(code IN {active})), toInt64(count())] AS sums"
+        f" FROM {_codes(kpi, builder, period.end, code_column)} GROUP BY bucket",
     )
     builder.cells[kpi.id, "numerator"] = Cell(source, 0)
     builder.cells[kpi.id, "denominator"] = Cell(source, 1)
@@ -58,10 +59,8 @@ def add_member_trend(builder: Builder, kpi: Kpi, period: Period, trend: Trend, c
     else:
         inner = f"SELECT DISTINCT {trend_bucket(trend, 'day', start)} AS bucket, member FROM ({by_day})"
     source = f"{builder.prefix}:{kpi.id}"
-    builder.selects.append(
-        f"SELECT '{source}' AS source, bucket, [toInt64(count())] AS sums FROM ({inner}) GROUP BY bucket"
-    )
+    builder.select(source, f"bucket, [toInt64(count())] AS sums FROM ({inner}) GROUP BY bucket")
     over = f"{builder.prefix}:{kpi.id}:over"
-    builder.selects.append(f"SELECT '{over}' AS source, '{TOTAL}' AS bucket, [toInt64(count())] AS sums FROM {codes}")
+    builder.select(over, f"'{TOTAL}' AS bucket, [toInt64(count())] AS sums FROM {codes}")
     builder.cells[kpi.id, "numerator"] = Cell(source, 0)
     builder.cells[kpi.id, "denominator"] = Cell(over, 0)

@@ -19,7 +19,8 @@ from hub.kpi.errors import UnknownDimensionError
 from hub.kpi.forecast import add_forecast
 from hub.kpi.members import add_member_trend, add_members
 from hub.kpi.period import Period, Trend
-from hub.kpi.statement import TOTAL, Builder, Cell, Layout, Statement, Value, trend_bucket
+from hub.kpi.spans import Spans
+from hub.kpi.statement import TOTAL, Builder, Cell, Layout, Statement, Value, trend_bucket, union_of
 from streams.kpi import DUE_MINUTE, OF_NOW, Due, Kpi, Term
 from streams.plan import rollup_table
 
@@ -29,8 +30,10 @@ __all__ = [
     "Slice",
     "Statement",
     "Within",
+    "additive",
     "allowed_dimensions",
     "breakdown",
+    "spans",
     "totals",
     "trends",
     "union",
@@ -73,6 +76,27 @@ def trends(
     return _build(drawn, trend.window, Builder(prefix, _slice(within), tables), None, trend, cumulative)
 
 
+def additive(kpi: Kpi) -> bool:
+    """Whether the figures of days that are apart may be added up to those of all of them."""
+    return kpi.kind not in (*OWN_SELECTS, *OF_NOW) and not kpi.last
+
+
+def spans(
+    kpis: Iterable[Kpi],
+    asked: Spans,
+    within: Within | Slice | None = None,
+    prefix: str = "s",
+    tables: Mapping[str, str] = NAMESAKES,
+) -> tuple[Statement, Layout]:
+    """The figures of `additive` KPIs of a period, of its trend and of today: `Spanned` reads the answer."""
+    builder = Builder(prefix, _slice(within), tables)
+    for group, sums in _groups(builder, kpis).items():
+        days, label, keys = asked.labelled(builder, group.stock)
+        rows = f"FROM {group.table} WHERE {days}{group.conditions} GROUP BY {keys}"
+        builder.select(group.source, f"{label} AS bucket, [{sums}] AS sums {rows}")
+    return builder.statement()
+
+
 def breakdown(
     kpi: Kpi,
     period: Period,
@@ -95,7 +119,7 @@ def breakdown(
     builder = Builder("b", _slice(within), tables, now)
     if kpi.kind == "members":
         add_members(builder, kpi, period, code_column=by)
-        return _statement(builder), Layout(builder.cells)
+        return builder.statement()
     return _build((kpi,), period, builder, label or f"ifNull(toString(`{by}`), '')", None)
 
 
@@ -115,7 +139,7 @@ def union(*parts: tuple[Statement, Layout]) -> Statement:
     parameters: dict[str, Value] = {}
     for statement, _ in parts:
         parameters |= statement.parameters
-    return Statement("\nUNION ALL\n".join(statement.sql for statement, _ in parts if statement.sql), parameters)
+    return union_of((select for statement, _ in parts for select in statement.selects), parameters)
 
 
 def _slice(within: Within | Slice | None) -> Slice:
@@ -143,17 +167,9 @@ def _build(
     trend: Trend | None,
     cumulative_members: bool = False,
 ) -> tuple[Statement, Layout]:
-    groups: dict[_Group, list[str]] = {}
-    for kpi in kpis:
-        for role, term in ({} if kpi.kind in OWN_SELECTS else kpi.terms).items():
-            group = _group(builder, kpi, term)
-            measures = groups.setdefault(group, [])
-            if term.measure not in measures:
-                measures.append(term.measure)
-            builder.cells[kpi.id, role] = Cell(group.source, measures.index(term.measure))
+    groups = _groups(builder, kpis)
     start, end = builder.parameter("from", period.start), builder.parameter("to", period.end)
-    for group, measures in groups.items():
-        sums = ", ".join(f"sum({measure})" for measure in measures)
+    for group, sums in groups.items():
         when = f"day <= {end}" if group.stock else f"day BETWEEN {start} AND {end}"
         when = _due(builder, group.due) if group.due is not None else when
         label = bucket or trend_bucket(trend, "day", start)
@@ -162,7 +178,7 @@ def _build(
             found = f"{label} AS bucket, [{sums}] AS sums {rows} GROUP BY bucket"
         else:
             found = _last_of_units(label, sums, rows, group.last)
-        builder.selects.append(f"SELECT '{group.source}' AS source, {found}")
+        builder.select(group.source, found)
     for kpi in kpis:
         if kpi.kind == "forecast":
             add_forecast(builder, kpi, bucket or f"'{TOTAL}'")
@@ -170,7 +186,20 @@ def _build(
             add_members(builder, kpi, period)
         elif kpi.kind == "members" and trend is not None:
             add_member_trend(builder, kpi, period, trend, cumulative_members)
-    return _statement(builder), Layout(builder.cells)
+    return builder.statement()
+
+
+def _groups(builder: Builder, kpis: Iterable[Kpi]) -> dict[_Group, str]:
+    """SQL of the sums of each group; tells the builder where each figure stands among them."""
+    groups: dict[_Group, list[str]] = {}
+    for kpi in kpis:
+        for role, term in ({} if kpi.kind in OWN_SELECTS else kpi.terms).items():
+            group = _group(builder, kpi, term)
+            measures = groups.setdefault(group, [])
+            if term.measure not in measures:
+                measures.append(term.measure)
+            builder.cells[kpi.id, role] = Cell(group.source, measures.index(term.measure))
+    return {group: ", ".join(f"sum({measure})" for measure in measures) for group, measures in groups.items()}
 
 
 def _group(builder: Builder, kpi: Kpi, term: Term) -> _Group:
@@ -200,7 +229,3 @@ def _due(builder: Builder, due: Due) -> str:
         return f"{DUE_MINUTE} < {now}"
     seconds = round((due.within_h or 0) * 3600)
     return f"{DUE_MINUTE} >= {now} AND {DUE_MINUTE} < {now} + toIntervalSecond({seconds})"
-
-
-def _statement(builder: Builder) -> Statement:
-    return Statement("\nUNION ALL\n".join(builder.selects), builder.parameters)

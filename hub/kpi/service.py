@@ -11,6 +11,7 @@ from hub.kpi import query
 from hub.kpi.answer import Basis, Figures, KpiAnswer, PartFigures, Row, figures_of, merged, points, score, target_of
 from hub.kpi.basis import Foundations, Surroundings
 from hub.kpi.board import Board, Tile, marked_away
+from hub.kpi.board_question import BoardQuestion
 from hub.kpi.cache import TTL, AnswerCache
 from hub.kpi.conditions import ORG
 from hub.kpi.errors import UnknownKpiError, WarehouseAwayError
@@ -20,6 +21,7 @@ from hub.kpi.period import Period, today, trend_of
 from hub.kpi.query import Slice, Within
 from hub.kpi.reader import Outage, Reader
 from hub.kpi.rollups import Served, Unserved
+from hub.kpi.statement import by_bucket
 from streams.kpi import OF_NOW, Kpi
 from streams.plan import EntityPlan
 
@@ -243,32 +245,25 @@ class KpiService:
 
     def _board(self, period: Period, org: str | None) -> Board:
         bases = self.foundations.bases(self.foundations.look())
-        trend = trend_of(period)
-        this_day = today(self._around.clock(), self._around.timezone)
-        chosen, served = self.slice_of(org), self.served()
+        now, trend = self._around.clock(), trend_of(period)
+        this_day = today(now, self._around.timezone)
+        told_apart = this_day if this_day in period and period.days > 1 else None
+        served = self.served()
         listed = self._listed(served)
         asked = [kpi for kpi in self.with_parts(listed, period) if served.unserved(kpi) is None]
-        now = self._around.clock()
-        whole = query.totals(asked, period, chosen, tables=served.tables, now=now)
-        line = query.trends(asked, period, trend, chosen, tables=served.tables)
-        parts = [whole, line]
-        if this_day in period and period.days > 1:
-            flowing = [kpi for kpi in asked if kpi.kind not in OF_NOW]
-            parts.append(query.totals(flowing, Period(this_day, this_day), chosen, "d", served.tables, now))
-        buckets = by_bucket(self._rows(query.union(*parts)))
-        sums = buckets.get(query.TOTAL, {})
+        question = BoardQuestion.of(asked, period, told_apart, self.slice_of(org), served, now)
+        read = question.read(self._rows(question.statement))
         cumulative = trend.window.start >= period.start
         tiles = []
         for kpi in (kpi.at(period.end) for kpi in listed):
-            answer = self._one(kpi, period, whole[1], sums, self.basis_of(kpi, bases), served, org)
+            answer = self._one(kpi, period, question.layouts[0], read.whole, self.basis_of(kpi, bases), served, org)
             if answer.figures.unserved is not None or kpi.kind in (*OF_NOW, "score"):
                 tiles.append(Tile(answer))
                 continue
-            of_bucket = {key: line[1].figures(kpi, values) for key, values in buckets.items()}
             fed = answer.basis.as_of is not None
-            drawn = points(kpi, trend.buckets(), of_bucket, cumulative, fed)
-            day = figures_of(kpi, parts[2][1].figures(kpi, sums), fed) if len(parts) > 2 else None
-            tiles.append(Tile(answer, drawn, trend.grain, None if kpi.kind == "stock" else day))
+            drawn = points(kpi, trend.buckets(), read.of_buckets(kpi), cumulative, fed)
+            day = None if told_apart is None or kpi.kind == "stock" else figures_of(kpi, read.of_today(kpi), fed)
+            tiles.append(Tile(answer, drawn, trend.grain, day))
         return Board(period, tuple(tiles))
 
     def _away(self, period: Period, org: str | None, error: WarehouseAwayError) -> Board:
@@ -284,11 +279,3 @@ class KpiService:
             ]
             last = Board(period, tuple(Tile(answer) for answer in answers))
         return marked_away(last, outage)
-
-
-def by_bucket(rows: Sequence[Sequence[Any]]) -> dict[str, dict[str, Sequence[int]]]:
-    """Sums by bucket and source."""
-    buckets: dict[str, dict[str, Sequence[int]]] = {}
-    for source, bucket, sums in rows:
-        buckets.setdefault(str(bucket), {})[str(source)] = sums
-    return buckets

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from typing import Any
 
 from hub.kpi.conditions import EVERYTHING, Slice
 from hub.kpi.period import Trend, bucket_sql
@@ -20,11 +21,26 @@ Value = str | list[str]
 
 
 @dataclass(frozen=True, slots=True)
+class Select:
+    """A part of a statement that may be asked alone: all of its rows begin with `source`, and no other part's do."""
+
+    source: str
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
 class Statement:
-    """SQL with `{name:Type}` parameters, for the warehouse to bind."""
+    """SQL with `{name:Type}` parameters, for the warehouse to bind. `selects`: the parts it is the union of, if any."""
 
     sql: str
     parameters: Mapping[str, Value]
+    selects: tuple[Select, ...] = ()
+
+
+def union_of(selects: Iterable[Select], parameters: Mapping[str, Value]) -> Statement:
+    """One statement for all `selects`."""
+    kept = tuple(selects)
+    return Statement("\nUNION ALL\n".join(select.sql for select in kept), parameters, kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +76,16 @@ class Builder:
     slice: Slice = EVERYTHING
     tables: Mapping[str, str] = field(default_factory=dict)
     now: datetime | None = None
-    selects: list[str] = field(default_factory=list)
+    selects: list[Select] = field(default_factory=list)
     parameters: dict[str, str] = field(default_factory=dict)
     cells: dict[tuple[str, str], Cell] = field(default_factory=dict)
+
+    def select(self, source: str, rest: str) -> None:
+        """Adds `SELECT source, rest`, which answers the columns `bucket` and `sums`."""
+        self.selects.append(Select(source, f"SELECT '{source}' AS source, {rest}"))
+
+    def statement(self) -> tuple[Statement, Layout]:
+        return union_of(self.selects, self.parameters), Layout(self.cells)
 
     def parameter(self, name: str, value: date) -> str:
         self.parameters[f"{self.prefix}_{name}"] = value.isoformat()
@@ -90,3 +113,11 @@ def trend_bucket(trend: Trend | None, day: str, start: str) -> str:
     if trend is None:
         return f"'{TOTAL}'"
     return f"if({day} < {start}, '{TOTAL}', toString({bucket_sql(trend.grain, day)}))"
+
+
+def by_bucket(rows: Iterable[Sequence[Any]]) -> dict[str, dict[str, Sequence[int]]]:
+    """Sums by bucket and source, from rows `(source, bucket, sums)`."""
+    buckets: dict[str, dict[str, Sequence[int]]] = {}
+    for source, bucket, sums in rows:
+        buckets.setdefault(str(bucket), {})[str(source)] = sums
+    return buckets

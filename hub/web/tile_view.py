@@ -78,7 +78,7 @@ def tile_view(tile: Tile, reader: Reader) -> TileView:
         name=kpi.name[t.language],
         explanation=kpi.explanation[t.language],
         entity=kpi.entity,
-        value=figures_text(figures, kpi.kind in SHARES, reader),
+        value=t("tile.unread") if _unread(answer) else figures_text(figures, kpi.kind in SHARES, reader),
         unit=kpi.unit[t.language],
         no_data=figures.value is None,
         parts=_parts(figures, reader),
@@ -120,6 +120,11 @@ def badge_views(answer: KpiAnswer, t: Catalogue) -> tuple[BadgeView, ...]:
         )
         for badge in badges_of(answer)
     )
+
+
+def _unread(answer: KpiAnswer) -> bool:
+    """Whether the warehouse was away all the time: nobody knows then whether there are data."""
+    return answer.basis.away_since is not None and answer.basis.as_of is None and answer.figures.value is None
 
 
 def _parts(figures: Figures, reader: Reader) -> str | None:

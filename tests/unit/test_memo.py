@@ -11,9 +11,9 @@ import pytest
 
 from hub.kpi.basis import SETTLED_AFTER, Foundations, Surroundings
 from hub.kpi.errors import WarehouseAwayError
-from hub.kpi.memo import VERSIONS, Memo, Versions, versions
+from hub.kpi.memo import SELECTS_AT_ONCE, VERSIONS, Memo, Versions, versions
 from hub.kpi.reader import Reader
-from hub.kpi.statement import Statement
+from hub.kpi.statement import Select, Statement, union_of
 from tests.unit.kpi_tables import InProcess, add_ledger, tables
 
 NOW = datetime(2026, 11, 20, 3, 0, 0, tzinfo=UTC)
@@ -45,6 +45,49 @@ def test_an_answer_serves_until_one_of_its_tables_is_written_to() -> None:
     assert memo.rows(SUM) == [(4,)], "a table that was emptied"
     now[0] = None
     assert [memo.rows(SUM), memo.rows(SUM)] == [[(5,)], [(6,)]], "what cannot be told is asked"
+
+
+class Told:
+    """Answers each select of a union with a row that names it; keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[str]] = []
+        self.fails_after: int | None = None
+
+    def rows(self, statement: Statement) -> Sequence[Sequence[Any]]:
+        if self.fails_after is not None and len(self.asked) >= self.fails_after:
+            raise WarehouseAwayError("TIMEOUT_EXCEEDED")
+        self.asked.append([select.source for select in statement.selects])
+        return [(select.source, "", [len(self.asked)]) for select in statement.selects]
+
+
+def _union(*tables: str) -> Statement:
+    selects = [Select(f"of_{table}", f"SELECT 'of_{table}', '', [sum(n)] FROM {table}") for table in tables]
+    return union_of(selects, {})
+
+
+def test_of_a_union_only_the_selects_are_asked_whose_tables_were_written_to() -> None:
+    now: dict[str, int] = {"one": 1, "two": 1, "three": 1}
+    reader = Told()
+    memo = Memo(reader, lambda: dict(now))
+    every = _union("one", "two", "three")
+    assert memo.rows(every) == memo.rows(every)
+    now["two"] = 2
+    assert memo.rows(every) == [("of_one", "", [1]), ("of_two", "", [2]), ("of_three", "", [1])]
+    assert memo.rows(_union("three", "two")) == [("of_three", "", [1]), ("of_two", "", [2])], "another union of them"
+    assert reader.asked == [["of_one", "of_two", "of_three"], ["of_two"]]
+
+
+def test_what_was_answered_before_the_warehouse_ran_out_of_time_is_not_asked_again() -> None:
+    names = [f"t{number}" for number in range(SELECTS_AT_ONCE + 5)]
+    reader = Told()
+    reader.fails_after = 1
+    memo = Memo(reader, lambda: dict.fromkeys(names, 1))
+    with pytest.raises(WarehouseAwayError):
+        memo.rows(_union(*names))
+    reader.fails_after = None
+    assert [row[0] for row in memo.rows(_union(*names))] == [f"of_{name}" for name in names]
+    assert [len(asked) for asked in reader.asked] == [SELECTS_AT_ONCE, 5]
 
 
 def test_a_warehouse_that_is_away_is_not_covered_up_by_what_is_kept() -> None:
