@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
 
+from hub.kpi.errors import WarehouseAwayError
 from hub.kpi.statement import Statement, Value, union_of
 
 ENTRIES = 4_096
@@ -32,6 +34,11 @@ VERSIONS = Statement(
     " FROM system.parts WHERE active AND database = currentDatabase() GROUP BY table",
     {},
 )
+
+LONGEST_S = 5.0
+"""Somebody waits: the next one to ask goes on from what is known by then."""
+SLOW = "TIMEOUT_EXCEEDED"
+"""The warehouse's own name for it."""
 
 Versions = Mapping[str, Hashable]
 """By table, of those that hold anything."""
@@ -66,11 +73,14 @@ class _Question:
 
 class Memo:
     """Asks `reader` what it does not hold. `now`: the versions of the tables, None where they cannot be told; it may
-    raise WarehouseAwayError. Safe from several threads."""
+    raise WarehouseAwayError. `seconds`: a clock that only goes forward. Safe from several threads."""
 
-    def __init__(self, reader: Rows, now: Callable[[], Versions | None]) -> None:
+    def __init__(
+        self, reader: Rows, now: Callable[[], Versions | None], seconds: Callable[[], float] = time.monotonic
+    ) -> None:
         self._reader = reader
         self._now = now
+        self._seconds = seconds
         self._lock = threading.Lock()
         self._kept: OrderedDict[Hashable, tuple[Hashable, Answer]] = OrderedDict()
 
@@ -78,7 +88,7 @@ class Memo:
         """All rows of the answer; the errors of `Reader.rows`.
 
         Of a union only those selects are asked of which a table changed, `SELECTS_AT_ONCE` in one statement: what was
-        answered is known if the warehouse fails at the next ones.
+        answered is known if the warehouse fails at the next ones, or all together take longer than `LONGEST_S`.
         """
         known = self._now()
         if known is None:
@@ -88,7 +98,10 @@ class Memo:
         questions = {select: _Question.of(select.sql, statement.parameters, known) for select in statement.selects}
         found = {select: self._recall(question) for select, question in questions.items()}
         missing = [select for select, rows in found.items() if rows is None]
+        until = self._seconds() + LONGEST_S
         for at in range(0, len(missing), SELECTS_AT_ONCE):
+            if self._seconds() > until:
+                raise WarehouseAwayError(SLOW)
             some = missing[at : at + SELECTS_AT_ONCE]
             rows = self._reader.rows(union_of(some, statement.parameters))
             for select in some:

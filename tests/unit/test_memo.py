@@ -11,7 +11,7 @@ import pytest
 
 from hub.kpi.basis import SETTLED_AFTER, Foundations, Surroundings
 from hub.kpi.errors import WarehouseAwayError
-from hub.kpi.memo import SELECTS_AT_ONCE, VERSIONS, Memo, Versions, versions
+from hub.kpi.memo import LONGEST_S, SELECTS_AT_ONCE, VERSIONS, Memo, Versions, versions
 from hub.kpi.reader import Reader
 from hub.kpi.statement import Select, Statement, union_of
 from tests.unit.kpi_tables import InProcess, add_ledger, tables
@@ -88,6 +88,17 @@ def test_what_was_answered_before_the_warehouse_ran_out_of_time_is_not_asked_aga
     reader.fails_after = None
     assert [row[0] for row in memo.rows(_union(*names))] == [f"of_{name}" for name in names]
     assert [len(asked) for asked in reader.asked] == [SELECTS_AT_ONCE, 5]
+
+
+def test_who_waits_for_many_slow_selects_is_told_and_the_next_one_goes_on_from_there() -> None:
+    names = [f"t{number}" for number in range(SELECTS_AT_ONCE * 4)]
+    reader = Told()
+    memo = Memo(reader, lambda: dict.fromkeys(names, 1), seconds=lambda: len(reader.asked) * LONGEST_S * 0.6)
+    with pytest.raises(WarehouseAwayError, match="TIMEOUT_EXCEEDED"):
+        memo.rows(_union(*names))
+    assert len(reader.asked) == 2
+    assert len(memo.rows(_union(*names))) == len(names)
+    assert len(reader.asked) == 4
 
 
 def test_a_warehouse_that_is_away_is_not_covered_up_by_what_is_kept() -> None:
