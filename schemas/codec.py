@@ -245,8 +245,10 @@ def _rows(group: _Group) -> pl.Series:
 
 
 def _same_keys(frame: pl.DataFrame, keys: Sequence[bytes | None]) -> pl.Series:
-    wanted = pl.Series("key", keys, dtype=pl.Binary).fill_null(b"")
-    return frame["entity_key"].cast(pl.Binary).fill_null(b"") == wanted
+    have, wanted = frame["entity_key"].cast(pl.Binary), pl.Series("key", keys, dtype=pl.Binary)
+    if have.null_count() or wanted.null_count():
+        have, wanted = have.fill_null(b""), wanted.fill_null(b"")
+    return have == wanted
 
 
 def _malformed(row: int, value: bytes, fields: Sequence[FlatField], fault: int) -> BadRecord:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import polars as pl
 
@@ -22,12 +23,21 @@ MAX_REVISION = 2**60
 
 def misplaced(frame: pl.DataFrame, contract: Contract) -> tuple[BadRecord, ...]:
     """Records of `frame` (the contract's columns, `__row`, `kafka_time`) that cannot be placed."""
-    times = [field.name for field in contract.fields if field.base == "timestamp"]
+    bad = frame.select(ROW, _reason(tuple(field.name for field in contract.fields if field.base == "timestamp")))
+    return tuple(BadRecord(row, code, *_REASONS[code]) for row, code in bad.filter(_MISPLACED).rows())
+
+
+_MISPLACED = pl.col("code").is_not_null()
+
+
+@cache
+def _reason(times: tuple[str, ...]) -> pl.Expr:
+    """The column `code`. Made once: making it takes longer than asking it of a small batch."""
     outside = pl.any_horizontal([(pl.col(name) < EARLIEST) | (pl.col(name) > LATEST) for name in times])
     future = pl.col("event_time") > pl.col("kafka_time") + FUTURE_TOLERANCE
     revision = (pl.col("revision") < 0) | (pl.col("revision") > MAX_REVISION)
     keyless = pl.col("entity_key").str.len_bytes() == 0
-    code = (
+    return (
         pl.when(keyless)
         .then(pl.lit("empty_key"))
         .when(revision)
@@ -36,9 +46,8 @@ def misplaced(frame: pl.DataFrame, contract: Contract) -> tuple[BadRecord, ...]:
         .then(pl.lit("time_out_of_range"))
         .when(future)
         .then(pl.lit("event_time_in_future"))
+        .alias("code")
     )
-    bad = frame.select(ROW, code.alias("code")).filter(pl.col("code").is_not_null())
-    return tuple(BadRecord(row, code, *_REASONS[code]) for row, code in bad.rows())
 
 
 _REASONS = {
