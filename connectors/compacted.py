@@ -17,16 +17,18 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 from aiokafka.errors import KafkaError
 
 from connectors.errors import ConnectorError, Text
-from connectors.topic_clients import PartitionKey, new_consumer, new_producer
+from connectors.topic_clients import PartitionKey, new_consumer, new_producer, news_of
 from schemas.idle_fetch import wait_longer_while_idle
 
 log = structlog.get_logger("ioc.connectors")
 
-POLL_MS = 500
-"""Longest wait of one poll. A record ends it at once; a transaction's mark, for which a reader may wait, does not."""
+LOOK_S = 5.0
+"""Longest wait for something to be fetched; a record or a transaction's mark ends it at once."""
 SHORT_FETCH_MS, LONG_FETCH_MS = 500, 5_000
 """How long the broker may hold a fetch that finds nothing, after records and after a while without. A process follows
 up to ten such topics, which hardly ever change: two answers a second to each were most of what it cost at rest."""
+GATHER_MS = 2_000
+"""As long a fetch is held for a reader that only looks now and then."""
 RETRY_S = 0.5
 START_TIMEOUT_S = 60.0
 """Longest wait for the end of the topic at the start."""
@@ -73,12 +75,15 @@ class CompactedTopic:
         partition_key: PartitionKey | None = None,
         *,
         keep_values: bool = True,
+        at_leisure: bool = False,
     ) -> None:
-        """`keep_values` False: callbacks alone see the values, `get` and `items` are empty."""
+        """`keep_values` False: callbacks alone see the values, `get` and `items` are empty. `at_leisure`: what others
+        write may be seen up to `GATHER_MS` later, and costs a fetch in that time instead of one for each record."""
         self._bootstrap = bootstrap
         self.topic = topic
         self._partition_key = partition_key
         self._keep_values = keep_values
+        self._at_leisure = at_leisure
         self._values: dict[str, bytes] = {}
         self._positions: dict[int, int] = {}
         self._callbacks: list[OnChange] = []
@@ -118,12 +123,13 @@ class CompactedTopic:
         self._values.clear()
         self._positions = {}
         self._failure = None
-        consumer, asker = new_consumer(self._bootstrap), new_consumer(self._bootstrap)
+        consumer, asker = new_consumer(self._bootstrap, gathers=self._at_leisure), new_consumer(self._bootstrap)
         producer = new_producer(self._bootstrap, self._partition_key)
         self._consumer, self._asker, self._producer = consumer, asker, producer
         try:
             await consumer.start()
-            wait_longer_while_idle(consumer._fetcher, SHORT_FETCH_MS, LONG_FETCH_MS)
+            shortest_ms = GATHER_MS if self._at_leisure else SHORT_FETCH_MS
+            wait_longer_while_idle(consumer._fetcher, shortest_ms, LONG_FETCH_MS)
             await producer.start()
             await asker.start()
             partitions = await self._partitions(consumer, producer)
@@ -224,7 +230,18 @@ class CompactedTopic:
                 self._advanced.notify_all()
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> None:
-        batches = await consumer.getmany(timeout_ms=POLL_MS)
+        news = news_of(consumer)
+        try:
+            if not await self._take(consumer):
+                await asyncio.wait([news], timeout=LOOK_S)
+            if news.done():
+                news.result()
+        finally:
+            news.cancel()
+
+    async def _take(self, consumer: AIOKafkaConsumer) -> bool:
+        """Apply what was fetched; whether there were records. Does not wait."""
+        batches = await consumer.getmany()
         for records in batches.values():
             for record in records:
                 self._apply(record)
@@ -234,6 +251,7 @@ class CompactedTopic:
             async with self._advanced:
                 self._positions = positions
                 self._advanced.notify_all()
+        return bool(batches)
 
     def _apply(self, record: ConsumerRecord[bytes, bytes]) -> None:
         if record.key is None:

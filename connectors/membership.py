@@ -17,9 +17,12 @@ from aiokafka.errors import KafkaError
 
 from connectors.errors import ConnectorError, Text
 from connectors.lease import Lease
+from connectors.topic_clients import LOOK_AFTER_MS
 
 CONFIRM_S = 1.0
 """How often the membership is confirmed; well within the shortest session a broker allows (6 s by default)."""
+HEARTBEAT_SHARE = 0.1
+"""Of the session, between two heartbeats: by their answers a member learns that the shards are distributed anew."""
 RETRY_S = 0.3
 REBALANCE_TIMEOUT_MS = 30_000
 """How long the broker waits for members to come back to a distribution; a dead one only costs its session."""
@@ -36,11 +39,14 @@ class GroupAwayError(ConnectorError):
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The group's name, the topic whose partitions are distributed, the session's time-out in seconds."""
+    """The group's name, the topic whose partitions are distributed, the session's time-out in seconds. `confirm_s`: how
+    often the membership is confirmed; `heartbeat_s`: how often the member says that it lives."""
 
     name: str
     topic: str
     session_s: float
+    confirm_s: float = CONFIRM_S
+    heartbeat_s: float | None = None
 
 
 class Membership:
@@ -67,16 +73,18 @@ class Membership:
 
     async def start(self) -> None:
         """Join; returns when connected, the shards come later. GroupAwayError if Kafka does not answer."""
-        session_ms = int(self._group.session_s * 1000)
+        session_s = self._group.session_s
+        heartbeat_s = self._group.heartbeat_s or session_s * HEARTBEAT_SHARE
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._bootstrap,
             client_id="ioc-connect-group",
             group_id=self._group.name,
             enable_auto_commit=False,
             auto_offset_reset="latest",
-            session_timeout_ms=session_ms,
-            heartbeat_interval_ms=max(100, session_ms // 10),
+            session_timeout_ms=int(session_s * 1000),
+            heartbeat_interval_ms=max(100, int(heartbeat_s * 1000)),
             rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
+            consumer_timeout_ms=LOOK_AFTER_MS,
         )
         try:
             await consumer.start()
@@ -136,7 +144,7 @@ class Membership:
                 log.warning("connect_group", reason=type(error).__name__)
                 await asyncio.sleep(RETRY_S)
             await self.confirm_now()
-            await asyncio.sleep(CONFIRM_S if consumer.assignment() else RETRY_S)
+            await asyncio.sleep(self._group.confirm_s if consumer.assignment() else RETRY_S)
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kafka import TopicPartition
@@ -13,7 +13,7 @@ from kafka.protocol.consumer import IsolationLevel
 
 from hub.topics import STREAM_GROUP, PartitionLag, TopicsError, connect_admin
 
-STARTS_S = 5.0
+STARTS_S = 20.0
 """Partitions are added and records taken by retention seldom; asking for both is most of what a reading costs."""
 
 
@@ -74,18 +74,27 @@ class GroupLag:
             raise TopicsError(f"Kafka at {self._bootstrap} does not answer: {error}") from error
         return sorted({partition.topic for partition in committed})
 
-    def members(self, group: str | None = None) -> int:
-        """How many consumers the group, or another one, has now; 0 for one that there is not. Raises `TopicsError`."""
-        asked = group or self._group
+    def members(self) -> int:
+        """How many consumers the group has now; 0 if there is no such group. Raises `TopicsError`."""
+        return self.members_of([self._group])[0]
+
+    def members_of(self, groups: Sequence[str]) -> list[int]:
+        """How many consumers each group has now, in one question; 0 for one that there is not. Raises `TopicsError`."""
         if self._client is None:
             self._client = connect_admin(self._bootstrap)
         try:
-            return len(self._client.describe_groups([asked])[asked]["members"])
-        except GroupIdNotFoundError:
-            return 0
+            return self._members_of(groups)
         except (KafkaError, OSError) as error:
             self.close()
             raise TopicsError(f"Kafka at {self._bootstrap} does not answer: {error}") from error
+
+    def _members_of(self, groups: Sequence[str]) -> list[int]:
+        try:
+            described = self._client.describe_groups(list(groups))
+        except GroupIdNotFoundError:
+            # It does not say which of them.
+            return [0] if len(groups) == 1 else [self._members_of([group])[0] for group in groups]
+        return [len(described[group]["members"]) for group in groups]
 
     def close(self) -> None:
         """Disconnect; the next `read` connects anew."""

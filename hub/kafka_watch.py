@@ -17,15 +17,16 @@ from hub.exposition import Rows
 from hub.health.commits import Commit
 from hub.health.consumer import Status
 from hub.health.group import ALLOWED, Health, Place, Presence, Reading, fold, unseen
-from hub.topics import CONNECT_GROUP, PartitionLag, TopicsError
+from hub.topics import CONNECT_GROUP, STREAM_GROUP, PartitionLag, TopicsError
 
-INTERVAL_S = 2.0
-"""Less than a judgement's 2.5 s. Five questions of Kafka a look: each second they were half of what a monitor costs."""
+INTERVAL_S = 4.0
+"""Some questions of Kafka a look: each second they were half of what a monitor costs. What must be named within 30 s,
+as a group without members, has been looked at several times by then; a worker commits every 5 s."""
 WORSE = (Status.IDLE, Status.OK, Status.UNKNOWN, Status.WARN, Status.REWIND, Status.STALL, Status.STOP)
 """A topic shows the last of these that one of its partitions has."""
 RANK = {status: rank for rank, status in enumerate(WORSE)}
 STATUS_WORDS = tuple(status.value for status in Status)
-STALE_AFTER_S = 10.0
+STALE_AFTER_S = 12.0
 """A reading older than this is no longer shown as the present."""
 
 
@@ -34,7 +35,7 @@ class LagReader(Protocol):
 
     def read(self) -> list[PartitionLag]: ...
 
-    def members(self, group: str | None = None) -> int: ...
+    def members_of(self, groups: Sequence[str]) -> list[int]: ...
 
     def close(self) -> None: ...
 
@@ -140,7 +141,7 @@ class KafkaWatch:
 
     def _look(self) -> None:
         found = tuple(self._reader.read())
-        members, workers = self._reader.members(), self._reader.members(CONNECT_GROUP)
+        members, workers = self._reader.members_of((STREAM_GROUP, CONNECT_GROUP))
         oldest = self._oldest.at(waiting(found))
         partitions = beyond(found, self._oldest.empty)
         reading = Reading(partitions, oldest, self._commits.read(), members)

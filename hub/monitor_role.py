@@ -114,7 +114,7 @@ class _Alone:
         declared = load_declarations(settings)
         read = reader_with(declared.calendars.calendars)
         self._configs = CompactedTopic(settings.bootstrap, CONFIGS_TOPIC, partition_key)
-        self._statuses = CompactedTopic(settings.bootstrap, STATUS_TOPIC)
+        self._statuses = CompactedTopic(settings.bootstrap, STATUS_TOPIC, at_leisure=True)
         self._connectors = DeclaredConnectors(self._configs, declared.seeds, NoPushes(), read)
         self.sight = Sight(settings, declared, self._connectors, self._statuses)
         self.opened = asyncio.Event()

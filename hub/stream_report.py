@@ -7,6 +7,8 @@ import contextlib
 from collections import deque
 
 import structlog
+from prometheus_client import Counter
+from prometheus_client.samples import Sample
 
 from connectors.clock import now_ms
 from connectors.compacted import CompactedTopic
@@ -29,13 +31,13 @@ def totals() -> Totals:
         for sample in family.samples
         if sample.labels == {"stage": "insert"}
     }
-    failed = sum(
-        sample.value
-        for family in metrics.SINK_BATCHES.collect()
-        for sample in family.samples
-        if sample.name.endswith("_total") and sample.labels["result"] in ("retry", "fail")
-    )
-    return Totals(int(inserts.get("count", 0)), inserts.get("sum", 0.0), int(failed))
+    failed = sum(one.value for one in _counted(metrics.SINK_BATCHES) if one.labels["result"] in ("retry", "fail"))
+    rows = sum(one.value for one in _counted(metrics.ROWS))
+    return Totals(int(inserts.get("count", 0)), inserts.get("sum", 0.0), int(failed), int(rows))
+
+
+def _counted(counter: Counter) -> list[Sample]:
+    return [one for family in counter.collect() for one in family.samples if one.name.endswith("_total")]
 
 
 class StreamReports:

@@ -10,8 +10,10 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from kafka import KafkaAdminClient
 
+from connectors import compacted
 from connectors.compacted import CompactedTopic, TopicAwayError, TopicMissingError, WriteUncertainError
 from hub.broker import Broker, wait_for_port
 from tests.conftest import ROOT, free_port
@@ -94,6 +96,32 @@ async def test_catching_up_shows_what_another_wrote_before(table: CompactedTopic
     await table.catch_up()
     assert table.get("shared") == b"yes"
     await other.stop()
+
+
+async def test_a_transactions_mark_ends_the_wait_for_it(
+    table: CompactedTopic, kafka: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compacted, "LOOK_S", 3600.0)
+    producer = AIOKafkaProducer(bootstrap_servers=kafka, transactional_id=table.topic)
+    await producer.start()
+    for number in range(5):
+        async with producer.transaction():
+            await producer.send(table.topic, str(number).encode(), b"by a transaction", partition=0)
+        await table.reach(2 * (number + 1), 60.0)  # the record and its mark
+        assert table.get("by a transaction") == str(number).encode()
+    await producer.stop()
+
+
+async def test_a_reader_at_leisure_sees_the_same(table: CompactedTopic, kafka: str) -> None:
+    reader = CompactedTopic(kafka, table.topic, at_leisure=True)
+    await table.put("before", b"0")
+    await reader.start()
+    assert reader.get("before") == b"0"
+    await table.put("after", b"1")
+    await eventually(lambda: reader.get("after") == b"1")
+    await reader.put("own", b"2")
+    assert reader.get("own") == b"2"
+    await reader.stop()
 
 
 async def test_writes_begun_together_keep_their_order(table: CompactedTopic) -> None:

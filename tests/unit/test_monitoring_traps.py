@@ -122,6 +122,14 @@ def test_a_worker_that_is_gone_does_not_make_the_warehouse_look_slow_for_ever() 
     assert not slow([WriteReport("w", at, 0, 0.0, 0)], NOW), "it rests"
 
 
+def test_blocks_of_a_first_load_take_long_without_a_slow_warehouse() -> None:
+    at = round(NOW.timestamp() * 1000)
+    before, after = Totals(10, 2.0, 0, rows=100), Totals(13, 2.0 + 3 * (SLOW_S + 6), 0, rows=20_100)
+    loading = WriteReport.from_json(report("w", at, before, after).to_json())
+    assert loading.rows == 20_000 and not slow([loading], NOW)
+    assert slow([WriteReport("w", at, 6, 6 * 5.0, 0, rows=90)], NOW), "five seconds for a few rows"
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("fault", detection.FAULTS)
 def test_each_fault_is_named_within_its_limit(fault: str, seed: int) -> None:
