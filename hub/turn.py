@@ -21,8 +21,8 @@ from connectors.membership import Group, GroupAwayError, Membership
 GROUP = "ioc-monitor"
 SESSION_S = 6.0
 """A monitor that was killed is replaced after so long: the shortest that a broker allows as it comes."""
-HEARTBEAT_S, CONFIRM_S = 1.5, 2.0
-"""A third of the session at most; nobody waits for the turn to be handed on."""
+HEARTBEATS, CONFIRMS = 4, 3
+"""In the session's time: one of them may be lost. Nobody waits for the turn to be handed on."""
 FINISH_S = 10.0
 """Longest wait for the work under way before another gets the turn; one delivery takes less."""
 RETRY_S = 1.0
@@ -56,7 +56,7 @@ class GroupTurn:
     def __init__(self, bootstrap: str, topic: str, group: str = GROUP, session_s: float = SESSION_S) -> None:
         """`topic`: one that there is; its first partition is what the group gives."""
         self._lease = Lease(session_s, monotonic_s)
-        member = Group(group, topic, session_s, confirm_s=CONFIRM_S, heartbeat_s=HEARTBEAT_S)
+        member = Group(group, topic, session_s, confirm_s=session_s / CONFIRMS, heartbeat_s=session_s / HEARTBEATS)
         self._membership = Membership(bootstrap, member, self._lease, monotonic_s, self._revoked, self._assigned)
         self._number = 0
         self._working = 0

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from connectors.compacted import CompactedTopic
+from hub.alerts.book import AlertBook
 from hub.incident_book import IncidentBook
 from tests.deadline import eventually
 from tests.integration.test_compacted_topic import make_topic
@@ -48,9 +49,13 @@ async def test_another_takes_over_and_nothing_is_told_twice(kafka: str, tmp_path
         return [pid for pid, each in lines() if each == word]
 
     arguments = (kafka, incidents, alerts, f"monitors-{uuid.uuid4().hex}", str(file))
+    deliveries = CompactedTopic(kafka, alerts, keep_values=False)
+    told = AlertBook(deliveries)
+    await deliveries.start()
     with ExitStack() as running:
         ours = {process.pid: process for process in (running.enter_context(monitor(*arguments)) for _ in range(2))}
         await eventually(lambda: len(said("told")) > 0, within_s=60)
+        await eventually(lambda: {mark.outcome for mark in told.marks().values()} == {"sent"}, within_s=60)
         first = said("told")[0]
         (other,) = set(ours) - {first}
         ours[first].send_signal(how)
@@ -66,6 +71,7 @@ async def test_another_takes_over_and_nothing_is_told_twice(kafka: str, tmp_path
             before = woken[: woken.index("turn")] if "turn" in woken else woken
             assert before.count("goes-on") <= 1, "one that wakes up finds its turn over"
         assert said("told") == [first]
+    await deliveries.stop()
     topic = CompactedTopic(kafka, incidents, keep_values=False)
     book = IncidentBook(topic)
     await topic.start()
