@@ -30,6 +30,7 @@ from hub.health.flow import Flow, stuck
 from hub.health.group import ALLOWED, PartitionHealth, Reading
 from hub.health.group import fold as fold_group
 from hub.health.writing import WriteReport, slow
+from hub.kafka_watch import INTERVAL_S
 from hub.kpi.feed import Feed, Written
 from hub.kpi.freshness import freshness
 from hub.monitor import EVERY_S
@@ -41,7 +42,7 @@ from tests.conftest import warehouse_process
 
 AWAY, REFUSED = SourceUnavailableError(Text("", "")), CredentialsError(Text("", ""))
 STEP_S = 0.1
-POLL_S, READING_S, COMMIT_S, REPORT_S = 1.0, 1.0, 5.0, 10.0
+POLL_S, READING_S, COMMIT_S, REPORT_S = 1.0, INTERVAL_S, 5.0, 10.0
 PROMISE_S = 30.0
 SESSION_S = 6.0
 """As `streams.app.StreamSettings` and `connectors.worker`: the group lets a worker go that it has not heard from for so

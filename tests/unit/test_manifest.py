@@ -102,3 +102,10 @@ def test_a_promise_without_an_owner_is_refused_with_its_path(tmp_path: Path, par
     emptied = re.sub(rf"^  {part}: .+$", f'  {part}: ""', PORTAL, count=1, flags=re.MULTILINE)
     with pytest.raises(ManifestError, match=rf"owner\.{part}"):
         load(tmp_path, emptied)
+
+
+def test_a_promise_of_nobody_is_refused_with_what_is_missing(tmp_path: Path) -> None:
+    nobodys = re.sub(r"^owner:\n(?:  .+\n)+", "", PORTAL, count=1, flags=re.MULTILINE)
+    assert "owner:" not in nobodys
+    with pytest.raises(ManifestError, match="owner"):
+        load(tmp_path, nobodys)
