@@ -132,12 +132,20 @@ def _partition(
     ends = remember(known.ends, item.end, now)
     fell = bool(known.ends) and item.end < known.ends[-1].end
     found = behind(item.position, item.end, oldest, ends, now)
-    told = [Committed(one.offset, one.at, max(0, item.end - one.offset)) for one in commits]
+    told = [Committed(one.offset, one.at, _left(one, item.end, oldest, known.ends)) for one in commits]
     kept = (*(() if fell else known.commits), *told)[-KEPT_COMMITS:]
     waits = _waits(known.waits, found, now)
     seen = Seen(found, reading.members, kept, waits, ends[-1].since)
     shown = debounced(known.shown, judge(seen, allowed, now))
     return PartitionHealth(found, ends, kept, waits, STEADY.get(shown, shown))
+
+
+def _left(commit: Commit, end: int, oldest: datetime | None, ends: Sequence[KnownEnd]) -> int:
+    """Records that waited when the commit was made, as far as that is known: 0 where they may have come later. Commits
+    from before the first reading say nothing against a worker that had nothing to do."""
+    waited = oldest is not None and oldest <= commit.at
+    before = next((known.end for known in reversed(ends) if known.since <= commit.at), commit.offset)
+    return max(0, end - commit.offset) if waited or before > commit.offset else 0
 
 
 def _waits(waits: tuple[Waited, ...], found: Behind, now: datetime) -> tuple[Waited, ...]:

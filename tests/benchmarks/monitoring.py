@@ -19,7 +19,7 @@ from hub.health.group import ALLOWED, PartitionHealth, Reading, fold
 from hub.health.incident import Ledger
 from hub.health.incident import fold as fold_incidents
 from hub.health.lag import Behind
-from hub.kafka_watch import LagCollector
+from hub.kafka_watch import INTERVAL_S, LagCollector
 from hub.monitor import EVERY_S, judge_all
 from hub.monitor_metrics import FreshnessCollector
 from hub.topics import PartitionLag
@@ -34,7 +34,8 @@ PARTITIONS = 14
 def measure(datasets: int, repeats: int) -> dict[str, Any]:
     """Processor time of one round and one scrape, and the peak of memory that a scrape takes, MiB.
 
-    `core_share`: of a core, at one judgement every `EVERY_S` and one fold of the lag a second; without the sockets.
+    `core_share`: of a core, at one judgement every `EVERY_S` and one fold of the lag every `INTERVAL_S`; without the
+    sockets.
     """
     service = Service(datasets)
     partitions = [PartitionLag(f"t{n}", p, 90, 0, 100) for n in range(datasets) for p in range(PARTITIONS)]
@@ -61,7 +62,7 @@ def measure(datasets: int, repeats: int) -> dict[str, Any]:
         "scrape_cpu_ms": round(scraped * 1000, 1),
         "scrape_bytes": len(text),
         "scrape_peak_mib": round(peak / 1024 / 1024, 1),
-        "core_share": round(judged / EVERY_S + folded, 4),
+        "core_share": round(judged / EVERY_S + folded / INTERVAL_S, 4),
     }
 
 

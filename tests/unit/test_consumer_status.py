@@ -199,7 +199,8 @@ def test_a_group_is_gone_once_it_had_members_and_has_none() -> None:
 def test_a_topic_made_anew_forgets_the_commits_of_the_old_one() -> None:
     place = ("t", 0)
     told = [Commit("t", 0, 70, ago(30 - number)) for number in range(3)]
-    health = fold({}, Reading([PartitionLag("t", 0, 70, 0, 90)], {}, told, 1), ALLOWED, ago(20))
+    waits = {place: ago(40)}
+    health = fold({}, Reading([PartitionLag("t", 0, 70, 0, 90)], waits, told, 1), ALLOWED, ago(20))
     health = fold(health, Reading([PartitionLag("t", 0, 2, 0, 5)], {}, [Commit("t", 0, 2, ago(1))], 1), ALLOWED, NOW)
     assert [one.offset for one in health[place].commits] == [2]
     assert health[place].shown == Shown(Status.STALL, coming=Status.OK, times=1)

@@ -97,6 +97,16 @@ def test_a_monitor_started_under_load_is_right_at_its_first_scrape(offsets: tupl
     assert told[f"ioc_consumer_status:{status.value}"] == [1]
 
 
+def test_a_monitor_that_begins_does_not_take_a_worker_that_had_nothing_to_do_for_stalled() -> None:
+    rested = [Commit("t", 0, 100, NOW - timedelta(seconds=after)) for after in (13, 8, 3)]
+    came = {PLACE: NOW - timedelta(seconds=1)}
+    begun = fold({}, Reading([PartitionLag("t", 0, 100, 0, 101)], came, rested, 1), ALLOWED, NOW)
+    assert begun[PLACE].status is Status.OK, "the record came after the commits"
+    waits = {PLACE: NOW - timedelta(seconds=14)}
+    begun = fold({}, Reading([PartitionLag("t", 0, 100, 0, 101)], waits, rested, 1), ALLOWED, NOW)
+    assert begun[PLACE].status is Status.STALL, "it waited at each of the commits"
+
+
 def test_before_it_has_looked_a_monitor_says_nothing_rather_than_zero() -> None:
     blind: Any = SimpleNamespace(last=None, in_turn=False, begun={})
     away: Any = SimpleNamespace(cause=lambda: "not asked yet")
