@@ -2,7 +2,7 @@
 
 Every statement answers rows `(source, bucket, sums)`: `source` names the part of the statement, `bucket` is
 `''` for a total, a dimension's value or the first day of a trend's bucket, `sums` is an array of Int64. So
-the figures of a whole dashboard come in one statement, and a `Layout` says which figure is which.
+the figures of a whole dashboard come in one union, and a `Layout` says which figure is which.
 
 Rollups are SummingMergeTrees: their measures are always summed here, never read row by row. All values
 reach the warehouse as parameters; names come from checked declarations.

@@ -202,7 +202,7 @@ class KpiService:
     def totals(
         self, kpis: Sequence[Kpi], period: Period, chosen: Slice, served: Served, bases: Mapping[str, Basis]
     ) -> tuple[KpiAnswer, ...]:
-        """The answers for the rows chosen, from the tables that are served, in one statement."""
+        """The answers for the rows chosen, from the tables that are served, in one union."""
         asked = [kpi for kpi in self.with_parts(kpis, period) if served.unserved(kpi) is None]
         statement, layout = query.totals(asked, period, chosen, tables=served.tables, now=self._around.clock())
         sums = by_bucket(self._rows(statement)).get(query.TOTAL, {})
