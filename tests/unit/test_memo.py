@@ -101,6 +101,21 @@ def test_who_waits_for_many_slow_selects_is_told_and_the_next_one_goes_on_from_t
     assert len(reader.asked) == 4
 
 
+def test_what_was_never_answered_is_asked_before_what_changed_again() -> None:
+    names = [f"t{number}" for number in range(SELECTS_AT_ONCE * 3)]
+    now = dict.fromkeys(names, 1)
+    reader = Told()
+    memo = Memo(reader, lambda: dict(now), seconds=lambda: len(reader.asked) * LONGEST_S * 1.1)
+    for turn in (1, 2):
+        with pytest.raises(WarehouseAwayError):
+            memo.rows(_union(*names))
+        now |= dict.fromkeys(names[:SELECTS_AT_ONCE], turn + 1)
+    with pytest.raises(WarehouseAwayError):
+        memo.rows(_union(*names))
+    assert {source for asked in reader.asked for source in asked} == {f"of_{name}" for name in names}
+    assert len(memo.rows(_union(*names))) == len(names)
+
+
 def test_a_warehouse_that_is_away_is_not_covered_up_by_what_is_kept() -> None:
     away = [False]
 
