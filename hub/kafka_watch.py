@@ -19,7 +19,7 @@ from hub.health.consumer import Status
 from hub.health.group import ALLOWED, Health, Place, Presence, Reading, fold, unseen
 from hub.topics import CONNECT_GROUP, STREAM_GROUP, PartitionLag, TopicsError
 
-INTERVAL_S = 4.0
+INTERVAL_S = 5.0
 """Some questions of Kafka a look: each second they were half of what a monitor costs. What must be named within 30 s,
 as a group without members, has been looked at several times by then; a worker commits every 5 s."""
 WORSE = (Status.IDLE, Status.OK, Status.UNKNOWN, Status.WARN, Status.REWIND, Status.STALL, Status.STOP)
