@@ -93,14 +93,14 @@ class _Count:
                 truth = self._here() <= 1
                 return 1 if (truth if present is None else truth | ~present).all() else None
         sizes = self._sizes[field.name]
-        return _lengths(sizes) + sizes.to_numpy()
+        return _lengths(sizes, _bounds(sizes)) + sizes.to_numpy()
 
     def _number(self, column: pl.Series, least: int | None, most: int | None) -> Ints | int | None:
         """Of numbers that must be from `least` to `most`."""
-        low, high = column.min(), column.max()
-        if least is not None and most is not None and not _within(low, high, least, most):
+        bounds = _bounds(column)
+        if bounds and least is not None and most is not None and not (least <= bounds[0] and bounds[1] <= most):
             return None
-        lengths = _lengths(column)
+        lengths = _lengths(column, bounds)
         if np.max(lengths, initial=0) == LONGEST:
             overflows = (self._here(LONGEST - 1) > 1) & (lengths == LONGEST) & column.is_not_null().to_numpy()
             if overflows.any():
@@ -108,17 +108,20 @@ class _Count:
         return lengths
 
 
-def _within(low: object, high: object, least: int, most: int) -> bool:
-    """Of the lowest and the highest of numbers; None and None of none."""
-    return not (isinstance(low, int) and isinstance(high, int)) or (least <= low and high <= most)
-
-
-def _lengths(column: pl.Series) -> Ints | int:
-    """Bytes of whole numbers as zig-zag variable-length integers; one number if it is the same for all."""
+def _bounds(column: pl.Series) -> tuple[int, int] | None:
+    """The lowest and the highest of whole numbers; None of none."""
     low, high = column.min(), column.max()
     if low is None or high is None:
-        return 1
+        return None
     assert isinstance(low, int) and isinstance(high, int)
+    return low, high
+
+
+def _lengths(column: pl.Series, bounds: tuple[int, int] | None) -> Ints | int:
+    """Bytes of whole numbers as zig-zag variable-length integers; one number if it is the same for all."""
+    if bounds is None:
+        return 1
+    low, high = bounds
     if (low < 0) == (high < 0) and _length(low) == _length(high):
         return _length(low)
     numbers = column.fill_null(0).to_numpy().astype(np.int64)

@@ -156,7 +156,7 @@ class CommitLog:
                 group_id=None,
                 enable_auto_commit=False,
                 exclude_internal_topics=False,
-                check_crcs=False,  # the broker has checked them, and in Python they were most of a look
+                check_crcs=False,  # the broker has checked them, and in Python they were a fifth of a look
             )
             try:
                 self._look_back(consumer)
