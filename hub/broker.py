@@ -20,6 +20,11 @@ CLUSTER_ID = "aW9jLWludGVncmF0aW9uLQ"
 """KRaft cluster id of a local broker (22 characters of base64url); the directory, not the id, tells stacks apart."""
 
 
+def classes_of(libs: Path) -> Path:
+    """The archive of Kafka's classes, beside the jars (`hub.kafka_classes`)."""
+    return libs.resolve() / "classes.jsa"
+
+
 @dataclass(frozen=True, slots=True)
 class Broker:
     """Where a local broker lives. `controller_port` is private to the node."""
@@ -61,18 +66,24 @@ class Broker:
             )
         )
 
-    def _java(self, *arguments: str) -> list[str]:
+    @property
+    def classes(self) -> Path:
+        return classes_of(self.libs)
+
+    def _java(self, *arguments: str, archive: str | None = None) -> list[str]:
         java = shutil.which("java") or "java"
+        if archive is None and self.classes.exists():
+            archive = f"-XX:SharedArchiveFile={self.classes}"
         return [
             java,
             f"-Xmx{self.heap_mb}m",
             f"-Xms{min(self.heap_mb, 256)}m",
             "-XX:+UseSerialGC",
-            "-XX:TieredStopAtLevel=4",
             "-Xshare:auto",
+            *([archive] if archive else []),
             f"-Dlog4j2.configurationFile={self.data / 'log4j2.xml'}",
             "-cp",
-            f"{self.libs}/*",
+            f"{self.libs.resolve()}/*",
             *arguments,
         ]
 
@@ -99,6 +110,11 @@ class Broker:
     def command(self) -> list[str]:
         """The command line of the broker, to be run after `prepare`."""
         return self._java("kafka.Kafka", str(self.data / "server.properties"))
+
+    def recording_command(self, archive: Path) -> list[str]:
+        """As `command`; when it is told to stop it writes the classes it has used to `archive`."""
+        settings = str(self.data / "server.properties")
+        return self._java("kafka.Kafka", settings, archive=f"-XX:ArchiveClassesAtExit={archive}")
 
 
 def wait_for_port(port: int, timeout_s: float, alive: subprocess.Popen[bytes] | None = None) -> bool:

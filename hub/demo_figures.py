@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -20,9 +21,6 @@ HALF_A_HUNDREDTH = 0.005 + 1e-9
 """Two ways of rounding the same fraction to two decimals may differ by so much from the fraction."""
 
 ORACLE_TIMEOUT_S = 180
-
-OF_ARRIVAL = ".late_corrections"
-"""End of the id of the KPI that every entity has by itself."""
 
 
 class OracleError(Exception):
@@ -74,13 +72,18 @@ def shown(client: Client, start: date, end: date) -> dict[str, dict[str, Any]]:
     return {item["id"]: item for item in answer["items"]}
 
 
-def arrived(kpis: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
-    """Records in the warehouse by entity, by the completeness that each entity's own KPI of arrival carries."""
-    return {
-        name.removesuffix(OF_ARRIVAL): (item.get("completeness") or {}).get("in_warehouse") or 0
-        for name, item in kpis.items()
-        if name.endswith(OF_ARRIVAL)
-    }
+def connectors(client: Client) -> list[dict[str, Any]]:
+    """The product's connectors. Blocks; raises `ClientError`."""
+    return list(client.get("/v1/connectors")["items"])
+
+
+def arrived(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """Records in the warehouse by entity, by the connectors' rows: two connectors of one source system count once."""
+    there = {(row["entity"], row["source_system"]): row["in_warehouse"] or 0 for row in rows}
+    totals = Counter[str]()
+    for (entity, _), records in there.items():
+        totals[entity] += records
+    return dict(totals)
 
 
 def all_arrived(found: Mapping[str, int], wanted: Mapping[str, int]) -> bool:

@@ -28,6 +28,7 @@ from streams.lives import Life
 from streams.ownership import Partitions
 from streams.partition import PartitionRunner
 from streams.quarantine import Quarantine, QuarantineSink
+from streams.places import Places
 from streams.replay import ReplayLog
 from streams.schema_wait import LIMIT, SchemaWait
 from streams.sink import EntitySink, Sink, TakeOver
@@ -89,7 +90,7 @@ class StreamWorker:
         self._schema_text = schema_text
         self._quarantine = quarantine
         self._topic_ids = topic_ids
-        self._slots = asyncio.Semaphore(BATCHES_AT_ONCE)
+        self._places = Places(BATCHES_AT_ONCE)
         self._schema_wait = SchemaWait(settings.schema_wait)
         self._stores = {topic: EntityStore(warehouse, contract) for topic, contract in self._contracts.items()}
         self._lives = {
@@ -150,7 +151,7 @@ class StreamWorker:
             owner,
             source,
             self._sink(tp, turn, owner),
-            self._slots,
+            self._places,
             self.partitions.released,
             self._schema_wait,
         )

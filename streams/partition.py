@@ -29,8 +29,9 @@ from streams.errors import StatesAheadError, WarehouseError
 from streams.intent import Commit, Loss, gap_loss, plan_start
 from streams.partition_seams import Log, Owner, read_all
 from streams.patience import Patience
+from streams.places import Place, Places
 from streams.records import Records, Waiting, from_offset, holes
-from streams.schema_wait import SchemaWait, Slot
+from streams.schema_wait import SchemaWait
 from streams.sink import Block, Sink
 
 log = structlog.get_logger()
@@ -55,18 +56,18 @@ class PartitionRunner:
         owner: Owner,
         source: Log,
         sink: Sink,
-        slots: asyncio.Semaphore,
+        places: Places,
         released: Callable[[int], None] = lambda size: None,
         schemas: SchemaWait | None = None,
     ) -> None:
-        """`slots` bounds the batches that are worked on at once over all partitions; `released(n)` tells that
+        """`places` bounds the batches that are worked on at once over all partitions; `released(n)` tells that
         waiting records of n bytes were taken, for back-pressure; `schemas` is the worker's wait for schemas."""
         self.name = name
         self._owner = owner
         self._announced = Announced(owner)
         self._source = source
         self._sink = sink
-        self._slots = slots
+        self._places = places
         self._released = released
         self._schemas = schemas or SchemaWait()
         self._pending = Waiting()
@@ -123,11 +124,13 @@ class PartitionRunner:
             await self._wait_for_records()
             if self._finishing:
                 return await self._confirm()
-            records = self._take()
-            if len(records):
-                await self._bridge(records)
-                async with Slot(self._slots) as slot:
-                    await self._process(records, slot)
+            async with Place(self._places) as place:
+                # Taken when its turn has come: while others are worked on, what arrives joins the batch.
+                records = self._take()
+                place.records = len(records)
+                if place.records:
+                    await self._bridge(records)
+                    await self._process(records, place)
 
     async def _catch_up(self) -> None:
         """Read again what was let go while a batch waited for a schema."""
@@ -178,11 +181,11 @@ class PartitionRunner:
         self._confirmed = True
         faultpoints.reach("after_commit")
 
-    async def _process(self, records: Records, slot: Slot) -> None:
+    async def _process(self, records: Records, place: Place) -> None:
         with around_batch(self._topic_id, self.name, records):
-            await self._process_traced(records, slot)
+            await self._process_traced(records, place)
 
-    async def _process_traced(self, records: Records, slot: Slot) -> None:
+    async def _process_traced(self, records: Records, place: Place) -> None:
         first, last = records.offsets[0], records.offsets[-1]
         intent = Commit(first, self._topic_id, last)
         with metrics.STAGE.labels("intent").time():
@@ -191,13 +194,13 @@ class PartitionRunner:
         faultpoints.reach("after_intent")
         async with self._announced.standing():
             await faultpoints.stand()
-            block = await self._prepared(partial(self._sink.prepare, records, first, last), intent, slot)
+            block = await self._prepared(partial(self._sink.prepare, records, first, last), intent, place)
             await self._send(block, "ok", first)
         self._next = last + 1
         faultpoints.reach("before_next_commit")
         metrics.END_TO_END.observe(max(0.0, time.time() - records.times[-1] / 1000))
 
-    async def _prepared(self, make: Callable[[Without], Awaitable[Block]], intent: Commit, slot: Slot) -> Block:
+    async def _prepared(self, make: Callable[[Without], Awaitable[Block]], intent: Commit, place: Place) -> Block:
         """The block, made when its schemas are there, or without those that are given up: on record first."""
         try:
             while True:
@@ -205,9 +208,9 @@ class PartitionRunner:
                     return await self._patiently(partial(make, intent.without))
                 except SchemasAwayError as error:
                     self._aside = True
-                    slot.leave()
+                    place.leave()
                     without = await self._schemas.wait(self.name, error, intent.without, self._owner.check)
-                    await slot.enter()
+                    await place.enter()
                     if without != intent.without:
                         intent = replace(intent, without=without)
                         await self._announced.make(intent)
@@ -280,7 +283,7 @@ class PartitionRunner:
             records = await read_all(self._source, first, last, MAX_BATCH_RECORDS)
             if not len(records):
                 return
-            block = await self._prepared(partial(self._sink.prepare_again, records, first, last), intent, Slot())
+            block = await self._prepared(partial(self._sink.prepare_again, records, first, last), intent, Place())
         await self._send(block, result, first)
 
     async def _resend(self, first: int, last: int) -> None:
@@ -295,5 +298,5 @@ class PartitionRunner:
             records = await self._source.read(first, end - 1, MAX_BATCH_RECORDS)
             if not len(records):
                 return
-            await self._process(records, Slot())
+            await self._process(records, Place())
             first = self._next

@@ -2,7 +2,7 @@
 
 Only the registry can tell an id that is new from one that never was. While it is away
 - records of schemas that the worker has read before go on;
-- a batch with another id waits: its bounds are on record, it leaves its slot to other partitions, and what arrives
+- a batch with another id waits: its bounds are on record, it leaves its place to other partitions, and what arrives
   behind it is let go and read again later, so that nobody else is held up;
 - when the registry answers, the batch goes on: its records become rows, or go to the quarantine on a 404;
 - after `limit` the batch is done *without* these schemas: their records go to the quarantine as `schema_away`, whole
@@ -94,29 +94,3 @@ class SchemaWait:
 
 def _shown(ids: frozenset[int]) -> list[int]:
     return sorted(ids)[:SHOWN_IDS]
-
-
-class Slot:
-    """A batch's place among those that are worked on at once: entered, left while it waits, entered again."""
-
-    def __init__(self, slots: asyncio.Semaphore | None = None) -> None:
-        """None: there is no limit."""
-        self._slots = slots
-        self._held = False
-
-    async def enter(self) -> None:
-        if self._slots is not None and not self._held:
-            await self._slots.acquire()
-            self._held = True
-
-    def leave(self) -> None:
-        if self._slots is not None and self._held:
-            self._slots.release()
-            self._held = False
-
-    async def __aenter__(self) -> Slot:
-        await self.enter()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.leave()

@@ -146,9 +146,11 @@ def read_reports(state: Path) -> list[Raw]:
 def open_history(state: Path, system: str, write: Callable[[], Iterable[Raw]]) -> list[Raw]:
     """A system's history in the order in which it was written: by `write`, at the first call."""
     path = directory(state, system) / "history.jsonl"
-    if not path.exists():
-        replace_file(path, b"".join(orjson.dumps(event) + b"\n" for event in write()))
-    return read_history(state, system)
+    if path.exists():
+        return read_history(state, system)
+    events = list(write())
+    replace_file(path, b"".join(orjson.dumps(event) + b"\n" for event in events))
+    return events
 
 
 def read_history(state: Path, system: str) -> list[Raw]:

@@ -24,7 +24,8 @@ SAMPLE_EVERY = timedelta(seconds=1)
 @dataclass(frozen=True, slots=True)
 class ConnectorRow:
     """One connector now. None: not known. `lag`: records in the entity's topic that the warehouse does not have yet,
-    whoever of its connectors published them."""
+    whoever of its connectors published them. `in_warehouse`: records of its source system that the warehouse has,
+    refused ones included, whoever of that system's connectors published them."""
 
     feed: Feed
     freshness: Freshness
@@ -32,6 +33,7 @@ class ConnectorRow:
     published: int | None
     events_per_second: float | None
     lag: int | None
+    in_warehouse: int | None
     quarantined: int | None
     errors: int | None
     last_error: Any
@@ -107,6 +109,7 @@ class ConnectorBoard:
             published=status.published if status else None,
             events_per_second=self._rate(feed.connector) if status else None,
             lag=max(0, in_topic - in_warehouse) if in_topic is not None and written else None,
+            in_warehouse=written.records if written else None,
             quarantined=quarantined.get(feed.connector, 0) if quarantined is not None else None,
             errors=status.errors if status else None,
             last_error=status.last_error if status else None,

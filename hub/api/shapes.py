@@ -145,6 +145,8 @@ def connector_json(row: ConnectorRow, language: str) -> dict[str, Any]:
         "published": row.published,
         "events_per_second": round(row.events_per_second, 1) if row.events_per_second is not None else None,
         "lag": row.lag,
+        "source_system": row.feed.source_system,
+        "in_warehouse": row.in_warehouse,
         "quarantined": row.quarantined,
         "errors": row.errors,
         "last_error": row.error_text(language),

@@ -20,7 +20,7 @@ from deploy.demo.volumes import PER_DAY
 from hub.client import Client, ClientError
 from hub.config import load
 from hub.demo import SIMULATORS, DemoOptions, prepare_province
-from hub.demo_figures import REFERENCE, Expected, arrived, expected, expected_all, missing, shown
+from hub.demo_figures import REFERENCE, Expected, arrived, connectors, expected, expected_all, missing
 from hub.demo_run import MIB, Memory, look
 from hub.state_dir import StateDir
 from tests import books
@@ -82,7 +82,7 @@ def drained(api: Client, ask: Callable[[], dict[str, Expected]]) -> tuple[dict[s
         answer = asking.submit(ask)
         while True:
             with suppress(ClientError):
-                seen.append((time.monotonic() - begun, arrived(shown(api, *REFERENCE))))
+                seen.append((time.monotonic() - begun, arrived(connectors(api))))
             if answer.done():
                 records = answer.result()["reference"].records
                 complete = [at for at, there in seen if not missing(there, records)]

@@ -17,6 +17,7 @@ from streams.faultpoints import parse
 from streams.intent import NOTHING, Commit, Loss, Written
 from streams.metrics import LOST
 from streams.partition import MAX_BATCH_BYTES, MAX_BATCH_RECORDS, PartitionRunner
+from streams.places import Place, Places
 from streams.records import Records, joined, part
 from streams.schema_wait import SchemaWait
 
@@ -143,7 +144,7 @@ async def until(condition: object, group: Group, runner: PartitionRunner) -> Non
 
 
 def runner_on(group: Group, topic: Topic, table: Table) -> PartitionRunner:
-    return PartitionRunner("ioc.x.y-0", group, topic, table, asyncio.Semaphore(1))
+    return PartitionRunner("ioc.x.y-0", group, topic, table, Places(1))
 
 
 async def test_an_intent_goes_before_the_write_and_is_confirmed_when_idle() -> None:
@@ -352,7 +353,7 @@ async def test_a_batch_that_no_commit_of_ours_vouches_for_is_completed() -> None
 async def test_records_that_come_while_a_partition_waits_do_not_hold_others_up_and_are_read_later() -> None:
     group, table, topic = Group(), Table(opening=asyncio.Event()), Topic(end=40)
     released: list[int] = []
-    runner = PartitionRunner("ioc.x.y-0", group, topic, table, asyncio.Semaphore(1), released.append)
+    runner = PartitionRunner("ioc.x.y-0", group, topic, table, Places(1), released.append)
     big = Records(range(10), [1] * 10, [b"k"] * 10, [b"v" * (MAX_BATCH_BYTES // 9)] * 10)
     task = asyncio.create_task(runner.run())
     async with asyncio.timeout(10):
@@ -401,22 +402,22 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def waiting_runner(
-    group: Group, topic: Topic, table: Table, limit_s: float, slots: asyncio.Semaphore | None = None
+    group: Group, topic: Topic, table: Table, limit_s: float, places: Places | None = None
 ) -> PartitionRunner:
     wait = SchemaWait(timedelta(seconds=limit_s))
-    return PartitionRunner("ioc.x.y-0", group, topic, table, slots or asyncio.Semaphore(1), lambda size: None, wait)
+    return PartitionRunner("ioc.x.y-0", group, topic, table, places or Places(1), lambda size: None, wait)
 
 
 @pytest.mark.usefixtures("quick")
-async def test_a_batch_that_waits_for_a_schema_leaves_its_slot_and_lets_go_what_follows() -> None:
-    group, table, topic, slots = Group(), Table(away={9}), Topic(end=30), asyncio.Semaphore(1)
-    runner = waiting_runner(group, topic, table, 3600, slots)
+async def test_a_batch_that_waits_for_a_schema_leaves_its_place_and_lets_go_what_follows() -> None:
+    group, table, topic, places = Group(), Table(away={9}), Topic(end=30), Places(1)
+    runner = waiting_runner(group, topic, table, 3600, places)
     task = asyncio.create_task(runner.run())
     async with asyncio.timeout(10):
         runner.offer(records(0, 9))
         while table.waits < 3:
             await asyncio.sleep(0.005)
-        assert not slots.locked()
+        assert not places.full()
         runner.offer(records(10, 19))
         assert not runner._pending
         assert table.batches == {}
@@ -469,20 +470,42 @@ async def test_a_batch_that_was_decided_is_done_again_without_the_schema_althoug
 
 
 @pytest.mark.usefixtures("quick")
-async def test_a_partition_revoked_while_it_waits_for_a_schema_gives_its_slot_back_once() -> None:
-    group, table, slots = Group(), Table(away={9}), asyncio.Semaphore(1)
-    runner = waiting_runner(group, Topic(end=9), table, 3600, slots)
+async def test_a_partition_revoked_while_it_waits_for_a_schema_gives_its_place_back_once() -> None:
+    group, table, places = Group(), Table(away={9}), Places(1)
+    runner = waiting_runner(group, Topic(end=9), table, 3600, places)
+    other, third = Place(places), Place(places)
     runner.offer(records(0, 4))
     task = asyncio.create_task(runner.run())
     async with asyncio.timeout(10):
         while table.waits < 2:
             await asyncio.sleep(0.005)
-        await slots.acquire()
+        await other.enter()
         table.away.clear()
         await asyncio.sleep(0.02)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    assert slots.locked()
-    slots.release()
-    assert slots._value == 1
+    assert places.full()
+    other.leave()
+    async with asyncio.timeout(10):
+        await third.enter()
+    assert places.full()
+
+
+async def test_what_arrives_while_a_partition_waits_for_a_place_joins_its_batch() -> None:
+    group, table, places = Group(), Table(), Places(1)
+    runner = waiting_runner(group, Topic(end=30), table, 3600, places)
+    other = Place(places)
+    await other.enter()
+    task = asyncio.create_task(runner.run())
+    async with asyncio.timeout(10):
+        for first in (0, 10, 20):
+            runner.offer(records(first, first + 9))
+            await asyncio.sleep(0)
+        while not places.waiting:
+            await asyncio.sleep(0)
+        other.leave()
+        while runner.position != 30:
+            await asyncio.sleep(0)
+    task.cancel()
+    assert list(table.batches) == [(0, 29)]
