@@ -23,6 +23,8 @@ _INSERT = re.compile(r"^\s*INSERT\b", re.IGNORECASE)
 _READING = re.compile(r"^\s*(SELECT|WITH|SHOW|DESCRIBE|DESC|EXISTS|EXPLAIN)\b", re.IGNORECASE)
 _FORMAT = re.compile(r"\bFORMAT\s+(\w+)\s*;?\s*$", re.IGNORECASE)
 
+# merge_selector_base: parts are merged ten at a time, not five: the merges of 75 small blocks cost 2–3 s of processor
+# time instead of 10, as much as their inserts; a table has up to 14 parts instead of 6, which no question notices.
 CONFIG = """<clickhouse>
     <profiles><default>
         <max_threads>2</max_threads>
@@ -35,6 +37,7 @@ CONFIG = """<clickhouse>
     <mark_cache_size>67108864</mark_cache_size>
     <uncompressed_cache_size>0</uncompressed_cache_size>
     <merge_tree>
+        <merge_selector_base>10</merge_selector_base>
         <number_of_free_entries_in_pool_to_execute_mutation>1</number_of_free_entries_in_pool_to_execute_mutation>
         <number_of_free_entries_in_pool_to_lower_max_size_of_merge>1</number_of_free_entries_in_pool_to_lower_max_size_of_merge>
         <number_of_free_entries_in_pool_to_execute_optimize_entire_partition>1</number_of_free_entries_in_pool_to_execute_optimize_entire_partition>
