@@ -80,7 +80,7 @@ class Broker:
             f"-Xms{min(self.heap_mb, 256)}m",
             "-XX:+UseSerialGC",
             # The quick compiler alone: on two cores the thorough one costs 13 s of the demonstration's load, and what
-            # it made is no cheaper within minutes (1,800 batches: 0.2 instead of 0.4 s a 300, start 1.9 instead of 3.4).
+            # it made is no cheaper within minutes (300 batches 0.2 instead of 0.4 s, start 1.9 instead of 3.4 s).
             "-XX:TieredStopAtLevel=1",
             "-Xshare:auto",
             *([archive] if archive else []),

@@ -13,9 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from hub.client import Client
+from hub.demo_forecast import in_time_at
 
 REFERENCE = (date(2022, 1, 1), date(2022, 9, 30))
 """The nine months of the meeting whose figures are known."""
+
+HALF = 0.5 + 1e-6
+"""Rounded to whole dossiers, whichever way the sum of their chances was added up."""
 
 HALF_A_HUNDREDTH = 0.005 + 1e-9
 """Two ways of rounding the same fraction to two decimals may differ by so much from the fraction."""
@@ -117,6 +121,9 @@ def same(wanted: Mapping[str, Any], item: Mapping[str, Any]) -> bool:
     at the moment at which the product read it."""
     if "due_minutes" in wanted:
         return bool(item["value"] == due_at(wanted, item["read_at"]))
+    if "forecast" in wanted:
+        exact = in_time_at(wanted["forecast"], item["read_at"])
+        return len(wanted["forecast"]["open"]) == item["denominator"] and abs(item["numerator"] - exact) <= HALF
     if "at_most" in wanted:
         return item["value"] is not None and 0 <= item["value"] <= wanted["at_most"]
     if wanted["denominator"] is None:
@@ -140,6 +147,8 @@ def due_at(wanted: Mapping[str, Any], read_at: str) -> int:
 def _expected_text(wanted: Mapping[str, Any], item: Mapping[str, Any]) -> str:
     if "due_minutes" in wanted:
         return str(due_at(wanted, item["read_at"]))
+    if "forecast" in wanted:
+        return f"{in_time_at(wanted['forecast'], item['read_at']):.1f}/{len(wanted['forecast']['open'])}"
     return f"0 to {wanted['at_most']}" if "at_most" in wanted else _text(wanted)
 
 

@@ -12,7 +12,7 @@ import csv
 import json
 import sys
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from deploy.demo import emitted
 from deploy.demo.ledger import FEEDBACK, PORTAL, DemoError, directory, require_ledger
 from deploy.demo.simulation import Answer, Totals
 from deploy.demo.systems import SYSTEMS
-from deploy.demo.tally import at_most, count, due, share
+from deploy.demo.tally import at_most, count, due, forecast, share
 from deploy.demo.worktime import LOCAL
 
 ZONE = "Asia/Ho_Chi_Minh"
@@ -85,6 +85,7 @@ def dossier_kpis(events: pl.DataFrame, online: set[str], start: date, end: date)
         "dossier.score_766": _score(parts),
         **parts,
         **_due(in_progress, "dossier"),
+        "dossier.on_time_forecast": _forecast(states, in_progress),
     }
 
 
@@ -127,6 +128,26 @@ def _due(in_progress: pl.DataFrame, entity: str) -> dict[str, Answer]:
     moments = in_progress["due_at"].drop_nulls().dt.epoch("s") // 60
     minutes = sorted(moments.to_list())
     return {f"{entity}.overdue": due(minutes, None), f"{entity}.due_in_24h": due(minutes, 24)}
+
+
+FORECAST_BACK_DAYS = 100
+"""More than the forecast looks back, for whoever asks it some days later."""
+
+
+def _forecast(states: pl.DataFrame, in_progress: pl.DataFrame) -> Answer:
+    """Open dossiers by due minute, and those done lately with whether on time and the full days they had left."""
+    of = ["procedure_code", "org_code"]
+    waiting = in_progress.filter(pl.col("due_at").is_not_null())
+    since = datetime.now(tz=UTC) - timedelta(days=FORECAST_BACK_DAYS)
+    done = states.filter(
+        pl.col("status").is_in([9, 10]) & pl.col("due_at").is_not_null() & (pl.col("ended_at") > since)
+    )
+    # Just so many days left are not more than so many.
+    left = ((pl.col("due_at") - pl.col("ended_at")).dt.total_milliseconds() - 1) // 86_400_000
+    due_minute = pl.col("due_at").dt.epoch("s") // 60
+    on_time = (_day("ended_at") <= _day("due_at")).alias("on_time")
+    told = done.select(_day("ended_at").cast(pl.Int32).alias("day"), on_time, left.alias("left"), *of)
+    return forecast([list(row) for row in waiting.select(due_minute, *of).rows()], [list(row) for row in told.rows()])
 
 
 def feedback_kpis(events: pl.DataFrame, start: date, end: date) -> dict[str, Answer]:

@@ -86,6 +86,11 @@ def due(minutes: list[int], within_h: int | None) -> Answer:
     return {**count(None), "due_minutes": minutes, "within_h": within_h}
 
 
+def forecast(open_items: list[Any], done: list[Any]) -> Answer:
+    """A forecast is of the minute in which it is asked: what it is made of, to be held against that."""
+    return {**count(None), "forecast": {"open": open_items, "done": done}}
+
+
 def utc(text: str | None) -> datetime | None:
     """A moment written with its offset, or in local time without one."""
     if text is None:

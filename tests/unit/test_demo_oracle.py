@@ -156,10 +156,8 @@ def test_final_states_keep_one_row_a_key() -> None:
 def test_every_kpi_of_both_great_systems_is_counted_by_hand() -> None:
     plans = load_plans(load_contracts())
     declared = {kpi.id for entity in ("dossier", "feedback") for kpi in plans[entity].kpis}
-    # The forecast is held against a slow evaluation of its own.
-    of_its_own = {"dossier.on_time_forecast"}
     by_arrival = {name for name in declared if name.endswith((".late_corrections", ".clock_skew"))}
-    assert set(_dossier_kpis()) | set(_feedback_kpis()) == declared - by_arrival - of_its_own
+    assert set(_dossier_kpis()) | set(_feedback_kpis()) == declared - by_arrival
 
 
 def test_what_is_due_depends_on_when_it_is_asked() -> None:
