@@ -123,7 +123,7 @@ def same(wanted: Mapping[str, Any], item: Mapping[str, Any]) -> bool:
         return bool(item["value"] == due_at(wanted, item["read_at"]))
     if "forecast" in wanted:
         exact = in_time_at(wanted["forecast"], item["read_at"])
-        return len(wanted["forecast"]["open"]) == item["denominator"] and abs(item["numerator"] - exact) <= HALF
+        return bool(item["denominator"] == len(wanted["forecast"]["open"]) and abs(item["numerator"] - exact) <= HALF)
     if "at_most" in wanted:
         return item["value"] is not None and 0 <= item["value"] <= wanted["at_most"]
     if wanted["denominator"] is None:

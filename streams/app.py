@@ -27,8 +27,8 @@ from streams.known_load import Keys, load, unloaded
 from streams.lives import Life
 from streams.ownership import Partitions
 from streams.partition import PartitionRunner
-from streams.quarantine import Quarantine, QuarantineSink
 from streams.places import Places
+from streams.quarantine import Quarantine, QuarantineSink
 from streams.replay import ReplayLog
 from streams.schema_wait import LIMIT, SchemaWait
 from streams.sink import EntitySink, Sink, TakeOver

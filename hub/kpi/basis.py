@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from hub.health.flow import CALM, Flow
@@ -12,7 +12,7 @@ from hub.kpi.answer import Basis, Completeness
 from hub.kpi.cache import TTL, AnswerCache
 from hub.kpi.feed import Feed, Status, Written
 from hub.kpi.freshness import freshness, newest
-from hub.kpi.memo import VERSIONS, Memo, Versions, versions
+from hub.kpi.memo import VERSIONS, Known, Memo, Versions, versions
 from hub.kpi.reader import Reader
 from hub.kpi.rollups import CATALOGUE, Served, definitions
 from hub.kpi.statement import Statement
@@ -72,7 +72,7 @@ class Foundations:
         self._looks: AnswerCache[Look] = AnswerCache(around.clock, ttl)
         self._quarantined: AnswerCache[dict[str, int]] = AnswerCache(around.clock, ttl)
         self._served: AnswerCache[Served] = AnswerCache(around.clock, ttl)
-        self.memo = Memo(reader, self.versions)
+        self.memo = Memo(reader, self._known)
         """Answers statements over tables that are written to now and then: rollups, codes, the catalogue."""
 
     def served(self) -> Served:
@@ -92,9 +92,12 @@ class Foundations:
         rows = self._reader.rows(LOOK)
         return Look(at, ledger.written(row for row in rows if row[0]), versions(row[1:4] for row in rows if not row[0]))
 
-    def versions(self) -> Versions | None:
-        """Of all tables, as of the last look; None where they cannot be told; WarehouseAwayError."""
-        return self.look().versions if self._around.one_server else None
+    def _known(self) -> Known | None:
+        """The versions of all tables, as of the last look; None where they cannot be told; WarehouseAwayError."""
+        if not self._around.one_server:
+            return None
+        look = self.look()
+        return None if look.versions is None else Known(look.at, look.versions)
 
     def written(self) -> tuple[Written, ...]:
         """The ledger's totals by entity and source system; WarehouseAwayError."""
@@ -129,6 +132,17 @@ class Foundations:
                 ),
             )
         return bases
+
+
+def at_most(bases: Mapping[str, Basis], since: datetime | None) -> Mapping[str, Basis]:
+    """The bases of figures some of which were read of a look at `since`; None: all of them of the last one."""
+    if since is None:
+        return bases
+    latest = since - SETTLED_AFTER
+    return {
+        entity: basis if basis.as_of is None else replace(basis, as_of=min(basis.as_of, latest))
+        for entity, basis in bases.items()
+    }
 
 
 def _settled(written_at: datetime | None, look: Look | None) -> datetime | None:

@@ -5,6 +5,9 @@ statement reads, taken before it was asked, and serves as long as they are the s
 itself, so that a write to one table costs the questions about this table alone. A version is the number of the last
 block of a table, which the warehouse's own merges leave as it is, and the time of its last part, which another table
 put in its place changes.
+
+While all tables change faster than a busy warehouse answers, whoever asks for it gets answers that are somewhat older,
+and of which moment they are (`rows_since`): figures of a known moment are worth more than none.
 """
 
 from __future__ import annotations
@@ -15,11 +18,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Protocol
 
 from hub.kpi.errors import WarehouseAwayError
-from hub.kpi.statement import Statement, Value, union_of
+from hub.kpi.statement import Select, Statement, Value, union_of
 
 ENTRIES = 4_096
 MOST_ROWS = 5_000
@@ -39,6 +43,9 @@ LONGEST_S = 5.0
 """Somebody waits: the next one to ask goes on from what is known by then."""
 SLOW = "TIMEOUT_EXCEEDED"
 """The warehouse's own name for it."""
+NEVER = datetime.min.replace(tzinfo=UTC)
+OLDEST = timedelta(minutes=1)
+"""What is older is not given for a figure of today."""
 
 Versions = Mapping[str, Hashable]
 """By table, of those that hold anything."""
@@ -50,6 +57,14 @@ def versions(rows: Iterable[Sequence[Any]]) -> Versions:
 
 
 Answer = Sequence[Sequence[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The versions of the tables, and a moment before they were read."""
+
+    at: datetime
+    versions: Versions
 
 
 class Rows(Protocol):
@@ -71,18 +86,27 @@ class _Question:
         return cls((sql, named), tuple((name, known[name]) for name in _words(sql) if name in known))
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """An answer, of which versions and of which moment."""
+
+    stamp: Hashable
+    at: datetime
+    rows: Answer
+
+
 class Memo:
     """Asks `reader` what it does not hold. `now`: the versions of the tables, None where they cannot be told; it may
     raise WarehouseAwayError. `seconds`: a clock that only goes forward. Safe from several threads."""
 
     def __init__(
-        self, reader: Rows, now: Callable[[], Versions | None], seconds: Callable[[], float] = time.monotonic
+        self, reader: Rows, now: Callable[[], Known | None], seconds: Callable[[], float] = time.monotonic
     ) -> None:
         self._reader = reader
         self._now = now
         self._seconds = seconds
         self._lock = threading.Lock()
-        self._kept: OrderedDict[Hashable, tuple[Hashable, Answer]] = OrderedDict()
+        self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
 
     def rows(self, statement: Statement) -> Answer:
         """All rows of the answer; the errors of `Reader.rows`.
@@ -90,16 +114,51 @@ class Memo:
         Of a union only those selects are asked of which a table changed, `SELECTS_AT_ONCE` in one statement: what was
         answered is known if the warehouse fails at the next ones, or all together take longer than `LONGEST_S`.
         """
+        return self._asked(statement, older=False)[0]
+
+    def rows_since(self, statement: Statement) -> tuple[Answer, datetime | None]:
+        """As `rows`, but of a union some selects may be answered as they were at most `OLDEST` ago, if the warehouse
+        does not answer them all in `LONGEST_S`. Then the moment of which the oldest of them is; else None."""
+        return self._asked(statement, older=True)
+
+    def _asked(self, statement: Statement, older: bool) -> tuple[Answer, datetime | None]:
         known = self._now()
         if known is None:
-            return self._reader.rows(statement)
+            return self._reader.rows(statement), None
         if not statement.selects:
-            return self._of_one(statement, known)
-        questions = {select: _Question.of(select.sql, statement.parameters, known) for select in statement.selects}
+            return self._of_one(statement, known), None
+        questions = {
+            select: _Question.of(select.sql, statement.parameters, known.versions) for select in statement.selects
+        }
         found = {select: self._recall(question) for select, question in questions.items()}
-        missing = [select for select, rows in found.items() if rows is None]
-        # What was never answered comes first: what changes all the time must not use up the time of every asker.
-        missing.sort(key=lambda select: self._answered_once(questions[select]))
+        # What was never answered comes first, then the oldest: what changes all the time must not use up the time of
+        # every asker.
+        missing = sorted(
+            (select for select, rows in found.items() if rows is None), key=lambda select: self._of(questions[select])
+        )
+        since = None
+        try:
+            self._ask(missing, statement, questions, found, known)
+        except WarehouseAwayError as error:
+            if not older or error.cause != SLOW:
+                raise
+            kept = {select: self._kept_of(questions[select]) for select, rows in found.items() if rows is None}
+            for select, one in kept.items():
+                if one is None or one.at < known.at - OLDEST:
+                    raise
+                found[select] = one.rows
+            since = min((one.at for one in kept.values() if one is not None), default=None)
+        return [row for rows in found.values() for row in rows or ()], since
+
+    def _ask(
+        self,
+        missing: Sequence[Select],
+        statement: Statement,
+        questions: Mapping[Select, _Question],
+        found: dict[Select, Answer | None],
+        known: Known,
+    ) -> None:
+        """Puts the answers into `found`; WarehouseAwayError with those known by then in it."""
         until = self._seconds() + LONGEST_S
         for at in range(0, len(missing), SELECTS_AT_ONCE):
             if self._seconds() > until:
@@ -107,35 +166,40 @@ class Memo:
             some = missing[at : at + SELECTS_AT_ONCE]
             rows = self._reader.rows(union_of(some, statement.parameters))
             for select in some:
-                found[select] = [row for row in rows if row[0] == select.source]
-                self._keep(questions[select], found[select] or ())
-        return [row for rows in found.values() for row in rows or ()]
+                answer = found[select] = [row for row in rows if row[0] == select.source]
+                self._keep(questions[select], known.at, answer)
 
-    def _of_one(self, statement: Statement, known: Versions) -> Answer:
-        question = _Question.of(statement.sql, statement.parameters, known)
+    def _of_one(self, statement: Statement, known: Known) -> Answer:
+        question = _Question.of(statement.sql, statement.parameters, known.versions)
         rows = self._recall(question)
         if rows is None:
             rows = self._reader.rows(statement)
-            self._keep(question, rows)
+            self._keep(question, known.at, rows)
         return rows
 
-    def _answered_once(self, question: _Question) -> bool:
+    def _of(self, question: _Question) -> datetime:
+        """Of which moment the kept answer is."""
+        kept = self._kept_of(question)
+        return NEVER if kept is None else kept.at
+
+    def _kept_of(self, question: _Question) -> _Kept | None:
+        """What was answered last, of whatever versions."""
         with self._lock:
-            return question.key in self._kept
+            return self._kept.get(question.key)
 
     def _recall(self, question: _Question) -> Answer | None:
         with self._lock:
             kept = self._kept.get(question.key)
-            if kept is None or kept[0] != question.stamp:
+            if kept is None or kept.stamp != question.stamp:
                 return None
             self._kept.move_to_end(question.key)
-            return kept[1]
+            return kept.rows
 
-    def _keep(self, question: _Question, rows: Answer) -> None:
+    def _keep(self, question: _Question, at: datetime, rows: Answer) -> None:
         if len(rows) > MOST_ROWS:
             return
         with self._lock:
-            self._kept[question.key] = (question.stamp, rows)
+            self._kept[question.key] = _Kept(question.stamp, at, rows)
             self._kept.move_to_end(question.key)
             while len(self._kept) > ENTRIES:
                 self._kept.popitem(last=False)

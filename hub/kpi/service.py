@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from hub.kpi import query
 from hub.kpi.answer import Basis, Figures, KpiAnswer, PartFigures, Row, figures_of, merged, points, score, target_of
-from hub.kpi.basis import Foundations, Surroundings
+from hub.kpi.basis import Foundations, Surroundings, at_most
 from hub.kpi.board import Board, Tile, marked_away
 from hub.kpi.board_question import BoardQuestion
 from hub.kpi.cache import TTL, AnswerCache
@@ -205,15 +205,16 @@ class KpiService:
         """The answers for the rows chosen, from the tables that are served, in one union."""
         asked = [kpi for kpi in self.with_parts(kpis, period) if served.unserved(kpi) is None]
         statement, layout = query.totals(asked, period, chosen, tables=served.tables, now=self._around.clock())
-        sums = by_bucket(self._rows(statement)).get(query.TOTAL, {})
+        rows, since = self._rows(statement)
+        sums, bases = by_bucket(rows).get(query.TOTAL, {}), at_most(bases, since)
         org = chosen.within.org if chosen.within is not None else None
         return tuple(
             self._one(kpi.at(period.end), period, layout, sums, self.basis_of(kpi, bases), served, org) for kpi in kpis
         )
 
-    def _rows(self, statement: query.Statement) -> Sequence[Sequence[Any]]:
-        """No rows of a statement that asks for nothing, since no KPI is served."""
-        return self.foundations.memo.rows(statement) if statement.sql else ()
+    def _rows(self, statement: query.Statement) -> tuple[Sequence[Sequence[Any]], datetime | None]:
+        """See `Memo.rows_since`; no rows of a statement that asks for nothing, since no KPI is served."""
+        return self.foundations.memo.rows_since(statement) if statement.sql else ((), None)
 
     def _one(
         self,
@@ -244,7 +245,7 @@ class KpiService:
         return score(found)
 
     def _board(self, period: Period, org: str | None) -> Board:
-        bases = self.foundations.bases(self.foundations.look())
+        bases: Mapping[str, Basis] = self.foundations.bases(self.foundations.look())
         now, trend = self._around.clock(), trend_of(period)
         this_day = today(now, self._around.timezone)
         told_apart = this_day if this_day in period and period.days > 1 else None
@@ -252,7 +253,8 @@ class KpiService:
         listed = self._listed(served)
         asked = [kpi for kpi in self.with_parts(listed, period) if served.unserved(kpi) is None]
         question = BoardQuestion.of(asked, period, told_apart, self.slice_of(org), served, now)
-        read = question.read(self._rows(question.statement))
+        rows, since = self._rows(question.statement)
+        read, bases = question.read(rows), at_most(bases, since)
         cumulative = trend.window.start >= period.start
         tiles = []
         for kpi in (kpi.at(period.end) for kpi in listed):

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from hub.kpi.basis import SETTLED_AFTER, Foundations, Surroundings
+from hub.kpi.answer import Basis, Completeness
+from hub.kpi.basis import SETTLED_AFTER, Foundations, Surroundings, at_most
 from hub.kpi.errors import WarehouseAwayError
-from hub.kpi.memo import LONGEST_S, SELECTS_AT_ONCE, VERSIONS, Memo, Versions, versions
+from hub.kpi.memo import LONGEST_S, OLDEST, SELECTS_AT_ONCE, VERSIONS, Known, Memo, Versions, versions
 from hub.kpi.reader import Reader
 from hub.kpi.statement import Select, Statement, union_of
 from tests.unit.kpi_tables import InProcess, add_ledger, tables
 
 NOW = datetime(2026, 11, 20, 3, 0, 0, tzinfo=UTC)
 SUM = Statement("SELECT sum(n) FROM kept WHERE n < {most:Int64}", {"most": "1000000"})
+
+
+def _known(versions: Versions | None, at: datetime = NOW) -> Known | None:
+    return None if versions is None else Known(at, dict(versions))
 
 
 class Counting:
@@ -34,7 +40,7 @@ class Counting:
 def test_an_answer_serves_until_one_of_its_tables_is_written_to() -> None:
     now: list[Versions | None] = [{"kept": 1, "other": 1}]
     reader = Counting()
-    memo = Memo(reader, lambda: now[0])
+    memo = Memo(reader, lambda: _known(now[0]))
     assert [memo.rows(SUM), memo.rows(SUM)] == [[(1,)], [(1,)]]
     assert memo.rows(Statement(SUM.sql, {"most": "5"})) == [(2,)], "another parameter is another question"
     now[0] = {"kept": 1, "other": 2}
@@ -53,10 +59,11 @@ class Told:
     def __init__(self) -> None:
         self.asked: list[list[str]] = []
         self.fails_after: int | None = None
+        self.cause = "TIMEOUT_EXCEEDED"
 
     def rows(self, statement: Statement) -> Sequence[Sequence[Any]]:
         if self.fails_after is not None and len(self.asked) >= self.fails_after:
-            raise WarehouseAwayError("TIMEOUT_EXCEEDED")
+            raise WarehouseAwayError(self.cause)
         self.asked.append([select.source for select in statement.selects])
         return [(select.source, "", [len(self.asked)]) for select in statement.selects]
 
@@ -69,7 +76,7 @@ def _union(*tables: str) -> Statement:
 def test_of_a_union_only_the_selects_are_asked_whose_tables_were_written_to() -> None:
     now: dict[str, int] = {"one": 1, "two": 1, "three": 1}
     reader = Told()
-    memo = Memo(reader, lambda: dict(now))
+    memo = Memo(reader, lambda: _known(now))
     every = _union("one", "two", "three")
     assert memo.rows(every) == memo.rows(every)
     now["two"] = 2
@@ -82,7 +89,7 @@ def test_what_was_answered_before_the_warehouse_ran_out_of_time_is_not_asked_aga
     names = [f"t{number}" for number in range(SELECTS_AT_ONCE + 5)]
     reader = Told()
     reader.fails_after = 1
-    memo = Memo(reader, lambda: dict.fromkeys(names, 1))
+    memo = Memo(reader, lambda: _known(dict.fromkeys(names, 1)))
     with pytest.raises(WarehouseAwayError):
         memo.rows(_union(*names))
     reader.fails_after = None
@@ -93,7 +100,7 @@ def test_what_was_answered_before_the_warehouse_ran_out_of_time_is_not_asked_aga
 def test_who_waits_for_many_slow_selects_is_told_and_the_next_one_goes_on_from_there() -> None:
     names = [f"t{number}" for number in range(SELECTS_AT_ONCE * 4)]
     reader = Told()
-    memo = Memo(reader, lambda: dict.fromkeys(names, 1), seconds=lambda: len(reader.asked) * LONGEST_S * 0.6)
+    memo = Memo(reader, lambda: _known(dict.fromkeys(names, 1)), seconds=lambda: len(reader.asked) * LONGEST_S * 0.6)
     with pytest.raises(WarehouseAwayError, match="TIMEOUT_EXCEEDED"):
         memo.rows(_union(*names))
     assert len(reader.asked) == 2
@@ -105,7 +112,7 @@ def test_what_was_never_answered_is_asked_before_what_changed_again() -> None:
     names = [f"t{number}" for number in range(SELECTS_AT_ONCE * 3)]
     now = dict.fromkeys(names, 1)
     reader = Told()
-    memo = Memo(reader, lambda: dict(now), seconds=lambda: len(reader.asked) * LONGEST_S * 1.1)
+    memo = Memo(reader, lambda: _known(now), seconds=lambda: len(reader.asked) * LONGEST_S * 1.1)
     for turn in (1, 2):
         with pytest.raises(WarehouseAwayError):
             memo.rows(_union(*names))
@@ -116,13 +123,92 @@ def test_what_was_never_answered_is_asked_before_what_changed_again() -> None:
     assert len(memo.rows(_union(*names))) == len(names)
 
 
+class Slow:
+    """A memo over a warehouse that answers one statement in the time that an asker has, while every table changes."""
+
+    def __init__(self) -> None:
+        self.names = [f"table{number:02}" for number in range(2 * SELECTS_AT_ONCE)]
+        self.reader = Told()
+        self.at = NOW
+        self.version = 1
+        self.seconds = 0.0
+        self.memo = Memo(self.reader, self._now, seconds=self._later)
+
+    def _now(self) -> Known | None:
+        return _known(dict.fromkeys(self.names, self.version), self.at)
+
+    def _later(self) -> float:
+        self.seconds += LONGEST_S * 0.6
+        return self.seconds
+
+    def pass_by(self, time: timedelta) -> None:
+        """Every table is written to."""
+        self.at += time
+        self.version += 1
+
+
+def test_while_all_tables_change_some_answers_are_of_a_known_moment_before() -> None:
+    slow = Slow()
+    with pytest.raises(WarehouseAwayError):
+        slow.memo.rows_since(_union(*slow.names))
+    moments = []
+    for _ in range(4):
+        slow.pass_by(timedelta(seconds=6))
+        rows, since = slow.memo.rows_since(_union(*slow.names))
+        assert [row[0] for row in rows] == [f"of_{name}" for name in slow.names]
+        moments.append(since)
+    assert moments == [NOW + timedelta(seconds=seconds) for seconds in (0, 6, 12, 18)], "the oldest are asked first"
+    halves = slow.names[:SELECTS_AT_ONCE], slow.names[SELECTS_AT_ONCE:]
+    assert slow.reader.asked == [[f"of_{name}" for name in halves[number % 2]] for number in range(5)]
+
+
+def test_answers_older_than_a_minute_are_not_given_nor_any_to_who_asks_for_the_newest() -> None:
+    slow = Slow()
+    for _ in range(2):
+        slow.pass_by(timedelta(seconds=1))
+        with suppress(WarehouseAwayError):
+            slow.memo.rows_since(_union(*slow.names))
+    slow.pass_by(timedelta(seconds=1))
+    with pytest.raises(WarehouseAwayError):
+        slow.memo.rows(_union(*slow.names))
+    slow.pass_by(OLDEST + timedelta(seconds=1))
+    with pytest.raises(WarehouseAwayError):
+        slow.memo.rows_since(_union(*slow.names))
+
+
+def test_figures_of_an_earlier_moment_say_so() -> None:
+    nothing = Completeness(None, None, None)
+    bases = {"fed": Basis(NOW, NOW, (), nothing), "old": Basis(NOW - OLDEST, NOW, (), nothing)}
+    bases["never"] = Basis(None, NOW, (), nothing)
+    assert at_most(bases, None) == bases
+    limited = at_most(bases, NOW - timedelta(seconds=10))
+    assert [limited[name].as_of for name in ("fed", "old", "never")] == [
+        NOW - timedelta(seconds=10) - SETTLED_AFTER,
+        NOW - OLDEST,
+        None,
+    ]
+
+
+def test_a_warehouse_that_went_away_between_two_statements_is_not_covered_up() -> None:
+    slow = Slow()
+    for _ in range(2):
+        slow.pass_by(timedelta(seconds=1))
+        with suppress(WarehouseAwayError):
+            slow.memo.rows_since(_union(*slow.names))
+    slow.reader.fails_after = len(slow.reader.asked)
+    slow.reader.cause = "no_connection"
+    slow.pass_by(timedelta(seconds=1))
+    with pytest.raises(WarehouseAwayError):
+        slow.memo.rows_since(_union(*slow.names))
+
+
 def test_a_warehouse_that_is_away_is_not_covered_up_by_what_is_kept() -> None:
     away = [False]
 
-    def now() -> Versions:
+    def now() -> Known | None:
         if away[0]:
             raise WarehouseAwayError("no_connection")
-        return {"kept": 1}
+        return _known({"kept": 1})
 
     memo = Memo(Counting(), now)
     memo.rows(SUM)
@@ -160,7 +246,7 @@ def test_what_is_kept_is_what_the_engine_would_answer() -> None:
         for name in ("kept", "beside"):
             queries.command(f"CREATE TABLE {name} (n Int64) ENGINE = MergeTree ORDER BY n")
         reader = Reader(queries, lambda: NOW)
-        memo = Memo(reader, lambda: versions(reader.rows(VERSIONS)))
+        memo = Memo(reader, lambda: _known(versions(reader.rows(VERSIONS))))
         for number in range(60):
             dice.choice(_deeds(queries))(number)
             for _ in range(2):
