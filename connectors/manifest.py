@@ -56,6 +56,7 @@ class Head(Section):
     entity: str
     source_system: str
     name: BilingualText
+    system: BilingualText | None = None
     owner: Owner
     sla: Sla
     timezone: str = "Asia/Ho_Chi_Minh"
@@ -80,8 +81,8 @@ class Manifest:
     """A checked manifest. `source` is the kind's own `Config`; `pii` lists personal paths of the raw record.
 
     `not_personal`: paths that look personal and, the department says, are not. `ignore`: fields of the record that
-    are known and not needed; `drift`: what a field that is neither mapped nor named there does. `file` and `lines`
-    (by dotted path) say where things stand.
+    are known and not needed; `drift`: what a field that is neither mapped nor named there does. `system`: the name
+    under which the connectors of one system stand together. `file` and `lines` (by dotted path) say where things stand.
     """
 
     id: str
@@ -101,6 +102,7 @@ class Manifest:
     drift: Drift = "evolve"
     lookups: tuple[Lookup, ...] = ()
     timetable: Timetable | None = None
+    system: BilingualText | None = None
     file: str = ""
     lines: Mapping[str, int] = dataclass_field(default_factory=dict, repr=False)
 
@@ -169,6 +171,7 @@ def load_manifest(path: Path, calendars: Mapping[str, WorkingCalendar] | None = 
         drift=head.drift,
         lookups=head.lookups,
         timetable=_timetable(head.schedule, calendars, path.name, tree),
+        system=head.system,
         file=path.name,
         lines=lines_of(tree),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from connectors.declaration import BilingualText
 from connectors.manifest import Manifest
 from hub.kpi.feed import Feed
 
@@ -21,5 +22,10 @@ def feed_of(manifest: Manifest) -> Feed:
         promise=timedelta(seconds=manifest.sla.usual_interval_s),
         rule=manifest.promise,
         objective=manifest.sla.objective,
-        name={"vi": manifest.name.vi, "en": manifest.name.en},
+        name=_texts(manifest.name),
+        system=None if manifest.system is None else _texts(manifest.system),
     )
+
+
+def _texts(text: BilingualText) -> dict[str, str]:
+    return {"vi": text.vi, "en": text.en}

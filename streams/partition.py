@@ -125,8 +125,7 @@ class PartitionRunner:
             if self._finishing:
                 return await self._confirm()
             async with Place(self._places) as place:
-                # Taken when its turn has come: while others are worked on, what arrives joins the batch.
-                records = self._take()
+                records = self._take()  # its turn has come: what arrived while others were worked on is in the batch
                 place.records = len(records)
                 if place.records:
                     await self._bridge(records)
@@ -153,8 +152,7 @@ class PartitionRunner:
     def _take(self) -> Records:
         records, size = self._pending.take(MAX_BATCH_RECORDS, MAX_BATCH_BYTES)
         self._released(size)
-        # Should this batch be given up, nobody delivers it again.
-        self._missed_to = records.offsets[-1] + 1
+        self._missed_to = records.offsets[-1] + 1  # should this batch be given up, nobody delivers it again
         return from_offset(records, self._next)
 
     async def _bridge(self, records: Records) -> None:

@@ -42,6 +42,10 @@ class ConnectorRow:
     def name(self, language: str) -> str:
         return (self.feed.name or {}).get(language) or self.feed.connector
 
+    def system(self, language: str) -> str:
+        """The system that it reads, by the name that its connectors share, else by its own."""
+        return (self.feed.system or {}).get(language) or self.name(language)
+
     def error_text(self, language: str) -> str | None:
         part = f"message_{language}"
         found = (

@@ -133,6 +133,7 @@ def connector_json(row: ConnectorRow, language: str) -> dict[str, Any]:
     return {
         "connector": row.feed.connector,
         "name": row.name(language),
+        "system": row.system(language),
         "kind": row.feed.kind,
         "department": row.feed.department,
         "owner": row.feed.owner,

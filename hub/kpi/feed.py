@@ -72,6 +72,8 @@ class Feed:
     rule: Promise | None = None
     """The promise in its calendar; without one `promise` is counted by the wall clock."""
     name: Mapping[str, str] | None = None
+    system: Mapping[str, str] | None = None
+    """The name under which the connectors of one system stand together; None: it is the only one."""
     objective: float = DEFAULT_OBJECTIVE
     """The share of time, in percent, in which the promise is to be kept."""
 

@@ -20,7 +20,7 @@ from hub.security.keys import KeyInfo
 from hub.web.views import ICONS, SEVERITIES, Reader, StateView
 
 GROUPS = (
-    ("about", ("id", "kind", "entity", "source_system", "name", "owner", "timezone")),
+    ("about", ("id", "kind", "entity", "source_system", "name", "system", "owner", "timezone")),
     ("promise", ("sla", "schedule")),
     ("source", ("source",)),
     ("rules", ("pii", "not_personal", "ignore", "drift")),

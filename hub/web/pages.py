@@ -128,7 +128,7 @@ async def integration(request: Request, scope: ConnectorScope) -> HTMLResponse:
         departments=health_views.departments(judged, reader),
         timelines=health_views.timelines(judged, incidents, reader),
         incidents=health_views.incident_views(incidents[:SHOWN_INCIDENTS], judged, reader),
-        connectors=[views.connector_view(row, reader) for row in rows],
+        systems=views.by_system([views.connector_view(row, reader) for row in rows]),
         outage=service.outage,
         live="/live?period=today&show=connector",
     )

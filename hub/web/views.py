@@ -72,6 +72,7 @@ class ConnectorView:
 
     id: str
     name: str
+    system: str
     department: str
     promise: str
     last_event: str
@@ -95,6 +96,7 @@ def connector_view(row: ConnectorRow, reader: Reader) -> ConnectorView:
     return ConnectorView(
         id=row.feed.connector,
         name=row.name(t.language),
+        system=row.system(t.language),
         department=row.feed.department,
         promise=promise_text(row.feed, reader),
         last_event=reader.clock(row.freshness.last_event_time),
@@ -107,6 +109,14 @@ def connector_view(row: ConnectorRow, reader: Reader) -> ConnectorView:
         state=state_view(row.freshness.state, t),
         error=row.error_text(t.language) if row.freshness.state in ERRORS_SHOWN else None,
     )
+
+
+def by_system(connectors: Sequence[ConnectorView]) -> list[list[ConnectorView]]:
+    """The connectors of each system, systems in the order of their first connector."""
+    systems: dict[str, list[ConnectorView]] = {}
+    for connector in connectors:
+        systems.setdefault(connector.system, []).append(connector)
+    return list(systems.values())
 
 
 def promise_text(feed: Feed, reader: Reader) -> str:
