@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import structlog
 
+from connectors import metrics
 from connectors.configs import TargetState
 from connectors.errors import ConnectorError, SourceUnavailableError, Text
 from connectors.intake import Intake, IntakeFactory
@@ -35,6 +36,7 @@ class Endpoint:
         self.broken = broken
         self.intake: Intake | None = None
         self.config: webhook.Config = manifest.source
+        self.accepted = metrics.INGEST_REQUESTS.labels(manifest.id, "accepted")
         self.resting: TargetState | None = None
         """Paused or stopped, if it is not to take anything now."""
 

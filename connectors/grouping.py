@@ -19,6 +19,9 @@ from schemas.quarantine import TOPIC as QUARANTINE_TOPIC
 
 WAITING_RECORDS = 100_000
 """Records that may wait; beyond, senders are asked for patience. About 50 MB."""
+ACKNOWLEDGE_S = 15.0
+"""A sender hears within this time whether Kafka has its records; many give up after half a minute, and the groups
+ahead may each take the producer's whole patience."""
 GROUP_RECORDS = 20_000
 """Records of one group: a few requests' worth to the broker."""
 
@@ -60,8 +63,9 @@ class GroupedPublisher:
         self._fail(self._queue, PublishError(Text("Dịch vụ đang dừng", "The service is stopping")))
         self._queue = []
 
-    async def publish(self, prepared: Prepared) -> None:
-        """Returns when all replicas have all of it; PublishError otherwise, then some of it may have arrived."""
+    async def publish(self, prepared: Prepared, within_s: float = ACKNOWLEDGE_S) -> None:
+        """Returns when all replicas have all of it; PublishError otherwise, also if they have not within the time: then
+        some of it may have arrived, or may still arrive."""
         records = len(prepared.messages) + len(prepared.quarantined)
         if records == 0:
             return
@@ -69,11 +73,17 @@ class GroupedPublisher:
             raise TooManyWaitingError(
                 Text("Quá nhiều bản ghi đang chờ ghi vào Kafka", "Too many records are waiting for Kafka")
             )
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
         self._queue.append(_Waiting(prepared, records, done, tracing.context()))
         self._records += records
         self._wake.set()
-        await done
+        # A timer of its own costs a fifth of a time limit around the wait: there is one for every record pushed alone.
+        timer = loop.call_later(within_s, _late, done, within_s)
+        try:
+            await done
+        finally:
+            timer.cancel()
 
     async def _run(self) -> None:
         while True:
@@ -96,8 +106,8 @@ class GroupedPublisher:
 
     def _next_group(self) -> list[_Waiting]:
         """The waiting publications in order, up to GROUP_RECORDS (at least one), without those nobody waits for."""
-        self._records -= sum(waiting.records for waiting in self._queue if waiting.done.cancelled())
-        self._queue = [waiting for waiting in self._queue if not waiting.done.cancelled()]
+        self._records -= sum(waiting.records for waiting in self._queue if waiting.done.done())
+        self._queue = [waiting for waiting in self._queue if not waiting.done.done()]
         size = taken = 0
         for waiting in self._queue:
             if taken and size + waiting.records > GROUP_RECORDS:
@@ -128,3 +138,12 @@ class GroupedPublisher:
         for waiting in group:
             if not waiting.done.done():
                 waiting.done.set_exception(error)
+
+
+def _late(done: asyncio.Future[None], within_s: float) -> None:
+    if not done.done():
+        text = Text(
+            f"Kafka chưa xác nhận trong {within_s:g} giây; hãy gửi lại",
+            f"Kafka has not acknowledged within {within_s:g} s; send it again",
+        )
+        done.set_exception(PublishError(text))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Any
 
 import orjson
@@ -34,31 +33,12 @@ def records_of(body: bytes, content_type: str = "") -> list[Any]:
     )
 
 
-_MARK = secrets.token_hex(16)
-"""Stands between lines that are parsed together. Nobody who sends can know it."""
-_BETWEEN = b',"%b",' % _MARK.encode()
-
-
 def _lines(body: bytes) -> list[Any]:
-    lines = [line for line in body.split(b"\n") if line and not line.isspace()]
-    together = _together(lines)
-    return _one_by_one(body) if together is None else together
-
-
-def _together(lines: list[bytes]) -> list[Any] | None:
-    """The values of lines, by one parse; None unless each line is exactly one value.
-
-    Then all marks stand between values of the list itself, in every second place: no line opens what another closes.
-    """
-    if not lines:
-        return []
     try:
-        found = orjson.loads(b"[%b]" % _BETWEEN.join(lines))
+        # At C speed where every line holds a record, as most senders have it.
+        return list(map(orjson.loads, body.strip().split(b"\n")))
     except orjson.JSONDecodeError:
-        return None
-    marks = found[1::2]
-    whole = len(found) == 2 * len(lines) - 1 and marks.count(_MARK) == len(marks)
-    return found[::2] if whole else None
+        return _one_by_one(body)
 
 
 def _one_by_one(body: bytes) -> list[Any]:

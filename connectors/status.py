@@ -154,8 +154,8 @@ class Tally:
         self.source_lag_s: float | None = None
         self.published_by_day: dict[str, int] = {}
         self.counted_since = now_ms()
-        for counter in (metrics.POLLED, metrics.WRITTEN, metrics.QUARANTINED):
-            counter.labels(self._label)
+        self._polled, self._written = metrics.POLLED.labels(subject.id), metrics.WRITTEN.labels(subject.id)
+        metrics.QUARANTINED.labels(subject.id)
         self.enter("running")
 
     @property
@@ -204,8 +204,8 @@ class Tally:
         if published:
             self._count(datetime.fromtimestamp(ingest_ms / 1000, UTC).date().isoformat(), published)
         self.quarantined += quarantined
-        metrics.POLLED.labels(self._label).inc(received)
-        metrics.WRITTEN.labels(self._label).inc(published)
+        self._polled.inc(received)
+        self._written.inc(published)
         if quarantined:
             metrics.QUARANTINED.labels(self._label).inc(quarantined)
         if received:
@@ -239,8 +239,8 @@ class Tally:
 
     def _count(self, day: str, published: int) -> None:
         self.published_by_day[day] = self.published_by_day.get(day, 0) + published
-        for old in sorted(self.published_by_day)[:-DAYS_KEPT]:
-            del self.published_by_day[old]
+        while len(self.published_by_day) > DAYS_KEPT:
+            del self.published_by_day[min(self.published_by_day)]
 
     def succeeded(self, outdated_ms: int | None = None) -> None:
         """The source was read to its end, or a push was accepted. `outdated_ms`: see `source.Page`."""

@@ -10,7 +10,7 @@ import httpx2
 import orjson
 import pytest
 
-from connectors.ingest import ACKNOWLEDGE_S
+from connectors.grouping import ACKNOWLEDGE_S
 from deploy.demo.delivery import JSON, sign
 from deploy.demo.ledger import FEEDBACK, read_progress, read_reports
 from hub.kpi.reader import QUERY_TIMEOUT_S
