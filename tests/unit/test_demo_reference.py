@@ -119,6 +119,8 @@ def test_this_year_has_dossiers_and_reports_of_every_kind(state: Path) -> None:
     answers = oracle.kpis(state, date(2026, 1, 1), date(2026, 6, 21))
     # What is due depends on the minute of asking, and arrivals on how the history was loaded.
     due = [id for id, answer in answers.items() if "due_minutes" in answer]
+    forecast = answers.pop("dossier.on_time_forecast")["forecast"]
+    assert forecast["open"]
     arrivals = [id for id in answers if id.endswith((".clock_skew", ".late_corrections"))]
     assert all(answers[id]["due_minutes"] for id in due)
     assert (len(due), len(arrivals)) == (4, 4)
