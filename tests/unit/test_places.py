@@ -24,8 +24,8 @@ class Clock:
 @pytest.mark.parametrize(
     ("took_s", "records", "waiting", "longest_wait_s", "expected"),
     [
-        (0.5, 0, 5, 0.0, 1.0),
-        (0.5, WORTH_IT // 2, 5, 0.0, 0.5),
+        (0.5, 0, 5, 0.0, 1.5),
+        (0.5, WORTH_IT // 2, 5, 0.0, 0.75),
         (0.5, WORTH_IT, 5, 0.0, 0.0),
         (0.5, 2 * WORTH_IT, 5, 0.0, 0.0),
         (9.0, 0, 5, 0.0, LONGEST_REST_S),
