@@ -21,8 +21,8 @@ REQUEST_TIMEOUT_S = 60.0
 KEEPALIVE_S = 15.0
 CLOSE_S = 1.0
 CIPHERS = "^aes256-gcm@openssh.com,aes128-gcm@openssh.com"
-"""Put before the others, which older servers have: one call of the processor's own for a packet, where the usual first
-choice takes three; a station file is five packets of a hundred bytes."""
+"""Put before the others, which older servers have: the usual first choice, ChaCha20, took 5% of the worker's time while
+station files were read beside a load of the portal."""
 
 
 class SftpPlace:

@@ -66,14 +66,10 @@ class Broker:
             )
         )
 
-    @property
-    def classes(self) -> Path:
-        return classes_of(self.libs)
-
     def _java(self, *arguments: str, archive: str | None = None) -> list[str]:
         java = shutil.which("java") or "java"
-        if archive is None and self.classes.exists():
-            archive = f"-XX:SharedArchiveFile={self.classes}"
+        if archive is None and (classes := classes_of(self.libs)).exists():
+            archive = f"-XX:SharedArchiveFile={classes}"
         return [
             java,
             f"-Xmx{self.heap_mb}m",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 MINUTES_A_DAY = 24 * 60
@@ -27,9 +27,8 @@ def in_time_at(forecast: Mapping[str, Any], read_at: str) -> float:
     `forecast`: `open`, rows of (due, minutes since 1970; procedure; unit); `done`, rows of (local day since 1970,
     whether on time, full days left by the bounds of `BOUNDS`, procedure, unit).
     """
-    now = datetime.fromisoformat(read_at).astimezone(UTC)
-    done, kept = _counted(forecast["done"], (now.date() - datetime(1970, 1, 1, tzinfo=UTC).date()).days - BACK_DAYS)
-    minute = int(now.timestamp()) // 60
+    minute = int(datetime.fromisoformat(read_at).timestamp()) // 60
+    done, kept = _counted(forecast["done"], minute // MINUTES_A_DAY - BACK_DAYS)
     return sum(
         _chance(done, kept, (procedure, unit), _bound(due - minute))
         for due, procedure, unit in forecast["open"]

@@ -37,8 +37,7 @@ READY_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 90.0
 POLL_S = 0.3
 LOADING_POLL_S = 1.0
-"""Counting what has arrived asks the ledger alone, not the figures: those cost a fifth of a core at every third second
-while the machine loads."""
+"""Counting what has arrived asks the ledger alone, not the figures."""
 SETTLED_S = 30.0
 """Everything has arrived this long ago and a figure is still wrong: it will not become right."""
 

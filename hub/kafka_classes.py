@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from hub.broker import Broker, wait_for_port
+from hub.broker import Broker, classes_of, wait_for_port
 from hub.stack import free_port
 
 START_TIMEOUT_S = 120.0
@@ -33,18 +33,23 @@ def make_archive(libs: Path) -> Path:
         draft = Path(folder) / "classes.jsa"
         try:
             broker.prepare()
-            with subprocess.Popen(
-                broker.recording_command(draft), stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
-            ) as process:
-                if not wait_for_port(broker.port, START_TIMEOUT_S, process):
-                    process.kill()
-                    raise ArchiveError("the broker did not start")
-                process.terminate()
-                process.wait(DUMP_TIMEOUT_S)
-            kept = broker.classes
+            _record(broker, draft)
+            kept = classes_of(libs)
             written = kept.with_suffix(".tmp")
             written.write_bytes(draft.read_bytes())
             written.replace(kept)
         except (OSError, subprocess.SubprocessError) as error:
             raise ArchiveError(str(error)) from error
     return kept
+
+
+def _record(broker: Broker, archive: Path) -> None:
+    command = broker.recording_command(archive)
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT) as process:
+        try:
+            if not wait_for_port(broker.port, START_TIMEOUT_S, process):
+                raise ArchiveError("the broker did not start")
+            process.terminate()
+            process.wait(DUMP_TIMEOUT_S)
+        finally:
+            process.kill()  # nothing, if it has ended

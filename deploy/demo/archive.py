@@ -10,11 +10,12 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 from deploy.demo.ledger import Origin, Raw, read_emitted
+from deploy.demo.local_time import iso
 from deploy.demo.province import province
 from deploy.demo.reference import MERGER, REFERENCE_END, REFERENCE_START
 from deploy.demo.simulation import Sample, Simulator, Site, Stage, System, Totals
 from deploy.demo.sql_tables import ChangesSimulator, url
-from deploy.demo.tales import DAY, HOUR, MINUTE, Assertion, Beat, Tale, TaleCase, iso, rendered, told_between
+from deploy.demo.tales import DAY, HOUR, MINUTE, Assertion, Beat, Tale, TaleCase, rendered, told_between
 from deploy.demo.tally import Row, count, final_states, of_period, share, total, utc
 
 ID = "digital-archive"

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from deploy.demo.local_time import iso
 from deploy.demo.reference import REFERENCE_END
-from deploy.demo.reports import iso
 
 Raw = dict[str, Any]
 MOMENT = REFERENCE_END

@@ -13,10 +13,11 @@ from typing import Any
 import orjson
 
 from deploy.demo.ledger import Origin, Raw, read_emitted
+from deploy.demo.local_time import iso
 from deploy.demo.mqtt_broker import Message
 from deploy.demo.reference import REFERENCE_END, REFERENCE_START
 from deploy.demo.simulation import Sample, Totals
-from deploy.demo.tales import DAY, HOUR, Assertion, Beat, Tale, iso, rendered, told_between
+from deploy.demo.tales import DAY, HOUR, Assertion, Beat, Tale, rendered, told_between
 from deploy.demo.tally import Row, count, final_states, of_period, share, total, utc
 
 ID = "traffic-cameras"

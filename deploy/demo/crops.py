@@ -12,11 +12,12 @@ from starlette.routing import BaseRoute
 
 from deploy.demo.file_drop import csv_text, drop_folder, put
 from deploy.demo.ledger import Origin, Raw, read_emitted, read_history
+from deploy.demo.local_time import iso
 from deploy.demo.province import province
 from deploy.demo.reference import MERGER, REFERENCE_END, REFERENCE_START
 from deploy.demo.rest_feed import Dialect, RestSimulator
 from deploy.demo.simulation import Sample, Simulator, Site, Stage, System, Totals
-from deploy.demo.tales import DAY, HOUR, iso, plain
+from deploy.demo.tales import DAY, HOUR, plain
 from deploy.demo.tally import Row, count, final_states, of_period, share, utc
 
 ID = "crop-lots"

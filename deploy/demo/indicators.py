@@ -16,9 +16,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from deploy.demo.ledger import Origin, Raw, read_emitted
+from deploy.demo.local_time import iso
 from deploy.demo.published import FIGURES, Figure
 from deploy.demo.simulation import Simulator, Site, Stage, System, Totals
-from deploy.demo.tales import iso
 from deploy.demo.tally import Row, count, final_states, of_period, share, total, utc
 from deploy.demo.uploads import UploadSimulator, workbook
 from deploy.demo.worktime import local_date

@@ -14,10 +14,10 @@ from deploy.demo.feed import ACTIONS, records
 from deploy.demo.ledger import Raw
 from deploy.demo.lifecycle import Step, steps_of
 from deploy.demo.live import Case
+from deploy.demo.local_time import iso
 from deploy.demo.names import person
 from deploy.demo.province import AT_THE_COUNTER_NEARBY, province
 from deploy.demo.reference import COUNTER, FEES, MERGER, ONLINE, POST, PROMISES_DAYS, History
-from deploy.demo.reports import iso
 from deploy.demo.worktime import LOCAL
 
 LIVES = (

@@ -9,7 +9,8 @@ from typing import Any
 
 from deploy.demo.ledger import Raw
 from deploy.demo.live import Case
-from deploy.demo.reports import ALLOWED_S, Report, iso, new_report, unit_of
+from deploy.demo.local_time import iso
+from deploy.demo.reports import ALLOWED_S, Report, new_report, unit_of
 
 LIVES = (
     ("new", "received", "forwarded", "begun", "resolved", "closed"),

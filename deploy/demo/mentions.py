@@ -9,10 +9,11 @@ from functools import partial
 from pathlib import Path
 
 from deploy.demo.ledger import Origin, Raw, read_emitted
+from deploy.demo.local_time import iso
 from deploy.demo.reference import REFERENCE_END, REFERENCE_START
 from deploy.demo.rest_feed import Dialect, RestSimulator
 from deploy.demo.simulation import Sample, Simulator, Site, Stage, System, Totals
-from deploy.demo.tales import DAY, HOUR, MINUTE, Assertion, Beat, Tale, TaleCase, iso, rendered, told_between
+from deploy.demo.tales import DAY, HOUR, MINUTE, Assertion, Beat, Tale, TaleCase, rendered, told_between
 from deploy.demo.tally import Row, count, final_states, mean, minutes, of_period, share, total, utc
 
 ID = "online-mentions"

@@ -14,11 +14,12 @@ from starlette.routing import BaseRoute
 
 from deploy.demo.emitter import Emitter
 from deploy.demo.ledger import Origin, Raw, read_emitted
+from deploy.demo.local_time import iso
 from deploy.demo.names import person
 from deploy.demo.province import province
 from deploy.demo.reference import MERGER, REFERENCE_END, REFERENCE_START
 from deploy.demo.simulation import Sample, Simulator, Site, Stage, System, Totals
-from deploy.demo.tales import DAY, HOUR, MINUTE, Assertion, Beat, Tale, TaleCase, iso, plain, rendered, told_between
+from deploy.demo.tales import DAY, HOUR, MINUTE, Assertion, Beat, Tale, TaleCase, plain, rendered, told_between
 from deploy.demo.tally import Row, count, final_states, mean, minutes, of_period, share, utc
 
 ID = "online-questions"

@@ -11,6 +11,7 @@ from dataclasses import astuple, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from deploy.demo.local_time import iso
 from deploy.demo.names import REPORTS, person
 from deploy.demo.province import Ward, province
 from deploy.demo.reference import MERGER, REFERENCE_END, REFERENCE_START
@@ -75,10 +76,6 @@ class Report:
                 "cap_nhat_luc": iso(second),
             }
         )
-
-
-def iso(second: int) -> str:
-    return datetime.fromtimestamp(second, tz=UTC).astimezone(LOCAL).isoformat(timespec="seconds")
 
 
 def new_report(rng: random.Random, tag: str, number: int, received: int) -> Report:

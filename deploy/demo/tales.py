@@ -5,12 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from datetime import UTC, datetime
 from typing import Any
 
 from deploy.demo.ledger import Raw
-from deploy.demo.worktime import LOCAL, LOCAL_OFFSET_S
+from deploy.demo.worktime import LOCAL
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
@@ -110,18 +109,6 @@ def told_between(
 def rendered(assertions: Iterable[Assertion], render: Render) -> list[Raw]:
     """As the system sends them."""
     return [render(assertion) for assertion in assertions]
-
-
-def iso(second: int) -> str:
-    """Local time with its offset."""
-    days, rest = divmod(second + LOCAL_OFFSET_S, 86_400)
-    return f"{_day(days)}T{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}+07:00"
-
-
-@cache
-def _day(number: int) -> str:
-    """The day so many after 1 January 1970: a history of 150,000 records has some hundreds of them."""
-    return (date(1970, 1, 1) + timedelta(days=number)).isoformat()
 
 
 def plain(second: int, pattern: str = "%Y-%m-%d %H:%M:%S") -> str:

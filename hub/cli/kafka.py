@@ -30,6 +30,7 @@ def fetch() -> None:
     if jars.complete():
         say(t(f"Đã có đủ trong {jars.libs}", f"Complete in {jars.libs}"))
     else:
+        classes_of(jars.libs).unlink(missing_ok=True)  # of other jars
         _fetch(jars)
     if not classes_of(jars.libs).exists():
         _archive(jars.libs)

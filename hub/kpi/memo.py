@@ -136,18 +136,18 @@ class Memo:
         missing = sorted(
             (select for select, rows in found.items() if rows is None), key=lambda select: self._of(questions[select])
         )
-        since = None
+        since: datetime | None = None
         try:
             self._ask(missing, statement, questions, found, known)
         except WarehouseAwayError as error:
             if not older or error.cause != SLOW:
                 raise
-            kept = {select: self._kept_of(questions[select]) for select, rows in found.items() if rows is None}
-            for select, one in kept.items():
-                if one is None or one.at < known.at - OLDEST:
+            for select in [select for select, rows in found.items() if rows is None]:
+                kept = self._kept_of(questions[select])
+                if kept is None or kept.at < known.at - OLDEST:
                     raise
-                found[select] = one.rows
-            since = min((one.at for one in kept.values() if one is not None), default=None)
+                found[select] = kept.rows
+                since = kept.at if since is None else min(since, kept.at)
         return [row for rows in found.values() for row in rows or ()], since
 
     def _ask(

@@ -23,8 +23,9 @@ _INSERT = re.compile(r"^\s*INSERT\b", re.IGNORECASE)
 _READING = re.compile(r"^\s*(SELECT|WITH|SHOW|DESCRIBE|DESC|EXISTS|EXPLAIN)\b", re.IGNORECASE)
 _FORMAT = re.compile(r"\bFORMAT\s+(\w+)\s*;?\s*$", re.IGNORECASE)
 
-# merge_selector_base: parts are merged ten at a time, not five: the merges of 75 small blocks cost 2–3 s of processor
-# time instead of 10, as much as their inserts; a table has up to 14 parts instead of 6, which no question notices.
+# merge_selector_base: parts are merged ten at a time, not five. Four interleaved pairs of 180 inserts: 33 s of
+# processor time instead of 40, on average; 2.6 million rows merged instead of 6.1. A sum over a rollup costs the same
+# (11 and 9 ms); 2,000 current states by their keys cost more (FINAL, 53 ms instead of 28): a table has some parts more.
 CONFIG = """<clickhouse>
     <profiles><default>
         <max_threads>2</max_threads>

@@ -16,8 +16,9 @@ from deploy.demo.ledger import FEEDBACK, PORTAL, LiveEvent, LiveLog, directory, 
 from deploy.demo.live import Performance
 from deploy.demo.live_dossiers import dossier_cases
 from deploy.demo.live_reports import report_cases
+from deploy.demo.local_time import iso
 from deploy.demo.reference import generate, stock_period
-from deploy.demo.reports import iso, reference_reports, stock_reports
+from deploy.demo.reports import reference_reports, stock_reports
 from deploy.demo.worktime import WorkTime, local_midnight
 
 NOW = 1_782_000_000

@@ -141,6 +141,16 @@ class Slow:
         self.seconds += LONGEST_S * 0.6
         return self.seconds
 
+    @classmethod
+    def that_answered_once(cls) -> Slow:
+        """Of every table, in two goes."""
+        slow = cls()
+        for _ in range(2):
+            slow.pass_by(timedelta(seconds=1))
+            with suppress(WarehouseAwayError):
+                slow.memo.rows_since(_union(*slow.names))
+        return slow
+
     def pass_by(self, time: timedelta) -> None:
         """Every table is written to."""
         self.at += time
@@ -163,11 +173,7 @@ def test_while_all_tables_change_some_answers_are_of_a_known_moment_before() -> 
 
 
 def test_answers_older_than_a_minute_are_not_given_nor_any_to_who_asks_for_the_newest() -> None:
-    slow = Slow()
-    for _ in range(2):
-        slow.pass_by(timedelta(seconds=1))
-        with suppress(WarehouseAwayError):
-            slow.memo.rows_since(_union(*slow.names))
+    slow = Slow.that_answered_once()
     slow.pass_by(timedelta(seconds=1))
     with pytest.raises(WarehouseAwayError):
         slow.memo.rows(_union(*slow.names))
@@ -190,11 +196,7 @@ def test_figures_of_an_earlier_moment_say_so() -> None:
 
 
 def test_a_warehouse_that_went_away_between_two_statements_is_not_covered_up() -> None:
-    slow = Slow()
-    for _ in range(2):
-        slow.pass_by(timedelta(seconds=1))
-        with suppress(WarehouseAwayError):
-            slow.memo.rows_since(_union(*slow.names))
+    slow = Slow.that_answered_once()
     slow.reader.fails_after = len(slow.reader.asked)
     slow.reader.cause = "no_connection"
     slow.pass_by(timedelta(seconds=1))
