@@ -17,6 +17,8 @@ EncodeColumn = Callable[[Any], list[bytes]]
 """From the values of a field, none of them null, to their bytes. Whole numbers and times come as an array of 64-bit
 integers, doubles as one of 64-bit floats, texts as a sequence of `str`."""
 
+_SHIFTS = np.arange(0, 70, 7, dtype=np.uint64)
+"""Of the seven bits in each octet of a number of 64."""
 WHOLE = ("int", "long", "timestamp")
 LENGTHS = 2_048
 """Longer texts, in bytes, are encoded one by one; a text of a contract has at most 1,024 characters."""
@@ -40,10 +42,9 @@ def zigzags(values: npt.NDArray[np.int64], head: bytes = b"") -> list[bytes]:
     before, width = len(head), max(1, (int(rest.max()).bit_length() + 6) // 7)
     octets = np.empty((len(values), before + width), dtype=np.uint8)
     octets[:, :before] = np.frombuffer(head, dtype=np.uint8)
-    for place in range(before, before + width):
-        following = rest >> np.uint64(7)
-        octets[:, place] = (rest & np.uint64(0x7F)) | ((following > 0).view(np.uint8) << np.uint8(7))
-        rest = following
+    left = rest[:, np.newaxis] >> _SHIFTS[:width]
+    octets[:, before:] = left & np.uint64(0x7F)
+    octets[:, before:-1] |= (left[:, 1:] > 0).view(np.uint8) << np.uint8(7)
     # Texts of fixed width lose their zeros at the end: exactly the bytes beyond a number, and the number 0 itself.
     cells: list[bytes] = octets.view(f"S{before + width}").ravel().tolist()
     for place in np.flatnonzero(values == 0).tolist():

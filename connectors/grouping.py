@@ -1,4 +1,4 @@
-"""Many small publications at once: what waits is sent together, then each sender hears that it is safe.
+"""Many small publications at once: what waits is mapped and sent together, then each sender hears that it is safe.
 
 While one group is on its way the next one gathers, so groups grow with the load and a lone message waits for nobody.
 """
@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from typing import NamedTuple
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import structlog
 
+from connectors.clock import now_ms
+from connectors.delivery import FEW, Delivery, mapped, mapped_together
 from connectors.errors import PublishError, Text, internal_error, place_of
 from connectors.intake import Prepared
 from connectors.publish import Message, Publisher
@@ -34,8 +37,12 @@ class TooManyWaitingError(PublishError):
     code = "overloaded"
 
 
-class _Waiting(NamedTuple):
-    prepared: Prepared
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """`prepared` is None as long as its delivery is not mapped, and where it is published with another one's."""
+
+    prepared: Prepared | None
+    delivery: Delivery | None
     records: int
     done: asyncio.Future[None]
     trace: str | None
@@ -66,7 +73,15 @@ class GroupedPublisher:
     async def publish(self, prepared: Prepared, within_s: float = ACKNOWLEDGE_S) -> None:
         """Returns when all replicas have all of it; PublishError otherwise, also if they have not within the time: then
         some of it may have arrived, or may still arrive."""
-        records = len(prepared.messages) + len(prepared.quarantined)
+        await self._wait(prepared, None, len(prepared.messages) + len(prepared.quarantined), within_s)
+
+    async def take(self, delivery: Delivery, within_s: float = ACKNOWLEDGE_S) -> None:
+        """As `publish`, of records that are not mapped yet; also the errors of the delivery's intake."""
+        few = len(delivery.records) < FEW
+        prepared = None if few else mapped(delivery, now_ms())
+        await self._wait(prepared, delivery, len(delivery.records), within_s)
+
+    async def _wait(self, prepared: Prepared | None, delivery: Delivery | None, records: int, within_s: float) -> None:
         if records == 0:
             return
         if self._records + records > WAITING_RECORDS and self._queue:
@@ -75,7 +90,7 @@ class GroupedPublisher:
             )
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
-        self._queue.append(_Waiting(prepared, records, done, tracing.context()))
+        self._queue.append(_Waiting(prepared, delivery, records, done, tracing.context()))
         self._records += records
         self._wake.set()
         # There is one for every record pushed alone: a timer costs 0.6 µs, a time limit around the wait 8.
@@ -90,6 +105,7 @@ class GroupedPublisher:
             await self._wake.wait()
             group = self._next_group()
             try:
+                _prepare(group, now_ms())
                 await self._send(group)
             except PublishError as error:
                 self._fail(group, error)
@@ -124,9 +140,9 @@ class GroupedPublisher:
         """Refused records first: a record must never count as delivered while its refusal is nowhere."""
         messages: defaultdict[str, list[tuple[bytes, bytes]]] = defaultdict(list)
         quarantined: list[Message] = []
-        for waiting in group:
-            messages[waiting.prepared.topic] += waiting.prepared.messages
-            quarantined += waiting.prepared.quarantined
+        for prepared in [waiting.prepared for waiting in group if waiting.prepared is not None]:
+            messages[prepared.topic] += prepared.messages
+            quarantined += prepared.quarantined
         if quarantined:
             await self._publisher.publish_messages(QUARANTINE_TOPIC, quarantined)
         traces = [waiting.trace for waiting in group if waiting.trace is not None]
@@ -137,6 +153,24 @@ class GroupedPublisher:
     def _fail(group: list[_Waiting], error: PublishError) -> None:
         for waiting in group:
             if not waiting.done.done():
+                waiting.done.set_exception(error)
+
+
+def _prepare(group: Iterable[_Waiting], ingest_ms: int) -> None:
+    """Map what is not mapped yet: what one intake takes at once, where all of it fits."""
+    by_intake: defaultdict[int, list[tuple[_Waiting, Delivery]]] = defaultdict(list)
+    for waiting in group:
+        if waiting.prepared is None and waiting.delivery is not None:
+            by_intake[id(waiting.delivery.intake)].append((waiting, waiting.delivery))
+    for some in by_intake.values():
+        together = mapped_together([delivery for _, delivery in some], ingest_ms) if len(some) > 1 else None
+        if together is not None:
+            some[0][0].prepared = together
+            continue
+        for waiting, delivery in some:
+            try:
+                waiting.prepared = mapped(delivery, ingest_ms)
+            except Exception as error:  # noqa: BLE001 - its sender hears it; the others go on
                 waiting.done.set_exception(error)
 
 

@@ -11,20 +11,23 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import orjson
 import structlog
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from connectors import metrics
 from connectors.clock import now_ms
 from connectors.configs import TargetState
+from connectors.delivery import Delivery
 from connectors.endpoint import Endpoint
 from connectors.errors import ConnectorError, PublishError, Text
 from connectors.grouping import GroupedPublisher, TooManyWaitingError
 from connectors.holds import Holds, TopicHeldError
 from connectors.intake import Intake, IntakeFactory, Prepared
+from connectors.mac import Mac
 from connectors.manifest import Manifest
 from connectors.payload import records_of
 from connectors.problem import ProblemType, RequestRefusedError, language_of, render
@@ -43,11 +46,15 @@ OPEN_RETRY_S = 1.0
 UNKNOWN = "unknown"
 """Metrics label for connectors that do not exist: a sender must not be able to make labels."""
 
+JSON = (b"content-type", b"application/json")
+
 log = structlog.get_logger("ioc.connectors")
 
 
 class WebhookIngest:
     """All pushed connectors of a process: `route` for the API, `start` and `stop` around its life.
+
+    An ASGI application, so that a push alone pays for nothing but its own answer.
 
     `started_s`: when the process began, Unix seconds; requests stamped before are asked to be signed anew.
     `statuses`: the compacted status topic, or None to write no status.
@@ -81,7 +88,7 @@ class WebhookIngest:
         self._writer: StatusWriter | None = None
         for manifest in manifests:
             self.declare(manifest)
-        self.route = Route(PATH, self.handle, methods=["POST"], name="ingest")
+        self.route = Route(PATH, self, methods=["POST"], name="ingest")
 
     def declare(self, manifest: Manifest, version: int = 0, state: TargetState = "running") -> None:
         """Take records for a connector from now on, by this version of its manifest, or let it rest. Pushed kinds
@@ -124,9 +131,12 @@ class WebhookIngest:
 
     async def publish(self, prepared: Prepared) -> None:
         """Publish what another part of this process has prepared; as `GroupedPublisher.publish`."""
+        await self._publisher_of_groups().publish(prepared)
+
+    def _publisher_of_groups(self) -> GroupedPublisher:
         if self._grouped is None:
             raise PublishError(Text("Kafka chưa sẵn sàng", "Kafka is not ready"))
-        await self._grouped.publish(prepared)
+        return self._grouped
 
     def causes(self) -> dict[str, str]:
         """Why requests cannot be taken now, by connector; empty if all can."""
@@ -136,31 +146,35 @@ class WebhookIngest:
             if endpoint.intake is None and not (endpoint.broken and endpoint.verifier is None)
         }
 
-    async def handle(self, request: Request) -> Response:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The route's endpoint."""
+        request = Request(scope)
         name = request.path_params["connector"]
         endpoint = self.endpoints.get(name)
         label = name if endpoint is not None else UNKNOWN
         try:
             if endpoint is None:
                 raise _unknown(name, self.endpoints)
-            accepted, quarantined = await self._take(endpoint, request)
+            accepted, quarantined = await self._take(endpoint, request.headers, receive)
         except RequestRefusedError as error:
             slug = error.refusal.type.slug
             metrics.INGEST_REQUESTS.labels(label, slug).inc()
             request.state.problem = slug
-            return _answer(request, error)
+            await _answer(request, error)(scope, receive, send)
+            return
         except ClientDisconnect:
             metrics.INGEST_REQUESTS.labels(label, "disconnected").inc()
-            return Response(status_code=400)
+            await Response(status_code=400)(scope, receive, send)
+            return
         endpoint.accepted.inc()
-        body = orjson.dumps({"accepted": accepted, "quarantined": quarantined})
-        return Response(body, 202, media_type="application/json")
+        body = b'{"accepted":%d,"quarantined":%d}' % (accepted, quarantined)
+        headers = [JSON, (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 202, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
-    async def _take(self, endpoint: Endpoint, request: Request) -> tuple[int, int]:
+    async def _take(self, endpoint: Endpoint, headers: Headers, receive: Receive) -> tuple[int, int]:
         verifier, intake = endpoint.ready()
-        body = await _body(request, endpoint.config.max_body_bytes)
-        headers = request.headers
+        body = await _body(receive, headers.get("content-length", ""), endpoint.config.max_body_bytes)
         signed = Signed(headers.get("x-ioc-timestamp"), headers.get("x-ioc-nonce"), headers.get("x-ioc-signature"))
         nonce = verifier.check(signed, body, self._clock_s())
         taken = False
@@ -177,24 +191,23 @@ class WebhookIngest:
     async def _deliver(self, endpoint: Endpoint, intake: Intake, records: list[Any]) -> tuple[int, int]:
         if endpoint.tally.published == 0:
             self._examine(endpoint, records)
-        ingest_ms = now_ms()
-        prepared = intake(records, ingest_ms)
+        delivery = Delivery(intake, records)
         try:
             if self._holds is not None:
                 # Before it joins a group with others, whose topics may be free.
-                self._holds.check(prepared.topic)
-            await self.publish(prepared)
+                self._holds.check(intake.topic)
+            await self._publisher_of_groups().take(delivery)
         except TopicHeldError as error:
             raise RequestRefusedError(ProblemType.TOPIC_HELD, error.text, error.retry_after_s) from error
         except TooManyWaitingError as error:
             raise RequestRefusedError(ProblemType.OVERLOADED, error.text, retry_after_s=1) from error
         except PublishError as error:
             endpoint.tally.failed(error, "publish", retry=True)
-            if prepared.quarantined:
+            if delivery.quarantined:
                 metrics.QUARANTINE_FAILURES.labels(endpoint.manifest.id).inc()
             raise RequestRefusedError(ProblemType.KAFKA_AWAY, error.text, retry_after_s=2) from error
-        accepted, quarantined = len(prepared.messages), len(prepared.quarantined)
-        endpoint.tally.delivered(len(records), accepted, quarantined, prepared.newest_ms, ingest_ms)
+        accepted, quarantined = delivery.accepted, delivery.quarantined
+        endpoint.tally.delivered(len(records), accepted, quarantined, delivery.newest_ms, delivery.ingest_ms)
         endpoint.tally.succeeded()
         return accepted, quarantined
 
@@ -220,7 +233,7 @@ class WebhookIngest:
         except ConnectorError as error:
             tally.failed(error, "source", retry=False)
             return Endpoint(manifest, tally, None, error)
-        live = tuple(key.encode() for key in keys if key)
+        live = tuple(Mac(key.encode()) for key in keys if key)
         verifier = Verifier(manifest.id, live, config.tolerance_s, self._started_s, self._nonces)
         return Endpoint(manifest, tally, verifier, None)
 
@@ -244,19 +257,22 @@ class WebhookIngest:
                 await asyncio.wait_for(self._waiting.wait(), OPEN_RETRY_S if still else None)
 
 
-async def _body(request: Request, limit: int) -> bytes:
-    """The raw body; refused as soon as it is known to be larger than `limit` bytes."""
-    declared = request.headers.get("content-length", "")
+async def _body(receive: Receive, declared: str, limit: int) -> bytes:
+    """The raw body; refused as soon as it is known to be larger than `limit` bytes. `declared`: its length, if told."""
     if declared.isdigit() and int(declared) > limit:
         raise _too_large(limit)
     chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunks.append(message.get("body", b""))
+        more = message.get("more_body", False)
+        size += len(chunks[-1])
         if size > limit:
             raise _too_large(limit)
-        chunks.append(chunk)
-    return b"".join(chunks)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def _too_large(limit: int) -> RequestRefusedError:

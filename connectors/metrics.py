@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from prometheus_client import Counter, Gauge
 
 POLLED = Counter("ioc_connector_records_polled_total", "Records read from or pushed by the source.", ["connector"])
@@ -30,3 +32,23 @@ INGEST_REQUESTS = Counter(
     "Pushed requests by outcome (accepted or the problem's type).",
     ["connector", "outcome"],
 )
+
+
+class Series:
+    """One connector's value of a gauge: there from its first value until it ends. Setting it looks up nothing."""
+
+    def __init__(self, gauge: Gauge, connector: str) -> None:
+        self._gauge = gauge
+        self._connector = connector
+        self._child: Gauge | None = None
+
+    def set(self, value: float) -> None:
+        if self._child is None:
+            self._child = self._gauge.labels(self._connector)
+        self._child.set(value)
+
+    def end(self) -> None:
+        """Tell it no more. Idempotent."""
+        self._child = None
+        with contextlib.suppress(KeyError):
+            self._gauge.remove(self._connector)

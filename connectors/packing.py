@@ -22,7 +22,7 @@ from schemas.wire import prefix
 
 MEMO_ENTRIES = 32_768
 """Texts remembered per field; then the memory is emptied and starts again."""
-WORTH = 16
+WORTH = 96
 """Records from which on a field at a time is quicker than a record at a time."""
 
 Run = Callable[

@@ -67,7 +67,7 @@ class ColumnPacker:
                 values, cells = column.apart(_raw(column.step, records, expressions))
                 parts.column(cells)
             else:
-                parts.column(column.cells(_raw(column.step, records, expressions)))
+                column.add(_raw(column.step, records, expressions), parts)
                 continue
             if column.role == "key":
                 keys = values
@@ -159,8 +159,15 @@ class _Memory(dict[Any, Any]):
         return made
 
 
-def _few_of(column: Sequence[Any]) -> type | None:
-    """The class whose memory holds what a column's values become; None where they differ too much, in class or else.
+class _Few(NamedTuple):
+    """Of a column: the class whose memory holds what its values become, and how many of them are different."""
+
+    like: type
+    different: int
+
+
+def _few_of(column: Sequence[Any]) -> _Few | None:
+    """None where its values differ too much, in class or else.
 
     No two values of such a class are equal but of different meaning, as 1, 1.0 and True are.
     """
@@ -172,9 +179,9 @@ def _few_of(column: Sequence[Any]) -> type | None:
         return None
     classes = set(map(type, different))
     if classes <= TEXTS:  # nothing else equals a text
-        return str
+        return _Few(str, len(different))
     classes = set(map(type, column))
-    return next((of for of, alike in ALIKE.items() if classes <= alike), None)
+    return next((_Few(of, len(different)) for of, alike in ALIKE.items() if classes <= alike), None)
 
 
 class _ByColumn(NamedTuple):
@@ -207,7 +214,8 @@ class _Column:
 
     def apart(self, column: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
         """The values, which are needed by themselves, and their bytes."""
-        repeats = self.role == "event_time" and _few_of(column) is str
+        few = _few_of(column) if self.role == "event_time" else None
+        repeats = few is not None and few.like is str
         if self._by_column is not None and len(column) and not repeats:
             values = self._by_column.convert(column)
             if values is not None:
@@ -215,15 +223,18 @@ class _Column:
         made = list(map(self._times.__getitem__ if repeats else self._value, column))
         return made, [Hole if value is Hole else self.encode(value) for value in made]
 
-    def cells(self, column: Sequence[Any]) -> Sequence[Any]:
-        """The bytes."""
+    def add(self, column: Sequence[Any], parts: _Parts) -> None:
+        """The bytes; once where all records have the same, as a batch of one kind of change has in many fields."""
         few = _few_of(column) if self._memories else None
-        memory = None if few is None else self._memories[few]
-        if memory is None:
+        if few is None:
             cells = self._at_once(column)
-            if cells is not None:
-                return cells
-        return list(map(self._cell if memory is None else memory.__getitem__, column))
+            parts.column(list(map(self._cell, column)) if cells is None else cells)
+            return
+        memory = self._memories[few.like]
+        if few.different == 1 and (cell := memory[column[0]]) is not Hole:
+            parts.constant(cell)
+        else:
+            parts.column(list(map(memory.__getitem__, column)))
 
     def _at_once(self, column: Sequence[Any]) -> list[bytes] | None:
         """None if it has to be done value by value."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+
+from connectors.mac import Mac
 
 KEY_BYTES = 32
 HEX_CHARACTERS = 32
@@ -54,33 +55,26 @@ class Pseudonymiser:
 
 
 class Pseudonyms:
-    """A fast function from a value to `<prefix>_<32 hex>`, for one value or many.
+    """A fast function from a value to `<prefix>_<32 hex>`, for one value or many."""
 
-    The two hash states of HMAC are set up once and copied per value: three times the speed of `hmac.new`.
-    """
-
-    __slots__ = ("_inner", "_outer", "_personal", "_prefix")
+    __slots__ = ("_mac", "_personal", "_prefix")
 
     def __init__(self, key: bytes, personal: PersonalClass) -> None:
-        block = key if len(key) <= 64 else hashlib.sha256(key).digest()
-        padded = block.ljust(64, b"\0")
         self._personal = personal
         self._prefix = f"{personal.value}_"
-        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in padded))
-        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
-        self._inner.update(self._prefix.encode())
+        self._mac = Mac(key, self._prefix.encode())
 
     def __call__(self, value: str) -> str:
-        return self.of_many((value,))[0]
+        return self._prefix + self._mac.hexdigest(normalise(self._personal, value).encode())[:HEX_CHARACTERS]
 
-    def of_many(self, values: Iterable[str]) -> list[str]:
-        """Of each, in order."""
-        inner, outer, prefix, personal = self._inner.copy, self._outer.copy, self._prefix, self._personal
-        made: list[str] = []
-        for value in values:
+    def of_many(self, values: Sequence[str]) -> list[str]:
+        """Of each, in order. Several changes of one case name the same person: each is hashed once."""
+        inner, outer, prefix, personal = self._mac.inner.copy, self._mac.outer.copy, self._prefix, self._personal
+        made = dict.fromkeys(values, "")
+        for value in made:
             plain = value if value.isascii() and value.isdigit() else normalise(personal, value)
             first, second = inner(), outer()
             first.update(plain.encode())
             second.update(first.digest())
-            made.append(prefix + second.hexdigest()[:HEX_CHARACTERS])
-        return made
+            made[value] = prefix + second.hexdigest()[:HEX_CHARACTERS]
+        return list(made.values()) if len(made) == len(values) else list(map(made.__getitem__, values))

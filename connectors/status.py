@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 import orjson
 import structlog
 
 from connectors import metrics
-from connectors.clock import now_ms
+from connectors.clock import day_of, now_ms
 from connectors.errors import ConnectorError
 from connectors.manifest import Manifest
 
@@ -134,8 +133,7 @@ class Tally:
         self._subject = subject
         self._worker = worker
         self._label = subject.id
-        self.restarts = 0
-        self.targeted_at = 0
+        self.restarts = self.targeted_at = 0
         self.state: State = "running"
         self.last_poll_ok: int | None = None
         self.last_event_time: int | None = None
@@ -155,6 +153,9 @@ class Tally:
         self.published_by_day: dict[str, int] = {}
         self.counted_since = now_ms()
         self._polled, self._written = metrics.POLLED.labels(subject.id), metrics.WRITTEN.labels(subject.id)
+        self._lag = metrics.Series(metrics.SOURCE_LAG, subject.id)
+        self._last_success = metrics.Series(metrics.LAST_SUCCESS, subject.id)
+        self._last_error = metrics.Series(metrics.LAST_ERROR, subject.id)
         metrics.QUARANTINED.labels(subject.id)
         self.enter("running")
 
@@ -202,7 +203,7 @@ class Tally:
         self.received += received
         self.published += published
         if published:
-            self._count(datetime.fromtimestamp(ingest_ms / 1000, UTC).date().isoformat(), published)
+            self._count(day_of(ingest_ms), published)
         self.quarantined += quarantined
         self._polled.inc(received)
         self._written.inc(published)
@@ -218,7 +219,7 @@ class Tally:
         if newest_ms is not None:
             self._aged(newest_ms, now)
             self.source_lag_s = max(0.0, (now - newest_ms) / 1000)
-            metrics.SOURCE_LAG.labels(self._label).set(self.source_lag_s)
+            self._lag.set(self.source_lag_s)
         elif event_ms is not None:
             self._advance(event_ms, now)
 
@@ -248,7 +249,7 @@ class Tally:
         self.outdated = 0 if outdated_ms is None else self.outdated + 1
         self.outdated_from, self.outdated_to = self.outdated_from if self.outdated > 1 else outdated_ms, outdated_ms
         self.last_poll_ok = now_ms()
-        metrics.LAST_SUCCESS.labels(self._label).set(self.last_poll_ok / 1000)
+        self._last_success.set(self.last_poll_ok / 1000)
         if self.state == "failed":
             self.enter("running")
 
@@ -259,7 +260,7 @@ class Tally:
         at = now_ms()
         self.last_error = LastError(error.code, error.text.vi, error.text.en, at)
         metrics.ERRORS.labels(self._label, stage).inc()
-        metrics.LAST_ERROR.labels(self._label).set(at / 1000)
+        self._last_error.set(at / 1000)
         if retry:
             metrics.RETRIES.labels(self._label, stage).inc()
         else:
@@ -292,9 +293,8 @@ class Tally:
 
     def forget(self) -> None:
         """Another process counts on: its series end here."""
-        for gauge in (metrics.SOURCE_LAG, metrics.LAST_SUCCESS, metrics.LAST_ERROR):
-            with contextlib.suppress(KeyError):
-                gauge.remove(self._label)
+        for series in (self._lag, self._last_success, self._last_error):
+            series.end()
         for name in STATES:
             with contextlib.suppress(KeyError):
                 metrics.STATUS.remove(self._label, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple, overload
 
 from connectors.errors import MappingError
@@ -52,12 +53,16 @@ class Table(Sequence[dict[str, Any]]):
 
 
 def table_of(records: Sequence[dict[str, Any]]) -> Table | None:
-    """Dicts as a table; None if they have not all the same keys in the same order, as records of one program have."""
-    shapes = set(map(tuple, records))
-    if len(shapes) != 1:
+    """Dicts as a table; None if they have not all the same keys, as records of one program have, or there are none."""
+    keys = tuple(records[0]) if records else ()
+    if not records or set(map(len, records)) != {len(keys)}:
         return None
-    keys: tuple[str, ...] = shapes.pop()
-    return Table(dict(zip(keys, zip(*map(dict.values, records), strict=True), strict=True)), len(records))
+    try:
+        if len(keys) < 2:  # then there is no tuple to be had of them
+            return Table({key: list(map(itemgetter(key), records)) for key in keys}, len(records))
+        return Table(dict(zip(keys, zip(*map(itemgetter(*keys), records), strict=True), strict=True)), len(records))
+    except KeyError:
+        return None
 
 
 class Batch(NamedTuple):

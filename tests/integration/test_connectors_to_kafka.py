@@ -403,6 +403,20 @@ async def test_objects_arrays_and_ndjson_are_taken(bootstrap: str) -> None:
             assert (answer.status_code, answer.json()) == (202, {"accepted": accepted, "quarantined": 0})
 
 
+async def test_each_of_many_pushes_at_once_is_told_what_became_of_its_own_record(bootstrap: str) -> None:
+    before = {name: await ends(bootstrap, name) for name in ("ioc.citizen.feedback", "ioc.quarantine")}
+    bad = {number for number in range(100, 160) if number % 10 == 3}
+    async with hub(bootstrap) as sender:
+        answers = await asyncio.gather(
+            *(sender.push(report(number, **({"kenh": "fax"} if number in bad else {}))) for number in range(100, 160))
+        )
+    told = {number: answer.json() for number, answer in zip(range(100, 160), answers, strict=True)}
+    assert told == {number: {"accepted": int(number not in bad), "quarantined": int(number in bad)} for number in told}
+    found = rows(bootstrap, "feedback", await messages(bootstrap, before["ioc.citizen.feedback"]))
+    assert sorted(row["event_id"] for row in found) == sorted(f"evt-{number}" for number in set(told) - bad)
+    assert len(await messages(bootstrap, before["ioc.quarantine"])) == len(bad)
+
+
 async def test_refusals_are_problems_with_stable_types(bootstrap: str) -> None:
     async with hub(bootstrap) as sender:
         body = orjson.dumps(report(20))

@@ -45,3 +45,10 @@ def test_the_key_never_shows_and_must_be_long() -> None:
     assert "000102" not in repr(Pseudonymiser(KEY)) and repr(KEY) not in repr(Pseudonymiser(KEY))
     with pytest.raises(ValueError, match="32"):
         Pseudonymiser(b"short")
+
+
+def test_many_values_are_what_each_is_alone_and_in_order() -> None:
+    of = Pseudonymiser(KEY).of(PersonalClass.PHONE)
+    values = ["0912345678", "0987 654 321", "0912345678", "+84912345678", "x", "0987 654 321"]
+    assert of.of_many(values) == [of(value) for value in values]
+    assert of.of_many([]) == []

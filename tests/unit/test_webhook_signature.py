@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import json
 from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from connectors.mac import Mac
 from connectors.payload import records_of
 from connectors.problem import ProblemType, RequestRefusedError, language_of, render
 from connectors.signature import NonceStore, Signed, Verifier, sign
@@ -21,7 +27,7 @@ def verifier(**changes: Any) -> Verifier:
     return Verifier(
         **{
             "connector": "feedback-1022",
-            "keys": (KEY, OLD_KEY),
+            "macs": (Mac(KEY), Mac(OLD_KEY)),
             "tolerance_s": 300,
             "started_s": START,
             "nonces": NonceStore(),
@@ -38,6 +44,12 @@ def refused(check: Verifier, request: Signed, body: bytes = BODY, now: float = N
     with pytest.raises(RequestRefusedError) as caught:
         check.check(request, body, now)
     return caught.value.refusal.type
+
+
+@pytest.mark.parametrize("key", [b"", KEY, b"k" * 64, b"k" * 65])
+def test_a_signature_is_the_hmac_of_timestamp_nonce_and_body(key: bytes) -> None:
+    expected = hmac.new(key, b"1700000000.nonce-0001." + BODY, hashlib.sha256).hexdigest()
+    assert sign(key, 1_700_000_000, "nonce-0001", BODY) == f"sha256={expected}"
 
 
 @pytest.mark.parametrize("key", [KEY, OLD_KEY])
@@ -61,7 +73,7 @@ def test_no_signature_text_passes(key: str) -> None:
 
 
 def test_without_keys_nothing_passes() -> None:
-    assert refused(verifier(keys=()), signed(b"")) is ProblemType.WRONG_SIGNATURE
+    assert refused(verifier(macs=()), signed(b"")) is ProblemType.WRONG_SIGNATURE
 
 
 @pytest.mark.parametrize("offset", [-301, 302])
@@ -130,6 +142,28 @@ def test_a_full_store_asks_for_patience() -> None:
 )
 def test_an_object_an_array_and_ndjson_are_read(body: bytes, content_type: str, count: int) -> None:
     assert len(records_of(body, content_type)) == count
+
+
+LINES = st.lists(
+    st.sampled_from(
+        ['{"a":1}', '{"a":"x\\ny"}', " {}", "{", "}", '"b":2},{"c":3}', '{"a":[{}', "{}]}", "5", "[1]", "", "\r", ","]
+    ),
+    max_size=4,
+)
+
+
+@given(LINES)
+def test_lines_are_read_as_each_is_by_itself_or_refused(lines: list[str]) -> None:
+    body = "\n".join(lines)
+    try:
+        expected = [json.loads(line) for line in lines if line.strip()]
+    except json.JSONDecodeError:
+        expected = None
+    try:
+        found = records_of(body.encode(), "application/x-ndjson")
+    except RequestRefusedError:
+        found = None
+    assert found == expected
 
 
 @pytest.mark.parametrize("body", [b"", b"x", b'{"a":', b"5", b'"text"', b'{"a":1}\n{"b"', b"\xff\xfe", b"[" * 5000])
