@@ -14,6 +14,7 @@ import asyncio
 import json
 import os
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -108,17 +109,20 @@ async def count(bootstrap: str, topic: str, number: int, skip: int, state: Path)
 
 
 def _tell(**facts: Any) -> None:
-    print(json.dumps(facts), flush=True)
+    # In one piece: several threads tell, and `print` writes the line's end by itself.
+    sys.stdout.write(json.dumps(facts) + "\n")
+    sys.stdout.flush()
 
 
 async def join(group: str, bootstrap: str, topic: str, state: Path) -> None:
     """Be one of several workers until killed."""
-    seen = 0
+    seen, counting = 0, threading.Lock()
 
     def saw(number: int) -> None:
         nonlocal seen
-        seen += number
-        _tell(at=time.monotonic(), seen=seen)
+        with counting:
+            seen += number
+            _tell(at=time.monotonic(), seen=seen)
 
     worker = CountingWorker(bootstrap, topic, group, state, saw)
 
