@@ -134,6 +134,7 @@ def _create(told: Answers) -> None:
     told.ask("create stopped", "POST", "/connectors", {"name": "halt", "config": config, "initial_state": "STOPPED"})
     told.ask("name is trimmed", "POST", "/connectors", {"name": "  trim ", "config": config})
     told.until("cmp", "RUNNING")
+    told.until_offsets("cmp")
 
 
 def _read(told: Answers) -> None:
