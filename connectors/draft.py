@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,11 @@ from pydantic import BaseModel
 
 from connectors.declared_answers import Question, questions_of
 from connectors.inference import TIME
+from connectors.manifest import Manifest
 from connectors.personal_data import find_personal, leaves
+from connectors.rules import FieldRule
 from connectors.source import REVISION
-from schemas.contract import Contract, Field
+from schemas.contract import ENVELOPE, Contract, Field
 from schemas.declaration import nearest
 
 TODO = "TODO"
@@ -40,11 +42,23 @@ class Answers:
     source: Mapping[str, Any]
 
 
-def draft(answers: Answers, contract: Contract, config: type[BaseModel], records: Sequence[Any]) -> dict[str, Any]:
-    """The manifest as a tree in the usual order of keys. `records`: a sample, empty if there is none."""
+def draft(
+    answers: Answers,
+    contract: Contract,
+    config: type[BaseModel],
+    records: Sequence[Any],
+    others: Iterable[Manifest] = (),
+) -> dict[str, Any]:
+    """The manifest as a tree in the usual order of keys. `records`: a sample, empty if there is none. `others`:
+    manifests whose rules are taken over for fields of the same name that the sample fits."""
     samples = _samples(records)
     personal = [finding.path for finding in find_personal(records)]
-    mapping = {field.name: rule for field in contract.fields if (rule := _rule(field, answers, samples)) is not None}
+    known = list(others)
+    mapping = {
+        field.name: rule
+        for field in contract.fields
+        if (rule := _rule(field, answers, samples, learned(field.name, contract.entity, samples, known))) is not None
+    }
     return {
         "id": answers.id,
         "kind": answers.kind,
@@ -94,7 +108,42 @@ def _samples(records: Sequence[Any]) -> dict[str, Any]:
     return found
 
 
-def _rule(field: Field, answers: Answers, samples: Mapping[str, Any]) -> dict[str, Any] | None:
+def learned(field: str, entity: str, samples: Mapping[str, Any], others: Sequence[Manifest]) -> dict[str, Any] | None:
+    """How other systems' manifests read the field, from a path that the sample has with a value that fits; those of the
+    same entity first, of others only what every entity has."""
+    for manifest in sorted(others, key=lambda other: other.entity != entity):
+        rule = manifest.mapping.get(field)
+        if rule is None or (manifest.entity != entity and field not in ENVELOPE):
+            continue
+        path = rule.source
+        if path is not None and path in samples and rule.expr is None and _fits(rule, samples[path]):
+            return {key: _plain(value) for key, value in rule.model_dump(by_alias=True, exclude_defaults=True).items()}
+    return None
+
+
+def _fits(rule: FieldRule, value: Any) -> bool:
+    """Whether a rule may be one for values such as this; of nothing it is not known, and the name counts."""
+    if value in (None, ""):
+        return True
+    if rule.codes is not None and value not in rule.codes:
+        return False
+    if rule.times and not (isinstance(value, str) and _time_form(value) in rule.times):
+        return False
+    return rule.pattern is None or re.fullmatch(rule.pattern, str(value)) is not None
+
+
+def _plain(value: Any) -> Any:
+    """As people write it in YAML: lists for tuples, 1 for 1.0."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _rule(
+    field: Field, answers: Answers, samples: Mapping[str, Any], elsewhere: dict[str, Any] | None
+) -> dict[str, Any] | None:
     fixed: dict[str, dict[str, Any]] = {
         "source_system": {"const": answers.id},
         "ingest_time": {"ingest_time": True},
@@ -102,6 +151,8 @@ def _rule(field: Field, answers: Answers, samples: Mapping[str, Any]) -> dict[st
     }
     if answers.kind in NUMBERED:
         fixed["revision"] = {"from": REVISION}
+    if elsewhere is not None and (field.name == "admin_codeset" or field.name not in fixed):
+        return elsewhere
     if field.name in fixed and not (field.name == "admin_codeset" and field.base != "string"):
         return fixed[field.name]
     path = guess(field.name, samples)

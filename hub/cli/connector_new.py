@@ -110,7 +110,8 @@ def new(
         answers = _answers(told, _promised(cadence_s, cut_off), assignments or [])
     except ConnectorError as error:
         leave(Exit.USAGE, error.text.to(LANGUAGE))
-    tree = draft(answers, declared.contracts[told["entity"]], config_model(told["kind"]), records)
+    contract, others = declared.contracts[told["entity"]], declared.manifests.values()
+    tree = draft(answers, contract, config_model(told["kind"]), records, others)
     target = out or (config.connectors_dir or Path()) / f"{told['id']}.yaml"
     if target.exists() and not force:
         leave(Exit.USAGE, t(f"{target} đã có; dùng --force để ghi đè", f"{target} exists; --force overwrites it"))

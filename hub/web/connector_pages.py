@@ -58,6 +58,12 @@ def caller_in(request: Request) -> Principal:
     return caller
 
 
+@router.get("/connectors")
+async def connectors_page(scope: ConnectorScope) -> RedirectResponse:
+    """They are listed on the department's page."""
+    return RedirectResponse("/department")
+
+
 @router.get("/connectors/new")
 async def new_page(
     request: Request,

@@ -321,6 +321,7 @@ ROUTES = [
 ]
 WRITERS, OPERATORS = {"key-of-admin", "key-of-department"}, {"key-of-admin", "key-of-operator", "key-of-department"}
 MAY = {
+    "/connectors": OPERATORS,
     "/connectors/new": WRITERS,
     "/connectors/{connector}": OPERATORS,
     "/connectors/{connector}/edit": WRITERS,

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from connectors.mac import Mac
 from connectors.payload import records_of
@@ -142,28 +139,6 @@ def test_a_full_store_asks_for_patience() -> None:
 )
 def test_an_object_an_array_and_ndjson_are_read(body: bytes, content_type: str, count: int) -> None:
     assert len(records_of(body, content_type)) == count
-
-
-LINES = st.lists(
-    st.sampled_from(
-        ['{"a":1}', '{"a":"x\\ny"}', " {}", "{", "}", '"b":2},{"c":3}', '{"a":[{}', "{}]}", "5", "[1]", "", "\r", ","]
-    ),
-    max_size=4,
-)
-
-
-@given(LINES)
-def test_lines_are_read_as_each_is_by_itself_or_refused(lines: list[str]) -> None:
-    body = "\n".join(lines)
-    try:
-        expected = [json.loads(line) for line in lines if line.strip()]
-    except json.JSONDecodeError:
-        expected = None
-    try:
-        found = records_of(body.encode(), "application/x-ndjson")
-    except RequestRefusedError:
-        found = None
-    assert found == expected
 
 
 @pytest.mark.parametrize("body", [b"", b"x", b'{"a":', b"5", b'"text"', b'{"a":1}\n{"b"', b"\xff\xfe", b"[" * 5000])
