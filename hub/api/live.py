@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable, Hashable
-from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
@@ -57,20 +56,23 @@ async def _events(request: Request, topic: Topic, render: Render, variant: Hasha
     feed: LiveFeed = request.app.state.live
     streams = request.app.state.metrics.streams
     cursor = _cursor(request.headers.get("last-event-id", ""))
+
+    def tell(number: int, key: str, item: Any) -> str:
+        rendered = render(key, item)
+        return "" if rendered is None else event_text(*rendered, number)
+
     feed.watch(topic)
     streams.inc()
     try:
         yield "retry: 1000\n\n"
         while not feed.closing:
-            changes = await feed.changes(topic, cursor)
-            for number, key, item in changes:
-                rendered = feed.rendered(number, variant, partial(render, key, item))
-                if rendered is not None:
-                    yield event_text(*rendered, number)
-                cursor = number
+            before = cursor
+            cursor, text = await feed.told(topic, before, variant, tell)
+            if text:
+                yield text
             if caller_of(request, request.app.state.deps.access) is None:
                 return  # the key was revoked or the session ended meanwhile
-            if not changes:
+            if cursor == before:
                 now = request.app.state.deps.kpis.around.clock()
                 yield event_text("heartbeat", json.dumps({"at": time_text(now)}))
     finally:

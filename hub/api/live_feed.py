@@ -33,6 +33,10 @@ KEPT_TEXTS = 4096
 """Rendered changes kept: those of some tens of seconds, for streams that lag behind the others."""
 
 
+Tell = Callable[[int, str, Any], str]
+"""From a change's number, key and item to what a stream is told of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Topic:
     """What a stream watches: the board of a period, in a scope."""
@@ -46,10 +50,14 @@ class _State:
     watchers: int = 0
     items: dict[str, tuple[int, Any]] = field(default_factory=dict)
     marks: dict[str, Hashable] = field(default_factory=dict)
+    newest: int = 0
+    told: dict[Hashable, tuple[int, str]] = field(default_factory=dict)
+    """What streams were told since a cursor: most have the same one, and then one text is made for all of them."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def notify(self) -> None:
         """Wake whoever waits now; later waiters wait for the next change."""
+        self.told.clear()
         woken, self.changed = self.changed, asyncio.Event()
         woken.set()
 
@@ -65,7 +73,7 @@ class LiveFeed:
         self._ticks = 0
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
-        self._texts: OrderedDict[Hashable, tuple[str, str] | None] = OrderedDict()
+        self._texts: OrderedDict[Hashable, str] = OrderedDict()
         self.closing = False
 
     def start(self) -> None:
@@ -96,27 +104,32 @@ class LiveFeed:
         if state.watchers == 0:
             del self._states[topic]
 
-    async def changes(self, topic: Topic, cursor: int, timeout: timedelta = HEARTBEAT) -> list[tuple[int, str, Any]]:
-        """Items changed after `cursor` as (number, key, item), in order; empty after `timeout` without any."""
+    async def told(
+        self, topic: Topic, cursor: int, variant: Hashable, tell: Tell, timeout: timedelta = HEARTBEAT
+    ) -> tuple[int, str]:
+        """What changed after `cursor`, in order, as one text, and the cursor after it; no text and the same cursor
+        after `timeout` without a change. `tell` makes the text of a change, once for all streams of a variant."""
         state = self._states[topic]
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout.total_seconds()):
-                while not self.closing and not any(number > cursor for number, _ in state.items.values()):
+                while not self.closing and state.newest <= cursor:
                     await state.changed.wait()
-        found = [(number, key, item) for key, (number, item) in state.items.items() if number > cursor]
-        return sorted(found, key=lambda change: change[0])
+        if state.newest <= cursor:
+            return cursor, ""
+        asked = (cursor, variant)
+        if asked not in state.told:
+            changes = sorted((number, key, item) for key, (number, item) in state.items.items() if number > cursor)
+            text = "".join(self._text(variant, tell, *change) for change in changes)
+            state.told[asked] = state.newest, text
+        return state.told[asked]
 
-    def rendered(
-        self, number: int, variant: Hashable, render: Callable[[], tuple[str, str] | None]
-    ) -> tuple[str, str] | None:
-        """What `render` makes of the change `number`, made once for all streams of a variant: it is most of their
-        cost."""
-        key = (number, variant)
-        if key not in self._texts:
-            self._texts[key] = render()
+    def _text(self, variant: Hashable, tell: Tell, number: int, key: str, item: Any) -> str:
+        known = (number, variant)
+        if known not in self._texts:
+            self._texts[known] = tell(number, key, item)
             while len(self._texts) > KEPT_TEXTS:
                 self._texts.popitem(last=False)
-        return self._texts[key]
+        return self._texts[known]
 
     async def _run(self) -> None:
         while True:
@@ -132,19 +145,21 @@ class LiveFeed:
         board, rows = await run_in_threadpool(
             lambda: (self._service.board(topic.period, topic.org), self._connectors.rows(topic.org))
         )
-        slow = self._ticks // QUIET_REFRESH
+        slow, before = self._ticks // QUIET_REFRESH, state.newest
         self._note(state, "outage", board.outage, board.outage)
         for tile in board.tiles:
             self._note(state, f"kpi:{tile.answer.kpi.id}", tile, _tile_mark(tile, board, slow))
         for row in rows:
             self._note(state, f"connector:{row.feed.connector}", row, _row_mark(row, slow))
-        state.notify()
+        if state.newest != before:
+            state.notify()
 
     def _note(self, state: _State, key: str, item: Any, mark: Hashable) -> None:
         if key not in state.marks or state.marks[key] != mark:
             self._number += 1
             state.marks[key] = mark
             state.items[key] = (self._number, item)
+            state.newest = self._number
 
 
 def _tile_mark(tile: Tile, board: Board, slow: int) -> Hashable:
