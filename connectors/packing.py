@@ -23,7 +23,8 @@ from schemas.wire import prefix
 MEMO_ENTRIES = 32_768
 """Texts remembered per field; then the memory is emptied and starts again."""
 WORTH = 96
-"""Records from which on a field at a time is quicker than a record at a time."""
+"""Records from which on a field at a time is quicker than a record at a time: alone, 15 µs a record; a batch costs some
+0.6 to 1.1 ms by fields before its first record, and each then 5."""
 
 Run = Callable[
     [Sequence[Any], int, list[tuple[bytes, bytes]], list[int], Callable[[Any], None], Sequence[list[Any]]], None
