@@ -45,6 +45,7 @@ from hub.serving import serve as hub_serve
 from hub.topics import ensure_topics
 from schemas.contract import load_contracts
 from streams.garbage import collect_seldom
+from tests import hotline
 from tests.conftest import ROOT, free_port
 from tests.deadline import eventually
 from tests.portal_server import CLIENT_ID, CLIENT_SECRET, LOOPBACK, record
@@ -86,11 +87,9 @@ def dossiers(count: int) -> Iterator[dict[str, Any]]:
 def report(number: int) -> dict[str, Any]:
     """A backlog of the hotline: each case arrives and is taken up, one after the other, with its own person, place and
     minute."""
-    from tests.integration.test_connectors_to_kafka import report as one
-
     case, step = divmod(number, 2)
     at = f"2022-01-05T{7 + case // 3600 % 12:02d}:{case // 60 % 60:02d}:{case % 60:02d}+07:00"
-    return one(
+    return hotline.report(
         number,
         ma=f"PA-220105-{case:06d}",
         phien_ban=1 + step,

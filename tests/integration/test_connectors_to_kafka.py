@@ -41,6 +41,7 @@ from schemas.contract import Contract, load_contracts, parse_contract
 from schemas.wire import unframe
 from tests.connect_place import SMALL_RESTS, make_place
 from tests.deadline import eventually
+from tests.hotline import report
 from tests.portal_server import CLIENT_ID, CLIENT_SECRET, LOOPBACK, Portal, portal_server, record, serve
 
 MANIFESTS = load_manifests()
@@ -286,31 +287,6 @@ async def test_a_refused_login_is_failed_after_three_tries_with_its_cure(
 
 
 # --- pushed -------------------------------------------------------------------------------------------------
-
-
-def report(number: int, **changes: Any) -> dict[str, Any]:
-    return {
-        "id": f"evt-{number}",
-        "ma": f"PA-220105-{number:04d}",
-        "phien_ban": 1,
-        "hanh_dong": "capnhat",
-        "cap_nhat_luc": "2022-01-05T08:00:00+07:00",
-        "kenh": "app",
-        "linh_vuc": "Môi trường",
-        "muc_do": "thuong",
-        "trang_thai": "moi",
-        "don_vi": "H53.20",
-        "nhan_luc": "2022-01-05T08:00:00+07:00",
-        "han_xu_ly": None,
-        "xu_ly_luc": None,
-        "gia_han": 0,
-        "vi_do": 11.3,
-        "kinh_do": 106.1,
-        "danh_gia": None,
-        "ma_xa": "25459",
-        "noi_dung": "Nhà bên xả nước thải",
-        "nguoi_phan_anh": {"ho_ten": "Trần Văn Sáu", "dien_thoai": "0912345678"},
-    } | changes
 
 
 class Sender:

@@ -14,7 +14,7 @@ from connectors.manifest import load_manifests
 from connectors.mapping import compile_mapping
 from connectors.pseudonym import Pseudonymiser
 from schemas.contract import load_contracts
-from tests.integration.test_connectors_to_kafka import report
+from tests.hotline import report
 
 CONTRACTS, MANIFESTS = load_contracts(), load_manifests()
 AT_MS = 1_700_000_000_000

@@ -10,7 +10,7 @@ from connectors.draft import TODO, Answers, as_yaml, draft, learned
 from connectors.manifest import config_model, load_manifests
 from connectors.seeds import parse_manifest
 from schemas.contract import load_contracts
-from tests.integration.test_connectors_to_kafka import report
+from tests.hotline import report
 
 CONTRACTS, MANIFESTS = load_contracts(), load_manifests()
 OTHERS = list(MANIFESTS.values())
