@@ -267,7 +267,7 @@ def serve_ingest(port: int, bootstrap: str) -> None:
     hub_serve([Listener(Starlette(lifespan=lifespan), "127.0.0.1", port)])
 
 
-async def pushes(bootstrap: str, repeats: int = 3) -> dict[str, Any]:
+async def pushes(bootstrap: str, repeats: int = 5) -> dict[str, Any]:
     """One by one and in batches of half and of two megabytes, interleaved; of each the repeat in the middle, and the
     rates of all."""
     ways = {"single_posts": (20_000, 1, 128), "ndjson_1000": (200, 1000, 4), "ndjson_4000": (50, 4000, 4)}
