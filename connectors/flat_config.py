@@ -101,7 +101,7 @@ def _flatten(path: str, value: Any, flat: dict[str, str]) -> None:
         for key, item in value.items():
             _flatten(f"{path}.{escaped_key(key)}", item, flat)
     elif isinstance(value, list) and value and all(isinstance(item, str) and "," not in item for item in value):
-        flat[path] = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=1_000_000).strip()
+        flat[path] = _dumped(value, default_flow_style=True).strip()
     elif isinstance(value, list) and value:
         for number, item in enumerate(value):
             _flatten(f"{path}.[{number}]", item, flat)
@@ -114,14 +114,20 @@ def text_of(value: Any) -> str:
     if isinstance(value, str):
         plain = value_of(value) == value and value.strip() == value and not _ITEM.fullmatch(value)
         return value if plain else yaml_quoted(value)
-    shown = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=1_000_000)
+    shown = _dumped(value, default_flow_style=True)
     return shown.removesuffix("...\n").strip()
 
 
 def yaml_quoted(value: str) -> str:
     """A text in double quotes."""
-    shown: str = yaml.safe_dump(value, default_style='"', allow_unicode=True, width=1_000_000)
-    return shown.strip()
+    return _dumped(value, default_style='"').strip()
+
+
+def _dumped(value: Any, **style: Any) -> str:
+    """YAML on one line. A next-line sign, which PyYAML writes as it is and reads as a space, is escaped, and with it
+    all that is not ASCII."""
+    shown: str = yaml.safe_dump(value, allow_unicode=True, width=1_000_000, **style)
+    return shown if "\x85" not in shown else yaml.safe_dump(value, width=1_000_000, **style)
 
 
 def value_of(text: str) -> Any:

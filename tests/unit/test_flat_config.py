@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from connectors.flat_config import class_of, flatten, kind_of, nested
@@ -37,6 +37,7 @@ def test_the_trees_manifests_come_back_as_they_were(path: Path) -> None:
 
 
 @given(trees)
+@example({"0": ["\x85"], "1": "\x85", "2": {"3": [{"4": "a\x85b"}]}})
 def test_any_tree_comes_back_as_it_was(tree: dict[Any, Any]) -> None:
     flat = flatten(tree)
     assert all(isinstance(value, str) for value in flat.values())
