@@ -90,24 +90,12 @@ def _iso(zone: ZoneInfo) -> Times:
     return convert
 
 
-_OFFSET_WIDTH = len("+07:00")
-
-
 def _written_offset(octets: npt.NDArray[np.uint8]) -> Numbers | int | None:
     """Of each row, or of all: they mostly have the same."""
     if (octets == octets[0]).all():
         return _offset_of(octets[0].tobytes())
-    if octets.shape[1] != _OFFSET_WIDTH or not (octets[:, 3] == ord(":")).all():
-        return None
-    signs = octets[:, 0]
-    digits = octets[:, (1, 2, 4, 5)] - np.uint8(ord("0"))
-    if (digits > 9).any() or not ((signs == ord("+")) | (signs == ord("-"))).all():
-        return None
-    hours, minutes = _number(digits, 0, 2), _number(digits, 2, 4)
-    if (hours > 23).any() or (minutes > 59).any():
-        return None
-    offset = hours * HOUR_MS + minutes * MINUTE_MS
-    return np.where(signs == ord("-"), -offset, offset)
+    found = [_offset_of(row.tobytes()) for row in octets]
+    return None if None in found else np.array(found, dtype=np.int64)
 
 
 @lru_cache(maxsize=256)
@@ -238,13 +226,6 @@ def _octets(texts: Sequence[str], width: int) -> npt.NDArray[np.uint8] | None:
     if not joined or not joined.isascii() or set(map(len, texts)) != {width}:
         return None
     return np.frombuffer(joined.encode(), dtype=np.uint8).reshape(-1, width)
-
-
-def _number(digits: npt.NDArray[np.uint8], first: int, end: int) -> Numbers:
-    value = digits[:, first].astype(np.int64)
-    for place in range(first + 1, end):
-        value = value * 10 + digits[:, place]
-    return value
 
 
 def _utc(local: Numbers, offsets: _Offsets) -> Numbers | None:

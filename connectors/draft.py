@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
 from pydantic import BaseModel
 
 from connectors.declared_answers import Question, questions_of
@@ -16,6 +15,7 @@ from connectors.manifest import Manifest
 from connectors.personal_data import find_personal, leaves
 from connectors.rules import FieldRule
 from connectors.source import REVISION
+from connectors.yaml_text import to_yaml
 from schemas.contract import ENVELOPE, Contract, Field
 from schemas.declaration import nearest
 
@@ -76,7 +76,7 @@ def draft(
 
 def as_yaml(tree: Mapping[str, Any], heading: str) -> str:
     """The text of the file: short blocks on one line, the mapping a line a field."""
-    text = str(yaml.safe_dump(dict(tree), allow_unicode=True, sort_keys=False, width=120, default_flow_style=None))
+    text = to_yaml(dict(tree), sort_keys=False, width=120, default_flow_style=None)
     return f"# {heading}\n{text}"
 
 

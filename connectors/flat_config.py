@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+from connectors.yaml_text import WIDTH, to_yaml
+
 PACKAGE = "ioc.connectors."
 SUFFIX = "SourceConnector"
 IGNORED = frozenset(
@@ -101,7 +103,7 @@ def _flatten(path: str, value: Any, flat: dict[str, str]) -> None:
         for key, item in value.items():
             _flatten(f"{path}.{escaped_key(key)}", item, flat)
     elif isinstance(value, list) and value and all(isinstance(item, str) and "," not in item for item in value):
-        flat[path] = _dumped(value, default_flow_style=True).strip()
+        flat[path] = to_yaml(value, default_flow_style=True, width=WIDTH).strip()
     elif isinstance(value, list) and value:
         for number, item in enumerate(value):
             _flatten(f"{path}.[{number}]", item, flat)
@@ -114,20 +116,13 @@ def text_of(value: Any) -> str:
     if isinstance(value, str):
         plain = value_of(value) == value and value.strip() == value and not _ITEM.fullmatch(value)
         return value if plain else yaml_quoted(value)
-    shown = _dumped(value, default_flow_style=True)
+    shown = to_yaml(value, default_flow_style=True, width=WIDTH)
     return shown.removesuffix("...\n").strip()
 
 
 def yaml_quoted(value: str) -> str:
     """A text in double quotes."""
-    return _dumped(value, default_style='"').strip()
-
-
-def _dumped(value: Any, **style: Any) -> str:
-    """YAML on one line. A next-line sign, which PyYAML writes as it is and reads as a space, is escaped, and with it
-    all that is not ASCII."""
-    shown: str = yaml.safe_dump(value, allow_unicode=True, width=1_000_000, **style)
-    return shown if "\x85" not in shown else yaml.safe_dump(value, width=1_000_000, **style)
+    return to_yaml(value, default_style='"', width=WIDTH).strip()
 
 
 def value_of(text: str) -> Any:

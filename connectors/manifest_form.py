@@ -18,10 +18,8 @@ from ruamel.yaml.error import YAMLError
 
 from connectors.errors import ManifestError, Text
 from connectors.flat_config import escaped_key, parts_of, text_of, value_of
+from connectors.yaml_text import WIDTH, to_yaml
 from schemas.declaration import YAML_LOADER
-
-WIDTH = 1_000_000
-"""Lines are never folded: a value stays on the line it was written on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +125,9 @@ def _spliced(text: str, changes: Mapping[str, tuple[_Place, Any]]) -> str:
 def _in_line(value: Any) -> str:
     """As it may stand in a block and between brackets."""
     if isinstance(value, str) and "\n" in value:
-        quoted: str = yaml.safe_dump(value, default_style='"', allow_unicode=True, width=WIDTH)
+        quoted = to_yaml(value, default_style='"', width=WIDTH)
         return quoted.strip()
-    listed: str = yaml.safe_dump([value], default_flow_style=True, allow_unicode=True, width=WIDTH)
+    listed = to_yaml([value], default_flow_style=True, width=WIDTH)
     return listed.strip()[1:-1]
 
 

@@ -68,7 +68,10 @@ class Pseudonyms:
         return self._prefix + self._mac.hexdigest(normalise(self._personal, value).encode())[:HEX_CHARACTERS]
 
     def of_many(self, values: Sequence[str]) -> list[str]:
-        """Of each, in order. Several changes of one case name the same person: each is hashed once."""
+        """Of each, in order. Several changes of one case name the same person: each is hashed once.
+
+        `Mac.hexdigest` written out: a call for each takes a third longer.
+        """
         inner, outer, prefix, personal = self._mac.inner.copy, self._mac.outer.copy, self._prefix, self._personal
         made = dict.fromkeys(values, "")
         for value in made:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import orjson
-import yaml
 
 from connectors.audit_trail import AuditTrail
 from connectors.compacted import CompactedTopic
@@ -21,6 +20,7 @@ from connectors.registrar import Registrar
 from connectors.secrets import references_in
 from connectors.seeds import ReadManifest
 from connectors.status import ConnectorStatus
+from connectors.yaml_text import to_yaml
 from hub.connect import faults
 from hub.connect.shapes import REMEMBERED, Known
 from hub.connector_verdict import Judge, References, Verdict
@@ -144,8 +144,7 @@ def require_own(manifest: Manifest, caller: Principal) -> None:
 def manifest_text(flat: Mapping[str, str]) -> str:
     """A flat map as a manifest's text."""
     tree = nested(flat, source_kinds())
-    text: str = yaml.safe_dump(tree, allow_unicode=True, sort_keys=False, width=110)
-    return text
+    return to_yaml(tree, sort_keys=False, width=110)
 
 
 def faults_of(error: ManifestError) -> list[Text]:
