@@ -24,10 +24,12 @@ import pytest
 from aiokafka.partitioner import murmur2
 
 from hub.config import RegistrySettings, Settings
+from hub.group_lag import GroupLag
 from hub.topics import ensure_topics
 from hub.wiring import registry_client
 from schemas.contract import load_contracts
 from schemas.errors import RegistryUnavailableError
+from schemas.quarantine import TOPIC as QUARANTINE_TOPIC
 from schemas.registry_client import RegistryClient
 from schemas.schema_texts import UNKNOWN_TTL_S
 from schemas.wire import HEADER_BYTES, frame
@@ -92,6 +94,14 @@ class Scene:
         wanted = f'ioc_registry_requests_total{{operation="schema",status="{status}"}} '
         lines = httpx2.get(f"{self.settings.registry_url}/metrics").text.splitlines()
         return sum(float(line.removeprefix(wanted)) for line in lines if line.startswith(wanted))
+
+    def wait_for_quarantine(self) -> None:
+        """The worker has read and confirmed all of the quarantine topic, which the tests of a broker share."""
+        lag = GroupLag(self.table.bootstrap, self.table.name, [QUARANTINE_TOPIC])
+        try:
+            self.table.wait(lambda: all(one.committed == one.end for one in lag.read()))
+        finally:
+            lag.close()
 
     def quarantined(self) -> dict[str, int]:
         rows = self.table.warehouse.rows(
@@ -199,9 +209,15 @@ async def test_a_batch_that_has_waited_long_enough_goes_on_without_the_schema_an
 ) -> None:
     table = scene.table
     good, unread = scene.events(0, 25), scene.events(0, 15)
+    worker = scene.start(SHORT_S)
+    try:
+        scene.wait_for_quarantine()  # what other tests left there would be passages of the fault
+    finally:
+        worker.kill()
+        worker.wait()
+    await scene.send(good[:5], 0)  # whole before the worker starts: one block, and the fault's first passage
     worker = scene.start(SHORT_S, fault="before_insert:2")
     try:
-        await scene.send(good[:5], 0)
         table.wait(lambda: table.primary_rows() == 5)
         scene.away("dead")
         await scene.send([*unread], 1)
