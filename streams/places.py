@@ -14,7 +14,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-CROWD = 2
+CROWD = 6
 """Partitions that wait while all places are taken: fewer are not worth a rest."""
 
 REST = 3.0

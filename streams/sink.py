@@ -91,6 +91,12 @@ class _EntityBlock:
         self._sink.written(self._rows, self._states, self._new)
 
 
+def no_states(contract: Contract) -> pl.DataFrame:
+    """Of states, the columns and no rows."""
+    empty = empty_frame(contract).drop(ROW)
+    return empty.with_columns(pl.lit(0, dtype=pl.Int64).alias(STATE_OFFSET), pl.lit(value=False).alias("deleted"))
+
+
 class EntitySink:
     """One topic partition of an entity. One batch at a time."""
 
@@ -117,6 +123,7 @@ class EntitySink:
         self._topic_id = ""
         self._epoch = 0
         self._life = 0
+        self._no_states = no_states(contract)
 
     async def open(self, topic_id: str) -> Written | None:
         taken = await self._take_over()
@@ -190,7 +197,7 @@ class EntitySink:
 
     def _states(self, placed: pl.DataFrame, bounds: Bounds, redo: bool) -> pl.DataFrame:
         if not placed.height:
-            return self._no_states()
+            return self._no_states
         if redo:
             return self.store.states_before(placed["entity_key"].unique(maintain_order=True).to_list(), bounds)
         frames, missing = self._cache.get(self._known.to_look_up(placed).to_list())
@@ -201,14 +208,10 @@ class EntitySink:
                 raise StatesAheadError(f"{ahead} states are ahead of offset {bounds.first}")
             frames.append(found.select(self._state_columns()))
         frames = [frame for frame in frames if frame.height]
-        return pl.concat(frames) if frames else self._no_states()
+        return pl.concat(frames) if frames else self._no_states
 
     def _state_columns(self) -> list[str]:
         return [field.name for field in self._contract.fields] + [STATE_OFFSET, "deleted"]
-
-    def _no_states(self) -> pl.DataFrame:
-        empty = empty_frame(self._contract).drop(ROW)
-        return empty.with_columns(pl.lit(0, dtype=pl.Int64).alias(STATE_OFFSET), pl.lit(value=False).alias("deleted"))
 
     def written(self, rows: pl.DataFrame, states: pl.DataFrame | None, new: pl.DataFrame) -> None:
         """Count a written batch and remember its keys and states."""

@@ -27,6 +27,7 @@ from streams.errors import OwnershipLostError
 from streams.fences import Membership
 from streams.fetched import LONG_WAIT_MS, SHORT_WAIT_MS, ColumnarFetches
 from streams.intent import Commit, parse_commit
+from streams.log_bounds import bounds
 from streams.records import ISOLATION, Records, joined
 
 log = structlog.get_logger()
@@ -108,14 +109,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         return code
 
     async def bounds(self, tp: TP) -> tuple[int, int]:
-        """First offset kept in the log, and its end, over the connections that are open already."""
-        return await self.call_thread(self._bounds, tp)
-
-    async def _bounds(self, tp: TP) -> tuple[int, int]:
-        consumer, partition = self._ensure_consumer(), TopicPartition(tp.topic, tp.partition)
-        first = await consumer.beginning_offsets([partition])
-        end = await consumer.end_offsets([partition])
-        return first[partition], end[partition]
+        """First offset kept in the log, and its end. Raises `KafkaError`."""
+        client = self._ensure_consumer()._client
+        found: tuple[int, int] = await self.call_thread(bounds, client, TopicPartition(tp.topic, tp.partition))
+        return found
 
     async def fetch_commit(self, tp: TP) -> Commit | None:
         return await self.call_thread(self._fetch_commit, tp)
