@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import secrets as random_secrets
-import socket
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -293,8 +291,3 @@ class ConnectWorker:
                 self._pushed[name] = Wanted.of(declared)
             else:
                 self.connectors[name] = made
-
-
-def worker_name() -> str:
-    """Names this process in statuses."""
-    return f"{socket.gethostname()}:{os.getpid()}"

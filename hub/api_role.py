@@ -21,7 +21,8 @@ from connectors.registrar import Registrar
 from connectors.secrets import SecretResolver
 from connectors.seeds import reader_with
 from connectors.status import STATUS_TOPIC
-from connectors.worker import PLACE, worker_name
+from connectors.worker import PLACE
+from connectors.worker_name import worker_name
 from hub.alerts.desk import AlertDesk
 from hub.api.app import create_api
 from hub.api.deps import ApiDeps

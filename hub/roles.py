@@ -1,11 +1,16 @@
-"""The roles: what each process does between its start and its signal to end."""
+"""The roles: what each process does between its start and its signal to end.
+
+Each function imports and makes what its role needs, and gives what then runs until SIGTERM.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from hub import logs
 from hub.config import Settings
+from hub.lean_start import lean_start
 from schemas import tracing
 from streams import faultpoints
 
@@ -17,57 +22,62 @@ def run_role(name: str, settings: Settings) -> None:
     logs.configure(name)
     tracing.configure(settings.traces.endpoint, name)
     faultpoints.arm()
-    role(settings)
+    with lean_start():
+        run = role(settings)
+    run()
 
 
-def warehouse(settings: Settings) -> None:
+Run = Callable[[], None]
+
+
+def warehouse(settings: Settings) -> Run:
     """The embedded warehouse: the one process that owns the chDB directory."""
     from hub.serving import Listener, serve
     from hub.wiring import warehouse_app
 
-    serve([Listener(warehouse_app(settings), settings.warehouse.host, settings.warehouse.port)])
+    return partial(serve, [Listener(warehouse_app(settings), settings.warehouse.host, settings.warehouse.port)])
 
 
-def connect(settings: Settings) -> None:
+def connect(settings: Settings) -> Run:
     """The polled connectors."""
     from hub.serving import Listener, serve
     from hub.wiring import connect_app
 
-    serve([Listener(connect_app(settings), settings.connect.host, settings.connect.port)])
+    return partial(serve, [Listener(connect_app(settings), settings.connect.host, settings.connect.port)])
 
 
-def stream(settings: Settings) -> None:
+def stream(settings: Settings) -> Run:
     """The stream worker."""
     from hub.stream_role import run_stream
 
-    run_stream(settings)
+    return partial(run_stream, settings)
 
 
-def api(settings: Settings) -> None:
+def api(settings: Settings) -> Run:
     """The API and the dashboard."""
     from hub.api_role import api_parts
     from hub.serving import serve
 
     parts = api_parts(settings)
-    serve([parts.listener()], [parts.run])
+    return partial(serve, [parts.listener()], [parts.run])
 
 
-def registry(settings: Settings) -> None:
+def registry(settings: Settings) -> Run:
     """The schema registry."""
     from hub.serving import serve
     from hub.wiring import registry_listener
 
-    serve([registry_listener(settings)])
+    return partial(serve, [registry_listener(settings)])
 
 
-def monitor(settings: Settings) -> None:
+def monitor(settings: Settings) -> Run:
     """The monitor alone."""
     from hub.monitor_role import run_monitor
 
-    run_monitor(settings)
+    return partial(run_monitor, settings)
 
 
-def hub(settings: Settings) -> None:
+def hub(settings: Settings) -> Run:
     """API, dashboard, monitor and, unless another one is given, the registry in one process."""
     from hub.api_role import api_parts
     from hub.monitor_role import MonitorRole
@@ -79,10 +89,10 @@ def hub(settings: Settings) -> None:
     listeners = [parts.listener(), monitor.listener()]
     if settings.registry.url is None:
         listeners.append(registry_listener(settings))
-    serve(listeners, [parts.run, monitor.run])
+    return partial(serve, listeners, [parts.run, monitor.run])
 
 
-ROLES: dict[str, Callable[[Settings], None]] = {
+ROLES: dict[str, Callable[[Settings], Run]] = {
     "api": api,
     "connect": connect,
     "hub": hub,

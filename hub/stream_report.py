@@ -13,7 +13,7 @@ from prometheus_client.samples import Sample
 from connectors.clock import now_ms
 from connectors.compacted import CompactedTopic
 from connectors.errors import ConnectorError
-from connectors.worker import worker_name
+from connectors.worker_name import worker_name
 from hub.health.writing import REPORT_EVERY_S, REPORTS_TOPIC, Totals, report
 from streams import metrics
 

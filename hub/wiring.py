@@ -116,7 +116,8 @@ def connect_app(settings: Settings) -> ConnectApp:
     """The polled connectors of this process behind Kafka Connect's REST interface; raises what is wrong with a
     manifest of the tree."""
     from connectors.seeds import reader_with
-    from connectors.worker import ConnectWorker, Place, worker_name
+    from connectors.worker import ConnectWorker, Place
+    from connectors.worker_name import worker_name
     from hub.connect.app import build_app
     from hub.declarations import load_declarations
     from hub.topics import TopicsError, cluster_id

@@ -1,41 +1,15 @@
-"""One stream worker over the benchmark's entity, until it is killed or asked to stop:
+"""One stream worker over the benchmark's entity, until it is killed or asked to stop; it starts as the product's does:
 `python -m tests.benchmarks.case_worker BOOTSTRAP WAREHOUSE_URL NAME GROUP STATE_DIR [CACHED_STATES [no-audit]]`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
-from datetime import timedelta
-from pathlib import Path
 
-from connectors.publish import Publisher
-from hub.stream_role import KafkaQuarantine
-from streams.app import StreamSettings, StreamWorker
-from streams.topic_ids import topic_ids
-from streams.warehouse.client import Warehouse
-from tests.benchmarks.events import contract, schema_text
-
-SESSION_TIMEOUT = timedelta(seconds=6)
-
-
-async def work(
-    bootstrap: str, url: str, name: str, group: str, state: str, cached_states: str = "200000", audit: str = "audit"
-) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    quarantine = KafkaQuarantine(Publisher(bootstrap, client_id="benchmark-quarantine"))
-    settings = StreamSettings(
-        bootstrap, Path(state) / "faust", group, SESSION_TIMEOUT, int(cached_states), audit=audit == "audit"
-    )
-    worker = StreamWorker(settings, [contract(name)], Warehouse(url), schema_text, quarantine, topic_ids(bootstrap))
-    try:
-        await worker.run(stop)
-    finally:
-        await quarantine.stop()
-
+from hub.lean_start import lean_start
 
 if __name__ == "__main__":
+    with lean_start():
+        from tests.benchmarks.case_work import work
     asyncio.run(work(*sys.argv[1:]))

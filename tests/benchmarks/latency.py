@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks import events, pace, topics
-from tests.benchmarks.case_worker import SESSION_TIMEOUT
+from tests.benchmarks.case_work import SESSION_TIMEOUT
 from tests.benchmarks.stand import Stand, Worker, stand
 
 RATES = ((20_000, 20, 100, 500), (10, 30, 250, 250))

@@ -23,6 +23,7 @@ HOMES = {
         "hub/registry/fenced_writer.py",
         "connectors/sources/kafka.py",
         "streams/fetched.py",
+        "streams/log_bounds.py",
         "streams/replay.py",
         "streams/topic_log.py",
         "streams/transport.py",

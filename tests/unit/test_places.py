@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.places import LONGEST_REST_S, PATIENCE_S, WORTH_IT, Place, Places, rest_s
+from streams.places import CROWD, LONGEST_REST_S, PATIENCE_S, WORTH_IT, Place, Places, rest_s
 
 
 class Clock:
@@ -24,14 +24,14 @@ class Clock:
 @pytest.mark.parametrize(
     ("took_s", "records", "waiting", "longest_wait_s", "expected"),
     [
-        (0.5, 0, 5, 0.0, 1.5),
-        (0.5, WORTH_IT // 2, 5, 0.0, 0.75),
-        (0.5, WORTH_IT, 5, 0.0, 0.0),
-        (0.5, 2 * WORTH_IT, 5, 0.0, 0.0),
-        (9.0, 0, 5, 0.0, LONGEST_REST_S),
-        (0.5, 0, 1, 0.0, 0.0),
+        (0.5, 0, CROWD, 0.0, 1.5),
+        (0.5, WORTH_IT // 2, CROWD, 0.0, 0.75),
+        (0.5, WORTH_IT, CROWD, 0.0, 0.0),
+        (0.5, 2 * WORTH_IT, CROWD, 0.0, 0.0),
+        (9.0, 0, CROWD, 0.0, LONGEST_REST_S),
+        (0.5, 0, CROWD - 1, 0.0, 0.0),
         (0.5, 0, 0, 0.0, 0.0),
-        (0.5, 0, 5, PATIENCE_S + 0.1, 0.0),
+        (0.5, 0, CROWD, PATIENCE_S + 0.1, 0.0),
     ],
 )
 def test_a_place_rests_after_a_small_batch_while_several_wait_and_none_for_long(
@@ -68,22 +68,25 @@ async def left(clock: Clock, places: Places, place: Place, took_s: float, record
     await place.__aexit__()
 
 
-async def test_the_place_of_a_small_batch_is_given_after_its_rest_when_two_wait() -> None:
+async def test_the_place_of_a_small_batch_is_given_after_its_rest_when_a_crowd_waits() -> None:
     clock = Clock()
     places = Places(1, clock)
     place = Place(places, clock)
     await place.enter()
-    first, second = await waiting(places, 2)
+    first, *others = await waiting(places, CROWD)
     await left(clock, places, place, 0.02, 10)
     assert not await given_at_once(first)
     async with asyncio.timeout(10):
         await first
-    assert not second.done()
-    second.cancel()
+    assert not any(task.done() for task in others)
+    for task in others:
+        task.cancel()
 
 
-@pytest.mark.parametrize(("waiters", "records", "took_s"), [(1, 10, 1.0), (2, WORTH_IT, 1.0), (2, 10, PATIENCE_S + 1)])
-async def test_it_is_given_at_once_to_one_alone_after_a_large_batch_or_to_one_who_waits_for_long(
+@pytest.mark.parametrize(
+    ("waiters", "records", "took_s"), [(CROWD - 1, 10, 1.0), (CROWD, WORTH_IT, 1.0), (CROWD, 10, PATIENCE_S + 1)]
+)
+async def test_it_is_given_at_once_to_one_of_few_after_a_large_batch_or_to_one_who_waits_for_long(
     waiters: int, records: int, took_s: float
 ) -> None:
     clock = Clock()
@@ -102,7 +105,7 @@ async def test_a_place_left_by_a_batch_that_goes_on_later_does_not_rest() -> Non
     places = Places(1, clock)
     place = Place(places, clock)
     await place.enter()
-    tasks = await waiting(places, 3)
+    tasks = await waiting(places, CROWD)
     clock.now += 1.0
     place.leave()
     assert await given_at_once(tasks[0])

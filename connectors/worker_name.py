@@ -1,0 +1,11 @@
+"""How a process is named in statuses and reports."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+
+def worker_name() -> str:
+    """Host and process: one name while the process lives, and no other's on the same network."""
+    return f"{socket.gethostname()}:{os.getpid()}"
