@@ -1,7 +1,7 @@
 """A stream worker over a private copy of a contract, so that tests share a broker and a warehouse.
 
 As a program it runs one worker until it is killed or asked to stop:
-`python -m tests.stream_worker BOOTSTRAP WAREHOUSE_URL NAME STATE_DIR`.
+`python -m tests.stream_worker BOOTSTRAP WAREHOUSE_URL NAME STATE_DIR [BOOTSTRAP_OF_THE_QUARANTINE]`.
 """
 
 from __future__ import annotations
@@ -99,8 +99,10 @@ class Bench:
         finally:
             await producer.stop()
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self, quarantine: str | None = None) -> subprocess.Popen[bytes]:
+        """`quarantine`: where the worker's refused records go, if not to the same broker by the same way."""
         command = [sys.executable, "-m", "tests.stream_worker", self.bootstrap, self.url, self.name, str(self.state)]
+        command += [quarantine or self.bootstrap]
         with (self.state / "worker.log").open("ab") as log:
             return subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
 
@@ -146,12 +148,13 @@ async def work(
     contract: Contract,
     schema_text: Callable[[int], str],
     schema_wait: timedelta = LIMIT,
+    quarantine_bootstrap: str | None = None,
 ) -> None:
     """Run a worker of this contract until the process is asked to stop."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    quarantine = KafkaQuarantine(Publisher(bootstrap, client_id="test-quarantine"))
+    quarantine = KafkaQuarantine(Publisher(quarantine_bootstrap or bootstrap, client_id="test-quarantine"))
     worker = StreamWorker(
         StreamSettings(
             bootstrap,
@@ -176,4 +179,5 @@ async def work(
 
 if __name__ == "__main__":
     tracing.configure(os.environ.get("IOC_TRACES__ENDPOINT"), "stream")
-    asyncio.run(work(*sys.argv[1:5], private_contract(sys.argv[3]), _schema_text))
+    quarantine_at = sys.argv[5] if len(sys.argv) > 5 else None
+    asyncio.run(work(*sys.argv[1:5], private_contract(sys.argv[3]), _schema_text, quarantine_bootstrap=quarantine_at))

@@ -19,6 +19,7 @@ from hub.stream_quarantine import KafkaQuarantine
 from schemas.quarantine import TOPIC
 from streams.errors import QuarantineUnwritableError
 from streams.quarantine import Refusal
+from tests.department_servers import SecondCluster
 from tests.dossiers import dossier
 from tests.stream_worker import Bench, bench, value_of
 
@@ -87,18 +88,21 @@ async def test_a_quarantine_that_refuses_stops_the_worker_before_anything_of_the
 
 
 @pytest.mark.long
-async def test_a_quarantine_without_enough_replicas_is_waited_for_while_other_partitions_go_on(table: Bench) -> None:
-    with quarantine_with(table.bootstrap, "min.insync.replicas", "2", "1"):
+async def test_a_quarantine_that_is_away_is_waited_for_while_other_partitions_go_on(
+    table: Bench, gated_kafka: SecondCluster
+) -> None:
+    with gated_kafka.gate.shut():
         await table.produce(with_a_bad_one(partition=0))
-        worker = table.start()
+        worker = table.start(quarantine=gated_kafka.bootstrap)
         try:
-            table.wait(lambda: "partition_taken_over" in table.log())
+            table.wait(lambda: "quarantine_waits" in table.log())
             await table.produce(messages(1, 5))
             table.wait(lambda: rows_of(table, 1) == 5)
             assert rows_of(table, 0) == 0
             assert worker.poll() is None
         except BaseException:
             worker.kill()
+            worker.wait()
             raise
     try:
         table.wait(lambda: rows_of(table, 0) == 21)
