@@ -7,5 +7,5 @@ import socket
 
 
 def worker_name() -> str:
-    """Host and process: one name while the process lives, and no other's on the same network."""
+    """Host and process."""
     return f"{socket.gethostname()}:{os.getpid()}"

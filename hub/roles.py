@@ -10,9 +10,11 @@ from functools import partial
 
 from hub import logs
 from hub.config import Settings
-from hub.lean_start import lean_start
 from schemas import tracing
 from streams import faultpoints
+from streams.garbage import loading
+
+Run = Callable[[], None]
 
 
 def run_role(name: str, settings: Settings) -> None:
@@ -22,12 +24,9 @@ def run_role(name: str, settings: Settings) -> None:
     logs.configure(name)
     tracing.configure(settings.traces.endpoint, name)
     faultpoints.arm()
-    with lean_start():
+    with loading():
         run = role(settings)
     run()
-
-
-Run = Callable[[], None]
 
 
 def warehouse(settings: Settings) -> Run:

@@ -110,8 +110,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     async def bounds(self, tp: TP) -> tuple[int, int]:
         """First offset kept in the log, and its end. Raises `KafkaError`."""
-        client = self._ensure_consumer()._client
-        found: tuple[int, int] = await self.call_thread(bounds, client, TopicPartition(tp.topic, tp.partition))
+        consumer = self._ensure_consumer()
+        found: tuple[int, int] = await self.call_thread(bounds, consumer, TopicPartition(tp.topic, tp.partition))
         return found
 
     async def fetch_commit(self, tp: TP) -> Commit | None:

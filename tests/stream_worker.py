@@ -102,7 +102,7 @@ class Bench:
     def start(self, quarantine: str | None = None) -> subprocess.Popen[bytes]:
         """`quarantine`: where the worker's refused records go, if not to the same broker by the same way."""
         command = [sys.executable, "-m", "tests.stream_worker", self.bootstrap, self.url, self.name, str(self.state)]
-        command += [quarantine or self.bootstrap]
+        command += [quarantine] if quarantine else []
         with (self.state / "worker.log").open("ab") as log:
             return subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
 

@@ -28,12 +28,12 @@ _FORMAT = re.compile(r"\bFORMAT\s+(\w+)\s*;?\s*$", re.IGNORECASE)
 # (11 and 9 ms); 2,000 current states by their keys cost more (FINAL, 53 ms instead of 28): a table has some parts more.
 #
 # min_bytes_for_full_part_storage: a part that is not wide yet is one file instead of ten. An insert of one row makes
-# seven parts: six interleaved pairs of 150 such inserts took 58 ms each instead of 84, the file system 27 instead of
-# 55; blocks of 10,000 rows take as long as before.
+# seven parts: 150 such inserts in each of three interleaved pairs took 60 ms instead of 85 at the median, the system's
+# share 27 ms instead of 58; blocks of 10,000 rows take as long as before.
 #
-# os_threads_nice_value_merge_mutate: merges are half of the warehouse's processor time and nobody waits for them, so
-# they give way to inserts and questions. At 20,000 events/s on two cores half of all were visible after 0.7 instead of
-# 0.9 s, 99 of 100 after 1.5 instead of 1.7. Not more than 5: at full load they must still keep up.
+# os_threads_nice_value_merge_mutate: nobody waits for a merge, so merges, a good quarter of the warehouse's processor
+# time at 20,000 events/s, give way to inserts and questions. Half of all events were then visible after 0.77 instead of
+# 0.87 s (three and two runs). With 10 it was 0.72, but at full load they must still keep up.
 CONFIG = """<clickhouse>
     <profiles><default>
         <max_threads>2</max_threads>

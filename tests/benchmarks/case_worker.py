@@ -7,9 +7,9 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from hub.lean_start import lean_start
+from streams.garbage import loading
 
 if __name__ == "__main__":
-    with lean_start():
+    with loading():
         from tests.benchmarks.case_work import work
     asyncio.run(work(*sys.argv[1:]))
