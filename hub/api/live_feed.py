@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -20,14 +20,20 @@ from hub.api.connector_board import ConnectorBoard, ConnectorRow
 from hub.kpi.period import Period
 from hub.kpi.service import Board, KpiService, Tile
 
+REST = timedelta(milliseconds=200)
+"""After a look at the boards, or a quarter of what it took, if that is more: a busy machine gets some time without.
+Then the next one begins as soon as a table was written to."""
+
 TICK = timedelta(milliseconds=500)
-"""Between two looks at the warehouse while somebody watches."""
+"""Between two looks at most: ages and states change without a write. A look takes 20 ms of processor time."""
+
+LONGEST_REST = timedelta(seconds=2)
 
 HEARTBEAT = timedelta(seconds=5)
 """A stream says at least so often that it lives; a page that hears nothing for three of them says so."""
 
-QUIET_REFRESH = 10
-"""Ticks after which ages are told anew though no figure changed."""
+QUIET_REFRESH = timedelta(seconds=5)
+"""After which ages are told anew though no figure changed."""
 
 KEPT_TEXTS = 4096
 """Rendered changes kept: those of some tens of seconds, for streams that lag behind the others."""
@@ -70,7 +76,6 @@ class LiveFeed:
         self._connectors = connectors
         self._states: dict[Topic, _State] = {}
         self._number = round(service.around.clock().timestamp() * 1000)
-        self._ticks = 0
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._texts: OrderedDict[Hashable, str] = OrderedDict()
@@ -132,20 +137,35 @@ class LiveFeed:
         return self._texts[known]
 
     async def _run(self) -> None:
+        clock = self._service.around.clock
         while True:
-            self._connectors.sample()
-            for topic, state in list(self._states.items()):
-                await self._look(topic, state)
-            self._ticks += 1
+            began = clock()
             self._wake.clear()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), TICK.total_seconds())
+            self._connectors.sample()
+            if self._states:
+                seen = await run_in_threadpool(self._service.versions, began)
+                await asyncio.gather(*(self._look(topic, state, began) for topic, state in [*self._states.items()]))
+                woken = await self._woken(max(REST, min((clock() - began) / 4, LONGEST_REST)))
+                while not woken and clock() - began < TICK:
+                    if seen != await run_in_threadpool(self._service.versions, clock()):
+                        break
+                    woken = await self._woken(REST)
+            else:
+                await self._woken(TICK)
 
-    async def _look(self, topic: Topic, state: _State) -> None:
+    async def _woken(self, within: timedelta) -> bool:
+        """Whether a new watcher came within so long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within.total_seconds()):
+                return await self._wake.wait()
+        return False
+
+    async def _look(self, topic: Topic, state: _State, now: datetime) -> None:
+        # Not what others were answered a moment ago: this is the pace at which figures reach the screens.
         board, rows = await run_in_threadpool(
-            lambda: (self._service.board(topic.period, topic.org), self._connectors.rows(topic.org))
+            lambda: (self._service.board(topic.period, topic.org, now), self._connectors.rows(topic.org))
         )
-        slow, before = self._ticks // QUIET_REFRESH, state.newest
+        slow, before = now.timestamp() // QUIET_REFRESH.total_seconds(), state.newest
         self._note(state, "outage", board.outage, board.outage)
         for tile in board.tiles:
             self._note(state, f"kpi:{tile.answer.kpi.id}", tile, _tile_mark(tile, board, slow))
@@ -162,13 +182,13 @@ class LiveFeed:
             state.newest = self._number
 
 
-def _tile_mark(tile: Tile, board: Board, slow: int) -> Hashable:
+def _tile_mark(tile: Tile, board: Board, slow: float) -> Hashable:
     """What makes a tile worth sending again; ages alone only now and then."""
     answer = tile.answer
     points = tuple(point.figures.value for point in tile.trend)
     return (answer.figures, answer.basis.as_of, answer.basis.stale, tile.today, points, board.outage, slow)
 
 
-def _row_mark(row: ConnectorRow, slow: int) -> Hashable:
+def _row_mark(row: ConnectorRow, slow: float) -> Hashable:
     calm = replace(row.freshness, age_s=None)
     return (calm, row.published, row.quarantined, row.lag, row.errors, row.events_per_second, slow)

@@ -81,9 +81,9 @@ class Foundations:
             "catalogue", lambda: Served.of(entries_of(self.memo.rows(CATALOGUE)), self._definitions)
         )
 
-    def look(self) -> Look:
-        """The ledger and the versions; WarehouseAwayError."""
-        return self._looks.get("ledger", self._look)
+    def look(self, since: datetime | None = None) -> Look:
+        """The ledger and the versions, read at or after `since`; WarehouseAwayError."""
+        return self._looks.get("ledger", self._look, since)
 
     def _look(self) -> Look:
         at = self._around.clock()
@@ -105,7 +105,7 @@ class Foundations:
 
     def quarantined(self) -> dict[str, int]:
         """Quarantined records by connector; WarehouseAwayError."""
-        return self._quarantined.get("all", lambda: ledger.quarantined(self._reader.rows(ledger.QUARANTINED)))
+        return self._quarantined.get("all", lambda: ledger.quarantined(self.memo.rows(ledger.QUARANTINED)))
 
     def bases(self, look: Look | None, entities: Iterable[str] | None = None) -> dict[str, Basis]:
         """What the figures of each entity, or of these, rest on; `look` is None while the warehouse cannot be asked."""

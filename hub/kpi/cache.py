@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
@@ -18,11 +19,21 @@ LONGEST = timedelta(seconds=5)
 ENTRIES = 256
 
 
+@dataclass(frozen=True, slots=True)
+class _Held(Generic[Value]):
+    """A value, when its computation began, and until when it is given."""
+
+    asked_at: datetime
+    until: datetime
+    value: Value
+
+
 class AnswerCache(Generic[Value]):
     """Values by key, each at most `ttl` old; concurrent askers of one key wait for one computation.
 
     What took longer than `ttl` to compute is kept as long as it took, `LONGEST` at most: on a busy warehouse the askers
-    of one thing use half of its time and not all of it. A value says itself of what time it is.
+    of one thing use half of its time and not all of it. A value says itself of what time it is. Whoever keeps such
+    pauses himself asks for a value that was computed `since` his own moment.
     """
 
     def __init__(self, clock: Callable[[], datetime], ttl: timedelta = TTL, entries: int = ENTRIES) -> None:
@@ -30,38 +41,42 @@ class AnswerCache(Generic[Value]):
         self._ttl = ttl
         self._entries = entries
         self._lock = threading.Lock()
-        self._values: OrderedDict[Hashable, tuple[datetime, Value]] = OrderedDict()
+        self._values: OrderedDict[Hashable, _Held[Value]] = OrderedDict()
         self._flights: dict[Hashable, threading.Lock] = {}
 
-    def get(self, key: Hashable, compute: Callable[[], Value]) -> Value:
-        """The cached value, or `compute()`; its errors reach the caller and are not cached."""
-        found = self._fresh(key)
+    def get(self, key: Hashable, compute: Callable[[], Value], since: datetime | None = None) -> Value:
+        """The cached value, if its computation began at or after `since`, or `compute()`; its errors reach the caller
+        and are not cached."""
+        found = self._fresh(key, since)
         if found is not None:
-            return found[1]
+            return found.value
         with self._lock:
             flight = self._flights.setdefault(key, threading.Lock())
         try:
             with flight:
-                found = self._fresh(key)
+                found = self._fresh(key, since)
                 if found is not None:
-                    return found[1]
+                    return found.value
                 asked_at = self._clock()
                 value = compute()
                 took = self._clock() - asked_at
-                self._put(key, asked_at + (self._ttl if took <= self._ttl else took + min(took, LONGEST)), value)
+                kept = self._ttl if took <= self._ttl else took + min(took, LONGEST)
+                self._put(key, _Held(asked_at, asked_at + kept, value))
                 return value
         finally:
             with self._lock:
                 self._flights.pop(key, None)
 
-    def _fresh(self, key: Hashable) -> tuple[datetime, Value] | None:
+    def _fresh(self, key: Hashable, since: datetime | None) -> _Held[Value] | None:
         with self._lock:
             found = self._values.get(key)
-        return found if found is not None and self._clock() < found[0] else None
+        if found is None or self._clock() >= found.until or (since is not None and found.asked_at < since):
+            return None
+        return found
 
-    def _put(self, key: Hashable, until: datetime, value: Value) -> None:
+    def _put(self, key: Hashable, held: _Held[Value]) -> None:
         with self._lock:
-            self._values[key] = (until, value)
+            self._values[key] = held
             self._values.move_to_end(key)
             while len(self._values) > self._entries:
                 self._values.popitem(last=False)

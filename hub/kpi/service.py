@@ -16,6 +16,7 @@ from hub.kpi.cache import TTL, AnswerCache
 from hub.kpi.conditions import ORG
 from hub.kpi.errors import UnknownKpiError, WarehouseAwayError
 from hub.kpi.feed import Written
+from hub.kpi.memo import Versions
 from hub.kpi.names import Names
 from hub.kpi.period import Period, today, trend_of
 from hub.kpi.query import Slice, Within
@@ -150,6 +151,13 @@ class KpiService:
         reasons = [self.why_not(self._kpis[part.kpi], served, by) for part in kpi.parts]
         return next((reason for reason in reasons if reason is not None), None)
 
+    def versions(self, since: datetime) -> Versions | None:
+        """Those of the tables, read at or after `since`; None where they cannot be told, or not at present."""
+        try:
+            return self.foundations.look(since).versions
+        except WarehouseAwayError:
+            return None
+
     def written(self) -> tuple[Written, ...]:
         """The ledger's totals by entity and source system; WarehouseAwayError."""
         return self.foundations.written()
@@ -158,10 +166,11 @@ class KpiService:
         """Quarantined records by connector; WarehouseAwayError."""
         return self.foundations.quarantined()
 
-    def board(self, period: Period, org: str | None = None) -> Board:
-        """All KPIs with their trends; with the warehouse away the last one known, marked as such."""
+    def board(self, period: Period, org: str | None = None, since: datetime | None = None) -> Board:
+        """All KPIs with their trends, read at or after `since`; with the warehouse away the last one known, marked as
+        such."""
         try:
-            board = self._boards.get((period, org), lambda: self._board(period, org))
+            board = self._boards.get((period, org), lambda: self._board(period, org, since), since)
         except WarehouseAwayError as error:
             return self._away(period, org, error)
         self._last.pop((period, org), None)
@@ -244,8 +253,8 @@ class KpiService:
             found.append(PartFigures(part, figures_of(other, layout.figures(other, sums))))
         return score(found)
 
-    def _board(self, period: Period, org: str | None) -> Board:
-        bases: Mapping[str, Basis] = self.foundations.bases(self.foundations.look())
+    def _board(self, period: Period, org: str | None, since: datetime | None) -> Board:
+        bases: Mapping[str, Basis] = self.foundations.bases(self.foundations.look(since))
         now, trend = self._around.clock(), trend_of(period)
         this_day = today(now, self._around.timezone)
         told_apart = this_day if this_day in period and period.days > 1 else None

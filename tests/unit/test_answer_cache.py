@@ -23,8 +23,8 @@ class Warehouse:
         self.now += self.takes
         return self.asked
 
-    def get(self) -> int:
-        return self.cache.get("board", self.answer)
+    def get(self, since: datetime | None = None) -> int:
+        return self.cache.get("board", self.answer, since)
 
 
 def test_a_quick_answer_is_kept_for_its_time_from_the_asking_on() -> None:
@@ -41,6 +41,14 @@ def test_a_slow_answer_is_kept_as_long_as_it_took_so_that_askers_do_not_queue_fo
     assert [slow.get(), slow.get()] == [1, 1], "the next asker waited with the first one: it is given what came"
     slow.now = START + timedelta(seconds=4)
     assert slow.get() == 2
+
+
+def test_whoever_asks_for_an_answer_since_a_moment_gets_none_whose_asking_began_before() -> None:
+    slow = Warehouse(timedelta(seconds=2))
+    slow.get()
+    assert slow.get(since=START) == 1
+    assert slow.get(since=START + timedelta(seconds=1)) == 2, "still kept for others, and begun too early for this one"
+    assert slow.get() == 2, "the newer one is everybody's"
 
 
 def test_nothing_is_kept_longer_than_the_longest_however_slow_it_was() -> None:
