@@ -64,6 +64,11 @@ def tiles(opened: Books) -> tuple[int, int]:
     return answer.text.count('<article class="tile'), answer.text.count('<article class="tile stale"')
 
 
+def all_fresh(opened: Books) -> bool:
+    shown, stale = tiles(opened)
+    return shown > 0 and stale == 0
+
+
 def pids_of(opened: Books) -> dict[str, int]:
     return {name: state["pid"] for name, state in units.snapshot(opened.stack).items()}
 
@@ -71,14 +76,14 @@ def pids_of(opened: Books) -> dict[str, int]:
 async def mends_itself(opened: Books, pids: dict[str, int]) -> None:
     """Green again with the processes there were, tiles fresh, books equal."""
     units.until(lambda: failing(opened) == [], "/readyz green", BACK_S)
-    units.until(lambda: tiles(opened) == (10, 0), "tiles fresh", BACK_S)
+    units.until(lambda: all_fresh(opened), "tiles fresh", BACK_S)
     await units.settle_and_check(opened)
     assert pids_of(opened) == pids
     units.resume_emitting(opened.stack)
 
 
 async def test_a_warehouse_that_stands_still_is_named_and_waited_for(busy: Books) -> None:
-    units.until(lambda: tiles(busy) == (10, 0), "live events make every tile fresh", BACK_S)
+    units.until(lambda: all_fresh(busy), "live events make every tile fresh", BACK_S)
     pids = pids_of(busy)
     accepted = read_progress(busy.stack.ledgers, FEEDBACK)["live_accepted"]
     with units.frozen(busy.stack, "warehouse"):
@@ -90,7 +95,8 @@ async def test_a_warehouse_that_stands_still_is_named_and_waited_for(busy: Books
             assert time.monotonic() - asked < ANSWER_S
             assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
             assert answer.json()["type"] == "/problems/warehouse-away"
-            assert tiles(busy) == (10, 10)
+            shown, stale = tiles(busy)
+            assert shown == stale > 0
             assert failing(busy) == ["warehouse"]
             assert busy.api.get("/livez").status_code == 200
         assert read_progress(busy.stack.ledgers, FEEDBACK)["live_accepted"] > accepted
