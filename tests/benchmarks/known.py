@@ -4,8 +4,9 @@ updates   one worker reads new entities, then two revisions of each of them, all
           entities out of many that were known before it started, mostly not in its cache
 entities  new entities while 1M and 10M others are known; the worker's resident memory
 
-Entities known beforehand are written into `<entity>_current` by SQL (`seeding`). The events are written once the
-worker has loaded the known keys, and the rate is taken from when all are on the topic.
+Entities known beforehand are written into `<entity>_current` by SQL (`seeding`). The events are on the topic before the
+worker starts, which no writer then shares the processors with, and the rate is taken from when it has loaded the known
+keys.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def _write(ready: Stand, messages: Iterable[events.Message]) -> int:
 
 
 def _loaded_worker(ready: Stand) -> Worker:
-    """A worker that has loaded the keys known before it: while it does, it looks every key up."""
+    """A worker that has just loaded the keys known before it: while it did, it looked every key up."""
     worker = ready.start()
     ready.wait(lambda: worker.loaded_s(ready.contract.topic) is not None, RUN_S)
     return worker
@@ -72,8 +73,8 @@ def random_updates(bootstrap: str, url: str, folder: Path, known: int, count: in
     with stand(bootstrap, url, folder) as ready:
         seeding.seed_current(ready, known)
         messages = [events.message(step * STRIDE % known, 2) for step in range(count)]
-        _loaded_worker(ready)
         _write(ready, messages)
+        _loaded_worker(ready)
         told = ready.timeline(count, RUN_S)
         _expect_retractions(ready, count)
         return _middle(told, told[0][1], count)
@@ -116,9 +117,9 @@ def new_beside_known(bootstrap: str, url: str, folder: Path, known: int, count: 
     with stand(bootstrap, url, folder) as ready:
         seeding.seed_current(ready, known)
         messages = list(events.messages(range(known, known + count)))
+        _write(ready, messages)
         worker = _loaded_worker(ready)
         memory = [_memory(worker)]
-        _write(ready, messages)
         told: list[tuple[float, int]] = []
 
         def looked() -> bool:
