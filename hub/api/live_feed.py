@@ -27,8 +27,6 @@ Then the next one begins as soon as a table was written to."""
 TICK = timedelta(milliseconds=500)
 """Between two looks at most: ages and states change without a write. A look takes 20 ms of processor time."""
 
-LONGEST_REST = timedelta(seconds=2)
-
 HEARTBEAT = timedelta(seconds=5)
 """A stream says at least so often that it lives; a page that hears nothing for three of them says so."""
 
@@ -144,8 +142,8 @@ class LiveFeed:
             self._connectors.sample()
             if self._states:
                 seen = await run_in_threadpool(self._service.versions, began)
-                await asyncio.gather(*(self._look(topic, state, began) for topic, state in [*self._states.items()]))
-                woken = await self._woken(max(REST, min((clock() - began) / 4, LONGEST_REST)))
+                await asyncio.gather(*(self._look(topic, state, began) for topic, state in self._states.items()))
+                woken = await self._woken(max(REST, (clock() - began) / 4))
                 while not woken and clock() - began < TICK:
                     if seen != await run_in_threadpool(self._service.versions, clock()):
                         break

@@ -64,27 +64,34 @@ def tiles(opened: Books) -> tuple[int, int]:
     return answer.text.count('<article class="tile'), answer.text.count('<article class="tile stale"')
 
 
-def all_fresh(opened: Books) -> bool:
-    shown, stale = tiles(opened)
-    return shown > 0 and stale == 0
+def fresh_tiles(opened: Books) -> int:
+    """How many tiles there are, once live events have made every one fresh."""
+    shown = 0
+
+    def fresh() -> bool:
+        nonlocal shown
+        shown, stale = tiles(opened)
+        return shown > 0 and stale == 0
+
+    units.until(fresh, "live events make every tile fresh", BACK_S)
+    return shown
 
 
 def pids_of(opened: Books) -> dict[str, int]:
     return {name: state["pid"] for name, state in units.snapshot(opened.stack).items()}
 
 
-async def mends_itself(opened: Books, pids: dict[str, int]) -> None:
-    """Green again with the processes there were, tiles fresh, books equal."""
+async def mends_itself(opened: Books, pids: dict[str, int], shown: int) -> None:
+    """Green again with the processes and tiles there were, all fresh, books equal."""
     units.until(lambda: failing(opened) == [], "/readyz green", BACK_S)
-    units.until(lambda: all_fresh(opened), "tiles fresh", BACK_S)
+    units.until(lambda: tiles(opened) == (shown, 0), "tiles fresh", BACK_S)
     await units.settle_and_check(opened)
     assert pids_of(opened) == pids
     units.resume_emitting(opened.stack)
 
 
 async def test_a_warehouse_that_stands_still_is_named_and_waited_for(busy: Books) -> None:
-    units.until(lambda: all_fresh(busy), "live events make every tile fresh", BACK_S)
-    pids = pids_of(busy)
+    shown, pids = fresh_tiles(busy), pids_of(busy)
     accepted = read_progress(busy.stack.ledgers, FEEDBACK)["live_accepted"]
     with units.frozen(busy.stack, "warehouse"):
         begun = time.monotonic()
@@ -95,16 +102,15 @@ async def test_a_warehouse_that_stands_still_is_named_and_waited_for(busy: Books
             assert time.monotonic() - asked < ANSWER_S
             assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
             assert answer.json()["type"] == "/problems/warehouse-away"
-            shown, stale = tiles(busy)
-            assert shown == stale > 0
+            assert tiles(busy) == (shown, shown)
             assert failing(busy) == ["warehouse"]
             assert busy.api.get("/livez").status_code == 200
         assert read_progress(busy.stack.ledgers, FEEDBACK)["live_accepted"] > accepted
-    await mends_itself(busy, pids)
+    await mends_itself(busy, pids, shown)
 
 
 async def test_a_broker_that_stands_still_refuses_pushes_until_it_is_back(busy: Books) -> None:
-    pids = pids_of(busy)
+    shown, pids = fresh_tiles(busy), pids_of(busy)
     body = orjson.dumps(read_reports(busy.stack.ledgers)[0])
     assert push(busy, body).status_code == 202
     with units.frozen(busy.stack, "kafka"):
@@ -115,7 +121,7 @@ async def test_a_broker_that_stands_still_refuses_pushes_until_it_is_back(busy: 
         units.until(lambda: "kafka" in (failing(busy) or ()), "/readyz names Kafka", NOTICED_S)
         assert busy.api.get("/v1/kpis/dossier.received", timeout=ANSWER_S).status_code == 200
     units.until(lambda: push(busy, body).status_code == 202, "pushes accepted again", BACK_S)
-    await mends_itself(busy, pids)
+    await mends_itself(busy, pids, shown)
 
 
 async def test_a_worker_a_connector_and_the_warehouse_killed_under_load_lose_nothing(busy: Books) -> None:
