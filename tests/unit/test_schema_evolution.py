@@ -10,7 +10,7 @@ import json
 import math
 import struct
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +19,7 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
+from polars import selectors
 
 from schemas.codec import ROW, Decoder
 from schemas.contract import ENVELOPE, Contract, load_contracts, parse_contract
@@ -31,6 +32,7 @@ BASES = ("string", "int", "long", "float", "double", "boolean", "enum", "timesta
 SYMBOLS = ("NEW", "OPEN", "DONE", "VOID", "LOST")
 TIMESTAMP = {"type": "long", "logicalType": "timestamp-millis"}
 DECIMAL = {"type": "bytes", "logicalType": "decimal", "precision": 8, "scale": 2}
+EPOCH = datetime.fromtimestamp(0, UTC)
 NARROWER = {"long": ("int",), "float": ("int", "long"), "double": ("int", "long", "float"), "string": ("bytes",)}
 """Writers' types that a reader's is a promotion of."""
 
@@ -173,9 +175,9 @@ def reference(schema: dict[str, Any], contract: Contract, writer: Any, payload: 
 
 def plain(found: Any, base: str, contract: Contract) -> Any:
     """The reference's value as a column holds it: it leaves defaults as they are written in the schema, and does
-    not round to 32 bits."""
-    if base == "timestamp" and isinstance(found, int):
-        return datetime.fromtimestamp(found / 1000, UTC)
+    not round to 32 bits. A time in milliseconds: a writer's plain number may be a year that Python does not have."""
+    if base == "timestamp" and isinstance(found, datetime):
+        return (found - EPOCH) // timedelta(milliseconds=1)
     if base == "decimal" and isinstance(found, str):
         return Decimal(int.from_bytes(found.encode("latin-1"), "big", signed=True)).scaleb(-2)
     if base == "float" and found is not None:
@@ -199,7 +201,8 @@ def check(case: tuple[dict[str, Any], list[dict[str, Any]], list[tuple[int, dict
         reference(reader, contract, parsed[place], payload)
         for (place, _), payload in zip(records, payloads, strict=True)
     ]
-    rows = {row.pop(ROW): row for row in decoded.frame.to_dicts()}
+    whole = decoded.frame.with_columns(selectors.datetime().dt.timestamp("ms"))
+    rows = {row.pop(ROW): row for row in whole.to_dicts()}
     assert decoded.frame[ROW].to_list() == sorted(rows)
     assert {bad.row for bad in decoded.bad} == {row for row, wanted in enumerate(expected) if wanted is None}
     assert rows == {row: wanted for row, wanted in enumerate(expected) if wanted is not None}
