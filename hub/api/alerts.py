@@ -32,7 +32,7 @@ Days = Annotated[int, Query(ge=1, le=400, description="How many days back, by th
 Pattern = Annotated[str, Field(min_length=1, max_length=120)]
 
 
-def desk_of(request: Request) -> AlertDesk:
+async def desk_of(request: Request) -> AlertDesk:
     """The desk of this process; a not-found problem where there is none."""
     desk: AlertDesk | None = request.app.state.deps.alerts
     if desk is None:

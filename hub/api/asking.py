@@ -27,7 +27,7 @@ WhereParameter = Annotated[
 Choice = TypeVar("Choice", bound=str)
 
 
-def filters_asked(request: Request, where: WhereParameter = None) -> tuple[Filter, ...]:
+async def filters_asked(request: Request, where: WhereParameter = None) -> tuple[Filter, ...]:
     """The filters of a request, in the order in which they were asked for."""
     values: dict[tuple[str, str], list[str]] = {}
     for name, value in request.query_params.multi_items():
@@ -46,7 +46,7 @@ def filters_asked(request: Request, where: WhereParameter = None) -> tuple[Filte
 Filters = Annotated[tuple[Filter, ...], Depends(filters_asked)]
 
 
-def where_asked(filters: Filters) -> Where:
+async def where_asked(filters: Filters) -> Where:
     """The rows of a KPI asked for: equality alone, since rollups have nothing else."""
     for item in filters:
         if item.operator != "eq":
@@ -71,7 +71,7 @@ def moment_asked(name: str, text: str | None) -> datetime | None:
     return moment.astimezone(UTC)
 
 
-def known_at_asked(
+async def known_at_asked(
     as_known_at: Annotated[
         str | None, Query(description="The figures as they were known at this moment, ISO 8601 with a zone")
     ] = None,

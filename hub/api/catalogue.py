@@ -26,7 +26,7 @@ router = APIRouter(prefix="/v1", dependencies=[Depends(known_parameters)])
 CatalogueScope = Annotated[Scope, Depends(scope_for(Permission.CATALOGUE_READ))]
 
 
-def catalogue_of(request: Request) -> Catalogue:
+async def catalogue_of(request: Request) -> Catalogue:
     found: Catalogue | None = request.app.state.deps.catalogue
     if found is None:
         raise Problem("not-found")

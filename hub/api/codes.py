@@ -33,7 +33,7 @@ Base = Annotated[int, Query(ge=0, le=2**31, description="The version that the ch
 MEDIA_TYPES = {"csv": "text/csv; charset=utf-8", "xlsx": XLSX}
 
 
-def desk_of(request: Request) -> CodesDesk:
+async def desk_of(request: Request) -> CodesDesk:
     """The desk of this process; a not-found problem where there is none."""
     desk: CodesDesk | None = request.app.state.deps.codes
     if desk is None:

@@ -22,7 +22,7 @@ from hub.exports.contents import records_table
 router = APIRouter(prefix="/v1", dependencies=[Depends(known_parameters)])
 
 
-def entities_of(request: Request) -> Entities:
+async def entities_of(request: Request) -> Entities:
     found: Entities = request.app.state.entities
     return found
 

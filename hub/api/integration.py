@@ -30,7 +30,7 @@ PROBES = (
 """Read where each change is written, so that a probe is seen once it is counted."""
 
 
-def probes_alone(request: Request) -> None:
+async def probes_alone(request: Request) -> None:
     """Only the hub's own roles, and who may do all, ask for probes."""
     caller: Principal = request.state.caller
     if not caller.may(Permission.CANARY_READ):

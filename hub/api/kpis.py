@@ -27,12 +27,12 @@ from hub.kpi.rollups import Unserved
 router = APIRouter(prefix="/v1", dependencies=[Depends(known_parameters)])
 
 
-def inquirer_of(request: Request) -> Inquirer:
+async def inquirer_of(request: Request) -> Inquirer:
     found: Inquirer = request.app.state.inquirer
     return found
 
 
-def explainer_of(request: Request) -> Explainer:
+async def explainer_of(request: Request) -> Explainer:
     found: Explainer = request.app.state.explainer
     return found
 
@@ -67,7 +67,7 @@ def inquiry_of(
     return Inquiry(kpi_id, period, scope.org, by, grain, where, compare, known_at)
 
 
-def whole_inquiry_of(
+async def whole_inquiry_of(
     inquirer: Asker, kpi_id: str, period: AskedPeriod, scope: KpiScope, where: AskedWhere, known_at: AskedKnownAt
 ) -> Inquiry:
     """An inquiry about a figure that is not divided."""

@@ -1,4 +1,8 @@
-"""What a request asks for, checked: unknown parameters, dates, periods."""
+"""What a request asks for, checked: unknown parameters, dates, periods.
+
+Dependencies are coroutines though they wait for nothing: a plain function is run on a thread, and the eight of a KPI's
+question cost more than all else that the API does for it.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,7 @@ MANY = {WHERE: "where[", PARAMETERS: "param_"}
 """Each stands for all that begin so, on a route that declares it; what there are is the route's own to say."""
 
 
-def known_parameters(request: Request) -> None:
+async def known_parameters(request: Request) -> None:
     """Refuse a query parameter that the route does not declare: a typing error must not change a figure."""
     route = request.scope["route"]
     allowed = set(_query_names(route.dependant))
@@ -36,7 +40,7 @@ def _query_names(dependant: Dependant) -> Iterator[str]:
         yield from _query_names(needed)
 
 
-def kpi_service(request: Request) -> KpiService:
+async def kpi_service(request: Request) -> KpiService:
     service: KpiService = request.app.state.deps.kpis
     return service
 
@@ -47,7 +51,7 @@ FromDay = Annotated[
 ToDay = Annotated[str | None, Query(alias="to", description="Last day, YYYY-MM-DD; default: today")]
 
 
-def period_asked(
+async def period_asked(
     service: Annotated[KpiService, Depends(kpi_service)], start: FromDay = None, end: ToDay = None
 ) -> Period:
     """The days from `from` to `to`; by default this year so far, where the province is."""

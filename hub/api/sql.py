@@ -56,7 +56,7 @@ class ToSave(BaseModel):
     query: str = Field(max_length=MAX_LENGTH)
 
 
-def desk_of(request: Request) -> SqlDesk:
+async def desk_of(request: Request) -> SqlDesk:
     """The desk of this process; a not-found problem where there is none."""
     found: SqlDesk | None = request.app.state.deps.sql
     if found is None:
@@ -64,7 +64,7 @@ def desk_of(request: Request) -> SqlDesk:
     return found
 
 
-def saved_of(request: Request) -> SavedQueries:
+async def saved_of(request: Request) -> SavedQueries:
     found: SavedQueries | None = request.app.state.deps.saved
     if found is None:
         raise Problem("not-found")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -30,10 +30,10 @@ async def blocking(request: Request, name: str, call: Callable[[], Answer]) -> A
         return await run_in_threadpool(call)
 
 
-def scope_for(permission: Permission) -> Callable[[Request], Scope]:
+def scope_for(permission: Permission) -> Callable[[Request], Awaitable[Scope]]:
     """A dependency: the caller's scope, if the role has `permission`."""
 
-    def scope(request: Request) -> Scope:
+    async def scope(request: Request) -> Scope:
         return scope_of(request, permission)
 
     return scope

@@ -42,7 +42,7 @@ TRIALS = ("check", "preview", "dry_run")
 EDITOR_ACTS = (*MODES, *TRIALS, "apply")
 
 
-def desk_of(request: Request) -> Desk:
+async def desk_of(request: Request) -> Desk:
     """The desk of this process; a not-found problem where there is none."""
     desk: Desk | None = request.app.state.deps.desk
     if desk is None:

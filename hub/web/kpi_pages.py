@@ -63,7 +63,7 @@ class Asked:
         return "&".join(filter(None, [period_query(self.name, self.period), urlencode(pairs)]))
 
 
-def asked_of(
+async def asked_of(
     service: Service, kpi_id: str, chosen: Chosen, scope: KpiScope, where: AskedWhere, known: Known = None
 ) -> Asked:
     """The question of a page; a problem names what is wrong with it."""

@@ -16,7 +16,9 @@ DEFAULT_PRESET = "year"
 Preset = Annotated[str | None, Query(alias="period")]
 
 
-def chosen_period(service: Service, asked: AskedPeriod, request: Request, name: Preset = None) -> tuple[str, Period]:
+async def chosen_period(
+    service: Service, asked: AskedPeriod, request: Request, name: Preset = None
+) -> tuple[str, Period]:
     """A preset by name, or the days asked for; the default is this year."""
     if "from" in request.query_params or "to" in request.query_params:
         return "custom", asked

@@ -40,11 +40,11 @@ Every = Annotated[int, Query(ge=wall.LEAST_S, le=wall.MOST_S, description="Secon
 Part = Annotated[int, Query(ge=1, le=99)]
 
 
-def _place(units: Units = None, at: At = None) -> tuple[str | None, str | None]:
+async def _place(units: Units = None, at: At = None) -> tuple[str | None, str | None]:
     return units, at
 
 
-def _wish(kiosk: Kiosk = None, every: Every = wall.DEFAULT_S, part: Part = 1) -> wall.Wish:
+async def _wish(kiosk: Kiosk = None, every: Every = wall.DEFAULT_S, part: Part = 1) -> wall.Wish:
     return wall.Wish(kiosk, every, part)
 
 

@@ -16,6 +16,7 @@ from streams.errors import WarehouseError, WarehouseUnavailableError
 from streams.generations import Cut, Definition, Entry, State, beyond, next_generation, serving, table_of
 from streams.warehouse.catalogue import Catalogue, text
 from streams.warehouse.client import Warehouse
+from streams.warehouse.narrow import add_projection
 
 log = structlog.get_logger()
 
@@ -23,7 +24,8 @@ log = structlog.get_logger()
 @dataclass(frozen=True, slots=True)
 class Target:
     """A table that is derived from `changes`. `select`: its definition over a source of such rows; `edges`: a source
-    of edge values. `exchange`: it keeps its name, and a new generation takes its place under it."""
+    of edge values. `exchange`: it keeps its name, and a new generation takes its place under it. `projection`: see
+    `streams.warehouse.narrow`."""
 
     name: str
     entity: str
@@ -33,6 +35,7 @@ class Target:
     select: Callable[[str], str]
     edges: str
     exchange: bool = False
+    projection: str | None = None
 
     def view(self, table: str, cuts: Sequence[Cut] = ()) -> str:
         """DDL of the view that feeds the generation `table`."""
@@ -80,6 +83,8 @@ def place(warehouse: Warehouse, targets: Sequence[Target]) -> None:
         if entry is not None and entry.definition == target.definition:
             if entry.state is State.LIVE:
                 warehouse.command(target.create(entry.table))
+                if target.projection is not None:
+                    add_projection(warehouse, entry.table, target.projection)
                 warehouse.command(target.view(entry.table, entry.cuts))
             else:
                 log.error("rollup_broken", rollup=target.name, reason=entry.reason, cure=cure(target.name))

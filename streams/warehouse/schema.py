@@ -19,6 +19,7 @@ from streams.plan import EntityPlan, Rollup, expand
 from streams.warehouse.client import Warehouse
 from streams.warehouse.code_tables import load_codes
 from streams.warehouse.dry_run import edge_source
+from streams.warehouse.narrow import SETTINGS, projection
 from streams.warehouse.placing import Target, place
 
 UTC_MILLIS = "DateTime64(3, 'UTC')"
@@ -175,12 +176,14 @@ def rollup_target(rollup: Rollup, contract: Contract, timezone: str) -> Target:
     ]
     measures = [(measure.name, "Int64") for measure in rollup.measures]
     order = ", ".join(("day", *(f"`{name}`" for name in rollup.dimensions)))
+    narrow = projection(rollup)
 
     def create(table: str) -> str:
+        columns = _columns([("day", "Date"), *dimensions, *measures])
         return (
-            f"CREATE TABLE IF NOT EXISTS {table} ({_columns([('day', 'Date'), *dimensions, *measures])}) "
+            f"CREATE TABLE IF NOT EXISTS {table} ({', '.join(filter(None, (columns, narrow)))}) "
             f"ENGINE = SummingMergeTree ORDER BY ({order}) "
-            f"SETTINGS non_replicated_deduplication_window = {DEDUPLICATION_WINDOW}"
+            f"SETTINGS {SETTINGS}, non_replicated_deduplication_window = {DEDUPLICATION_WINDOW}"
         )
 
     select = rollup_select(rollup, timezone)
@@ -192,6 +195,7 @@ def rollup_target(rollup: Rollup, contract: Contract, timezone: str) -> Target:
         create,
         lambda source: rollup_select(rollup, timezone, source),
         edge_source([*_payload(contract), *BOOKKEEPING], _TRIED, select),
+        projection=narrow,
     )
 
 

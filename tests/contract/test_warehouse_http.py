@@ -110,6 +110,27 @@ def test_a_statement_sent_as_read_only_may_not_write(client: Warehouse, table: s
         client.command(f"INSERT INTO {table} VALUES ('a', 1)", {"readonly": 1})
 
 
+def test_settings_hold_for_their_statement_alone(client: Warehouse) -> None:
+    def threads(**settings: int) -> int:
+        return int(client.rows("SELECT getSetting('max_threads')", **settings)[0][0])
+
+    assert [threads(), threads(max_threads=1), threads(), threads(max_threads=7)] == [2, 1, 2, 7]
+    with pytest.raises(WarehouseError, match="395"):
+        client.rows("SELECT throwIf(1)", max_threads=1)
+    client.command("SET max_threads = 5")
+    assert [threads(max_threads=1), threads()] == [1, 2]
+
+
+def test_statements_at_once_keep_their_settings_apart(client: Warehouse) -> None:
+    def asked(number: int) -> tuple[int, int]:
+        rows = client.rows("SELECT getSetting('max_threads')", max_threads=number % 5 + 1)
+        return number % 5 + 1, int(rows[0][0])
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(asked, range(200)))
+    assert all(wanted == found for wanted, found in answers)
+
+
 def test_no_answer_is_told_apart_from_a_refusal() -> None:
     with pytest.raises(WarehouseUnavailableError):
         Warehouse("http://127.0.0.1:9").rows("SELECT 1")
