@@ -65,7 +65,7 @@ class StreamSettings:
     cached_states: int = 200_000
     audit: bool = True
     """Whether the figures are audited beside the flow."""
-    max_fetch_bytes: int = 4 * 1024 * 1024
+    max_fetch_bytes: int = 1024 * 1024
     growth_settle: timedelta = timedelta(seconds=60)
     """How long publishers may not know of partitions that another tool added: 30 s until they ask, 20 s to write."""
     schema_wait: timedelta = LIMIT
@@ -128,8 +128,7 @@ class StreamWorker:
             broker_commit_interval=60.0,
         )
         app.transport = Transport([*app.conf.broker], app)
-        topics = [*self._contracts, QUARANTINE_TOPIC]
-        batches = app.topic(*topics, schema=PassThrough(), maxsize=4, acks=False)
+        batches = app.topic(*self._contracts, QUARANTINE_TOPIC, schema=PassThrough(), maxsize=4, acks=False)
 
         async def hand_over(stream: Any) -> None:
             async for event in stream.noack().events():
@@ -174,6 +173,7 @@ class StreamWorker:
             lambda: self._taken(tp, turn, owner),
             # A worker has a dozen partitions at most times; an even share keeps the sum bounded.
             max(2_000, self._settings.cached_states // 12),
+            self._places.computing,
         )
 
     async def _once(self, what: str, topic: str, turn: int, load: Callable[[str, int], Awaitable[T]]) -> T:

@@ -6,11 +6,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-import polars as pl
 import structlog
 
 from streams import metrics
-from streams.arrived import Skew, arrived
+from streams.arrived import Arrived, Skew
 
 log = structlog.get_logger()
 
@@ -32,9 +31,8 @@ class ArrivalWatch:
         self._told: dict[str, float] = {}
         self._untold: dict[str, int] = {}
 
-    def seen(self, rows: pl.DataFrame) -> None:
-        """Count the rows of a written batch; names the source systems whose clock is ahead."""
-        found = arrived(rows)
+    def seen(self, found: Arrived) -> None:
+        """Count what a written batch's arrival said; names the source systems whose clock is ahead."""
         metrics.LATE.labels(self._entity).inc(found.late)
         metrics.SUPERSEDED.labels(self._entity).inc(found.superseded)
         for skew in found.skew:

@@ -17,8 +17,7 @@ def around_batch(topic_id: str, partition: str, records: Records) -> Iterator[No
     parent and the others are linked."""
     batch = f"{topic_id}:{partition.rpartition('-')[2]}:{records.offsets[0]}-{records.offsets[-1]}"
     parent = records.traces[0] if records.traces else None
-    with (
-        structlog.contextvars.bound_contextvars(batch=batch),
-        tracing.span("stream.batch", parent, records.traces[1:], batch=batch, records=len(records)),
-    ):
+    span = tracing.span("stream.batch", parent, records.traces[1:], batch=batch, records=len(records))
+    del records  # its holder lets it go before the batch is done
+    with structlog.contextvars.bound_contextvars(batch=batch), span:
         yield

@@ -34,6 +34,9 @@ class FetchedBatches:
 
     def __init__(self, unread: Any) -> None:
         self._unread = unread
+        # Its own iterator refers to it, and is never run here: 100 MB of answers that were read waited for the
+        # collector of cycles, which is called seldom.
+        unread._records_iterator = None
 
     @property
     def next_fetch_offset(self) -> int:

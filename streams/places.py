@@ -11,6 +11,7 @@ load ends after 147 s instead of 169.
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 
@@ -38,9 +39,11 @@ def rest_s(took_s: float, records: int, waiting: int, longest_wait_s: float) -> 
 
 
 class Places:
-    """`count` places, given in the order of asking. `monotonic` is a clock in seconds."""
+    """`count` places, given in the order of asking. `monotonic` is a clock in seconds. `computing`: see
+    `EntitySink`."""
 
     def __init__(self, count: int, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.computing = threading.Lock()
         self._free = asyncio.Semaphore(count)
         self._monotonic = monotonic
         self._waiting: dict[Place, float] = {}

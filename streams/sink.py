@@ -7,8 +7,10 @@ EntitySink  contract → signed changes → `<entity>_changes`
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import polars as pl
@@ -18,6 +20,7 @@ from schemas.contract import Contract
 from schemas.without import NONE, Without
 from streams import faultpoints, metrics
 from streams.arrival_watch import ArrivalWatch
+from streams.arrived import Arrived, arrived
 from streams.block import Bounds, finish, quarantined_rows
 from streams.change import OFFSET, STATE_OFFSET, compute
 from streams.conflicts import reused_event_ids
@@ -29,7 +32,7 @@ from streams.placement import misplaced
 from streams.quarantine import Quarantine, stream_refusals
 from streams.recent_keys import days_of
 from streams.records import Records
-from streams.states import Known, KnownKeys, StateCache
+from streams.states import Known, KnownKeys, StateCache, compact
 from streams.store import EntityStore
 
 
@@ -74,21 +77,45 @@ class TakeOver:
     known: Known
 
 
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a written batch changes in the worker: of its rows only what is counted and remembered."""
+
+    kinds: tuple[tuple[str, int], ...]
+    """Rows by kind."""
+    arrived: Arrived
+    newest: int
+    """The day, since 1970 and in UTC, of the newest Kafka timestamp."""
+    states: pl.DataFrame | None
+    new: pl.DataFrame
+    """`entity_key` and `event_time` of what had no state before."""
+
+
 class _EntityBlock:
-    def __init__(
-        self, sink: EntitySink, rows: pl.DataFrame, bounds: Bounds, states: pl.DataFrame | None, new: pl.DataFrame
-    ) -> None:
+    """The encoded rows and nothing else of them: it may wait for long, and others beside it."""
+
+    def __init__(self, sink: EntitySink, block: bytes, bounds: Bounds, effect: Effect) -> None:
         self._sink = sink
-        self._rows = rows
+        self._block = block
         self._bounds = bounds
-        self._states = states
-        self._new = new
+        self._effect = effect
 
     async def send(self) -> None:
-        await asyncio.to_thread(self._sink.store.insert, self._rows, self._bounds)
+        await asyncio.to_thread(self._sink.store.insert, self._block, self._bounds)
 
     def done(self) -> None:
-        self._sink.written(self._rows, self._states, self._new)
+        self._sink.written(self._effect)
+
+
+def effect_of(rows: pl.DataFrame, states: pl.DataFrame | None, new: pl.DataFrame) -> Effect:
+    """Of the rows of one batch."""
+    return Effect(
+        tuple(rows.group_by("kind").len().rows()),
+        arrived(rows),
+        rows.select(days_of(pl.col("kafka_time").max())).item(),
+        states,
+        new.select("entity_key", "event_time"),
+    )
 
 
 def no_states(contract: Contract) -> pl.DataFrame:
@@ -109,8 +136,12 @@ class EntitySink:
         quarantine: Quarantine,
         take_over: Callable[[], Awaitable[TakeOver]],
         cached_states: int,
+        computing: threading.Lock | None = None,
     ) -> None:
+        """`computing`: held by the partition that decodes or computes. Each takes several times its batch's memory for
+        it, and two at once are no sooner done on the cores there are."""
         self.store = store
+        self._computing = computing or threading.Lock()
         self._contract = contract
         self._partition = partition
         self._decoder = decoder
@@ -151,58 +182,78 @@ class EntitySink:
     async def prepare_redo(self, first: int, last: int) -> Block | None:
         bounds = self._bounds(first, last)
         rows = await asyncio.to_thread(self.store.written_rows, bounds)
+        if not rows.height:
+            return None
         # Whoever wrote them may have died before `current` had them, and so before they were loaded as known.
-        return _EntityBlock(self, rows, bounds, None, rows.unique("entity_key")) if rows.height else None
+        effect = effect_of(rows, None, rows.unique("entity_key"))
+        return _EntityBlock(self, self.store.block(rows), bounds, effect)
 
     async def _prepare(self, records: Records, bounds: Bounds, without: Without, redo: bool) -> Block:
-        rows, states, new, bad = await asyncio.to_thread(self._compute, records, bounds, without, redo)
+        block, effect, bad = await asyncio.to_thread(self._compute, records, bounds, without, redo)
         if bad:
             await self._quarantine.publish(stream_refusals(bad, records, bounds, self._contract))
-        return _EntityBlock(self, rows, bounds, states, new)
+        return _EntityBlock(self, block, bounds, effect)
 
     def _compute(
         self, records: Records, bounds: Bounds, without: Without, redo: bool
+    ) -> tuple[bytes, Effect, tuple[BadRecord, ...]]:
+        with self._computing:
+            with metrics.STAGE.labels("decode").time():
+                placed, times, bad = self._decoded(records, without)
+            faultpoints.reach("after_decode")
+            with metrics.STAGE.labels("lookup").time():
+                states = self._states(placed, bounds, redo)
+            with metrics.STAGE.labels("change").time():
+                rows, states, new, found = self._changed(placed, states)
+                bad = (*bad, *found)
+                del placed  # the block is another copy: of its sources nothing is to stay that is not needed
+                if bad:
+                    unusable = quarantined_rows(bad, records.offsets, records.keys, self._contract)
+                    rows = pl.concat([rows.select(unusable.columns), unusable])
+                rows = finish(rows, times, bounds)
+                return self.store.block(rows), effect_of(rows, states, new), bad
+
+    def _decoded(self, records: Records, without: Without) -> tuple[pl.DataFrame, pl.DataFrame, tuple[BadRecord, ...]]:
+        """The records that can be placed, the times of all, and those that cannot be read or placed."""
+        times = pl.DataFrame(
+            {OFFSET: records.offsets, "kafka_time": records.times},
+            schema={OFFSET: pl.Int64, "kafka_time": pl.Int64},
+        ).with_columns(pl.col("kafka_time").cast(pl.Datetime("ms", "UTC")))
+        decoded = self._decoder.decode(records.keys, records.values, without)
+        placed = decoded.frame.with_columns(
+            times[OFFSET].gather(decoded.frame[ROW]), times["kafka_time"].gather(decoded.frame[ROW])
+        )
+        late = misplaced(placed, self._contract)
+        if late:
+            placed = placed.filter(~pl.col(ROW).is_in([record.row for record in late]))
+        return placed, times, (*decoded.bad, *late)
+
+    def _changed(
+        self, placed: pl.DataFrame, states: pl.DataFrame
     ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, tuple[BadRecord, ...]]:
-        with metrics.STAGE.labels("decode").time():
-            times = pl.DataFrame(
-                {OFFSET: records.offsets, "kafka_time": records.times},
-                schema={OFFSET: pl.Int64, "kafka_time": pl.Int64},
-            ).with_columns(pl.col("kafka_time").cast(pl.Datetime("ms", "UTC")))
-            decoded = self._decoder.decode(records.keys, records.values, without)
-            placed = decoded.frame.with_columns(
-                times[OFFSET].gather(decoded.frame[ROW]), times["kafka_time"].gather(decoded.frame[ROW])
-            )
-            late = misplaced(placed, self._contract)
-            bad = (*decoded.bad, *late)
-            if late:
-                placed = placed.filter(~pl.col(ROW).is_in([record.row for record in late]))
-        faultpoints.reach("after_decode")
-        with metrics.STAGE.labels("lookup").time():
-            states = self._states(placed, bounds, redo)
-        with metrics.STAGE.labels("change").time():
-            refused = moved_facts(placed, states) if self._contract.kind == "fact" else ()
-            placed = placed.filter(~pl.col(ROW).is_in([record.row for record in refused])) if refused else placed
-            reused = reused_event_ids(placed, states, self._contract)
-            if reused:
-                placed = placed.filter(~pl.col(ROW).is_in([record.row for record in reused]))
-            bad = (*bad, *refused, *reused)
-            changes = compute(placed, states, self._contract)
-            rows = changes.rows
-            if bad:
-                unusable = quarantined_rows(bad, records.offsets, records.keys, self._contract)
-                rows = pl.concat([rows.select(unusable.columns), unusable])
-            # What had no state before is new, whether or not it was known to be.
-            new = changes.states.join(states, on="entity_key", how="anti") if states.height else changes.states
-            return finish(rows, times, bounds), changes.states, new, bad
+        """The rows of the changes, the states after them, those that had none before, and records that are refused."""
+        refused = moved_facts(placed, states) if self._contract.kind == "fact" else ()
+        placed = placed.filter(~pl.col(ROW).is_in([record.row for record in refused])) if refused else placed
+        reused = reused_event_ids(placed, states, self._contract)
+        if reused:
+            placed = placed.filter(~pl.col(ROW).is_in([record.row for record in reused]))
+        changes = compute(placed, states, self._contract)
+        # What had no state before is new, whether or not it was known to be.
+        new = changes.states.join(states, on="entity_key", how="anti") if states.height else changes.states
+        after = changes.states.select(self._state_columns())
+        if 2 * after.height < placed.height:
+            after = compact(after)
+        return changes.rows, after, new, (*refused, *reused)
 
     def _states(self, placed: pl.DataFrame, bounds: Bounds, redo: bool) -> pl.DataFrame:
         if not placed.height:
             return self._no_states
         if redo:
-            return self.store.states_before(placed["entity_key"].unique(maintain_order=True).to_list(), bounds)
+            keys = placed["entity_key"].unique(maintain_order=True).to_list()
+            return self._asked(partial(self.store.states_before, keys, bounds))
         frames, missing = self._cache.get(self._known.to_look_up(placed).to_list())
         if missing:
-            found = self.store.current_states(missing)
+            found = self._asked(partial(self.store.current_states, missing))
             ahead = found.filter(pl.col("version") >= bounds.version).height
             if ahead:
                 raise StatesAheadError(f"{ahead} states are ahead of offset {bounds.first}")
@@ -210,15 +261,23 @@ class EntitySink:
         frames = [frame for frame in frames if frame.height]
         return pl.concat(frames) if frames else self._no_states
 
+    def _asked(self, ask: Callable[[], pl.DataFrame]) -> pl.DataFrame:
+        """The warehouse's answer; others compute while it is waited for."""
+        self._computing.release()
+        try:
+            return ask()
+        finally:
+            self._computing.acquire()
+
     def _state_columns(self) -> list[str]:
         return [field.name for field in self._contract.fields] + [STATE_OFFSET, "deleted"]
 
-    def written(self, rows: pl.DataFrame, states: pl.DataFrame | None, new: pl.DataFrame) -> None:
+    def written(self, effect: Effect) -> None:
         """Count a written batch and remember its keys and states."""
-        for kind, count in rows.group_by("kind").len().rows():
+        for kind, count in effect.kinds:
             metrics.ROWS.labels(self._contract.entity, kind).inc(count)
-        self._arrivals.seen(rows)
-        if states is not None:
-            self._cache.put(states.select(self._state_columns()))
-        self._known.written(new, rows.select(days_of(pl.col("kafka_time").max())).item())
+        self._arrivals.seen(effect.arrived)
+        if effect.states is not None:
+            self._cache.put(effect.states)
+        self._known.written(effect.new, effect.newest)
         metrics.KNOWN_KEYS.labels(self._contract.entity).set(len(self._known))

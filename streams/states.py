@@ -97,6 +97,13 @@ def merged_run(runs: list[Hashes]) -> Hashes:
     return np.sort(np.concatenate(runs), kind="stable") if runs else np.empty(0, dtype=np.uint64)
 
 
+def compact(states: pl.DataFrame) -> pl.DataFrame:
+    """The same rows with memory of their own: a part of a frame holds all of the frame it was taken from."""
+    copied = pl.from_arrow(states.to_arrow(compat_level=pl.CompatLevel.oldest()))
+    assert isinstance(copied, pl.DataFrame)
+    return copied.cast(states.schema)
+
+
 class StateCache:
     """The newest states of one partition: at least the `capacity` written last, and fewer than twice as many rows.
 
@@ -134,7 +141,7 @@ class StateCache:
             # Those that do not fit must not leave older states of theirs behind.
             for key in states["entity_key"].head(states.height - self._capacity):
                 self._where.pop(key, None)
-            states = states.tail(self._capacity)
+            states = compact(states.tail(self._capacity))
         self._add(states)
         while self._rows - (oldest := next(iter(self._frames.values())).height) >= self._capacity:
             self._forget(next(iter(self._frames)), oldest)

@@ -123,12 +123,15 @@ class EntityStore:
         )
         return frame.with_columns(pl.lit(bounds.epoch, dtype=pl.Int64).alias("epoch"))
 
-    def insert(self, rows: pl.DataFrame, bounds: Bounds) -> None:
+    def block(self, rows: pl.DataFrame) -> bytes:
+        """The rows of a batch as they are sent."""
+        return arrow_stream(rows.select(self.columns), self._dictionaries)
+
+    def insert(self, block: bytes, bounds: Bounds) -> None:
         """Insert the block of a batch under its token; the same call may be repeated until it succeeds.
 
         A view that throws is dropped, and the call is to be repeated: `WarehouseUnavailableError`.
         """
-        block = arrow_stream(rows.select(self.columns), self._dictionaries)
         try:
             self._warehouse.insert(self._contract.changes_table, self.columns, block, bounds.token)
         except WarehouseUnavailableError:

@@ -1,8 +1,4 @@
-"""A stream worker over a private copy of a contract, so that tests share a broker and a warehouse.
-
-As a program it runs one worker until it is killed or asked to stop:
-`python -m tests.stream_worker BOOTSTRAP WAREHOUSE_URL NAME STATE_DIR [BOOTSTRAP_OF_THE_QUARANTINE]`.
-"""
+"""A stream worker over a private copy of a contract, so that tests share a broker and a warehouse."""
 
 from __future__ import annotations
 
@@ -101,7 +97,15 @@ class Bench:
 
     def start(self, quarantine: str | None = None) -> subprocess.Popen[bytes]:
         """`quarantine`: where the worker's refused records go, if not to the same broker by the same way."""
-        command = [sys.executable, "-m", "tests.stream_worker", self.bootstrap, self.url, self.name, str(self.state)]
+        command = [
+            sys.executable,
+            "-m",
+            "tests.stream_worker_process",
+            self.bootstrap,
+            self.url,
+            self.name,
+            str(self.state),
+        ]
         command += [quarantine] if quarantine else []
         with (self.state / "worker.log").open("ab") as log:
             return subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
@@ -177,7 +181,11 @@ async def work(
         await quarantine.stop()
 
 
-if __name__ == "__main__":
+def run_worker(bootstrap: str, url: str, name: str, state: str, quarantine_bootstrap: str | None = None) -> None:
+    """Run one worker until the process is asked to stop."""
     tracing.configure(os.environ.get("IOC_TRACES__ENDPOINT"), "stream")
-    quarantine_at = sys.argv[5] if len(sys.argv) > 5 else None
-    asyncio.run(work(*sys.argv[1:5], private_contract(sys.argv[3]), _schema_text, quarantine_bootstrap=quarantine_at))
+    asyncio.run(
+        work(
+            bootstrap, url, name, state, private_contract(name), _schema_text, quarantine_bootstrap=quarantine_bootstrap
+        )
+    )

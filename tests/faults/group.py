@@ -74,7 +74,7 @@ class Group:
         """`url` of the warehouse, if it is reached in another way."""
         state = self.table.state / f"worker-{len(self.workers)}"
         state.mkdir()
-        command = [sys.executable, "-m", "tests.stream_worker", self.table.bootstrap, url or self.table.url]
+        command = [sys.executable, "-m", "tests.stream_worker_process", self.table.bootstrap, url or self.table.url]
         with (state / "worker.log").open("wb") as log:
             process = subprocess.Popen(
                 [*command, self.table.name, str(state)], cwd=ROOT, stdout=log, stderr=subprocess.STDOUT

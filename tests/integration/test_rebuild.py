@@ -80,7 +80,7 @@ def resending(table: Bench, url: str) -> Iterator[list[int]]:
                 )
                 for topic_id, life, partition, first, last, epoch in batches:
                     bounds = Bounds(table.contract.topic, topic_id, life, partition, first, last, epoch)
-                    store.insert(store.written_rows(bounds), bounds)
+                    store.insert(store.block(store.written_rows(bounds)), bounds)
                     sent[0] += 1
                 stop.wait(PACE_S)
         except Exception as error:  # noqa: BLE001 - shown by the test that waits for this thread

@@ -143,9 +143,9 @@ def test_a_clock_ahead_is_named_at_once_and_then_not_in_every_batch(table: Core)
     watch = ArrivalWatch("watched", lambda: now[0])
     with capture_logs() as logs:
         for rows in batches:
-            watch.seen(rows)
+            watch.seen(arrived(rows))
         now[0] = TELL_AGAIN_S
-        watch.seen(last)
+        watch.seen(arrived(last))
     assert [(line["event"], line["source_system"], line["records"], line["ahead_s"]) for line in logs] == [
         ("clock_skew", "portal", 2, 7200.0),
         ("clock_skew", "portal", 7, 3600.0),
@@ -159,7 +159,7 @@ def test_names_of_sources_are_bounded(table: Core) -> None:
     )
     watch = ArrivalWatch("bounded")
     with capture_logs() as logs:
-        watch.seen(rows)
+        watch.seen(arrived(rows))
     assert len({line["source_system"] for line in logs}) == MOST_SOURCES + 1
     assert metrics.SKEWED.labels("bounded", OTHER)._value.get() == 20
 
