@@ -19,9 +19,9 @@ from streams.transport import TP, PartitionsListener
 
 log = structlog.get_logger()
 
-MAX_WAITING_BYTES = 16 * 1024 * 1024
-"""Of records that wait, over all partitions, before the fetcher waits too: a full batch beside those that are worked on.
-What the fetcher has in hand comes on top."""
+MAX_WAITING_BYTES = 96 * 1024 * 1024
+"""Of records that wait, over all partitions, before the fetcher waits too: 200,000 events of 250 bytes, four full
+batches. With less, batches are smaller: with 16 MB four partitions reached 71% of the bare limit instead of 90%."""
 
 RECOVER_AGAIN_S = 1.0
 """Pause before a partition whose states are ahead is recovered anew."""

@@ -1,0 +1,139 @@
+"""What a worker has no more use for is gone at once: not with the collector's next look, which is seldom."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import subprocess
+import sys
+import weakref
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import polars as pl
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.consumer.fetcher import PartitionRecords
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+
+from schemas.without import Without
+from streams.fetched import FetchedBatches
+from streams.garbage import FRAMES_KEPT
+from streams.partition import PartitionRunner
+from streams.places import Places
+from streams.records import Records
+from streams.states import compact
+from tests.unit.test_partition import Group, MemoryBlock, Table, Topic
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collector")
+def test_a_fetched_answer_is_gone_when_its_records_are_read() -> None:
+    builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 1 << 16)
+    for number in range(3):
+        builder.append(number, 1_000, b"key", b"value", [])
+    answer = PartitionRecords(
+        TopicPartition("t", 0), MemoryRecords(bytes(builder.build())), None, 0, None, None, True, 0
+    )
+    held = weakref.ref(answer)
+    batches = FetchedBatches(answer)
+    del answer
+    assert [list(found.values) for found in batches] == [[b"value"] * 3]
+    del batches
+    assert held() is None
+
+
+class Values(list[bytes | None]):
+    """Of a record: can be watched."""
+
+
+class Standing(Table):
+    """A warehouse that is away while the first block is sent."""
+
+    def __init__(self, sending: asyncio.Event, go_on: asyncio.Event) -> None:
+        super().__init__()
+        self.sending, self.go_on = sending, go_on
+
+    async def prepare(self, taken: Records, first: int, last: int, without: Without) -> MemoryBlock:
+        table, block = self, await super().prepare(taken, first, last, without)
+
+        class Slow(MemoryBlock):
+            async def send(self) -> None:
+                table.sending.set()
+                await table.go_on.wait()
+                await super().send()
+
+        return Slow(block.table, block.first, block.last, block.how)
+
+
+@pytest.mark.usefixtures("no_collector")
+async def test_a_batch_s_records_are_gone_while_its_block_waits_for_the_warehouse() -> None:
+    table = Standing(asyncio.Event(), asyncio.Event())
+    runner = PartitionRunner("ioc.x.y-0", Group(), Topic(), table, Places(1))
+    values = Values([b"v"] * 5)
+    held = weakref.ref(values)
+    runner.offer(Records(range(5), [1_700_000_000_000] * 5, [b"k"] * 5, values))
+    del values
+    task = asyncio.create_task(runner.run())
+    async with asyncio.timeout(10):
+        await table.sending.wait()
+    assert held() is None
+    table.go_on.set()
+    async with asyncio.timeout(10):
+        while runner.position != 5:
+            await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert table.log == ["new 0-4"]
+
+
+def test_compact_states_are_the_same_rows_and_hold_no_more_than_them() -> None:
+    long = "x" * 200
+    frame = pl.DataFrame(
+        {
+            "entity_key": [f"{long}{number}" for number in range(1_000)],
+            "fee": [Decimal(number) / 100 for number in range(1_000)],
+            "at": [datetime(2022, 9, 19, tzinfo=UTC)] * 999 + [None],
+            "status": ["NEW", "DONE"] * 500,
+            "deleted": [True, False] * 500,
+        },
+        schema={
+            "entity_key": pl.String,
+            "fee": pl.Decimal(12, 2),
+            "at": pl.Datetime("ms", "UTC"),
+            "status": pl.Enum(["NEW", "DONE"]),
+            "deleted": pl.Boolean,
+        },
+    )
+    few = compact(frame.tail(3))
+    assert few.schema == frame.schema
+    assert few.equals(frame.tail(3), null_equal=True)
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, FRAMES_KEPT), ("narenas:7", "narenas:7")])
+def test_allocators_are_told_before_polars_is_imported_unless_somebody_told_them(
+    before: str | None, after: str
+) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "_RJEM_MALLOC_CONF"}
+    program = (
+        "import os, sys; from streams.garbage import loading\n"
+        "assert 'polars' not in sys.modules\n"
+        "with loading(): pass\n"
+        "print(os.environ['_RJEM_MALLOC_CONF'])\n"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment if before is None else environment | {"_RJEM_MALLOC_CONF": before},
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert found.stdout.strip() == after
