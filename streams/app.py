@@ -65,7 +65,7 @@ class StreamSettings:
     cached_states: int = 200_000
     audit: bool = True
     """Whether the figures are audited beside the flow."""
-    max_fetch_bytes: int = 1024 * 1024
+    max_fetch_bytes: int = 4 * 1024 * 1024
     growth_settle: timedelta = timedelta(seconds=60)
     """How long publishers may not know of partitions that another tool added: 30 s until they ask, 20 s to write."""
     schema_wait: timedelta = LIMIT
@@ -115,6 +115,7 @@ class StreamWorker:
             topic_disable_leader=True,
             topic_allow_declare=False,
             stream_wait_empty=False,
+            stream_buffer_maxsize=4,  # Fetched parts. A topic's own `maxsize` is lost in the agent's clone of it.
             consumer_auto_offset_reset="earliest",
             consumer_max_fetch_size=self._settings.max_fetch_bytes,
             TableManager=NoTables,
@@ -128,7 +129,7 @@ class StreamWorker:
             broker_commit_interval=60.0,
         )
         app.transport = Transport([*app.conf.broker], app)
-        batches = app.topic(*self._contracts, QUARANTINE_TOPIC, schema=PassThrough(), maxsize=4, acks=False)
+        batches = app.topic(*self._contracts, QUARANTINE_TOPIC, schema=PassThrough(), acks=False)
 
         async def hand_over(stream: Any) -> None:
             async for event in stream.noack().events():
