@@ -133,8 +133,7 @@ class StreamWorker:
 
         async def hand_over(stream: Any) -> None:
             async for event in stream.noack().events():
-                message = event.message
-                await self.partitions.offer(TP(message.topic, message.partition), message.value)
+                await self.partitions.offer(event.message.tp, event.message.value)
 
         app.agent(batches, concurrency=1, name="batches")(hand_over)
         return app
