@@ -1,7 +1,7 @@
 """What a request asks for, checked: unknown parameters, dates, periods.
 
 Dependencies are coroutines though they wait for nothing: a plain function is run on a thread, and the eight of a KPI's
-question cost more than all else that the API does for it.
+question were a third of what the API does for it.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """A rollup's sums by day and unit, beside its rows: a projection, which the warehouse keeps by itself and reads instead
 of the rows wherever a question needs no other dimension.
 
-A rollup grows until every day has every combination of its dimensions: 1 million changes of a year left 237,000 rows,
-10 million 2.4 million, and the sum of a year took twice as long. By day and unit there are some thousands at any size.
-Inserts of 50,000 rows took as long with it as without (2.7 and 3.1 s for eight, 3.0 and 2.8 s). The audit asks the
-rows themselves.
+A rollup of 10 million changes of a year has 328,500 rows, by day and unit 7,300, in each of its parts: a year by unit
+took 11.7 instead of 19.8 ms over one part of 285,000 rows. Inserts of 50,000 rows took as long with it as without (2.7
+and 3.1 s for eight, 3.0 and 2.8 s). The audit asks the rows themselves.
 """
 
 from __future__ import annotations
