@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -20,12 +21,16 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
 from schemas.without import Without
+from streams.app import StreamSettings, StreamWorker
 from streams.fetched import FetchedBatches
 from streams.garbage import FRAMES_KEPT
 from streams.partition import PartitionRunner
 from streams.places import Places
 from streams.records import Records
 from streams.states import compact
+from streams.topic_ids import Topic as KafkaTopic
+from streams.warehouse.client import Warehouse
+from tests.core_in_process import Refused
 from tests.unit.test_partition import Group, MemoryBlock, Table, Topic
 
 
@@ -137,3 +142,11 @@ def test_allocators_are_told_before_polars_is_imported_unless_somebody_told_them
         capture_output=True, text=True, check=True, timeout=60,
     )  # fmt: skip
     assert found.stdout.strip() == after
+
+
+async def test_what_waits_in_the_stream_s_queue_is_bounded_where_the_agent_reads_it(tmp_path: Path) -> None:
+    nowhere = Warehouse("http://127.0.0.1:9")
+    settings = StreamSettings("127.0.0.1:9", tmp_path)
+    worker = StreamWorker(settings, [], nowhere, str, Refused(), lambda topic: KafkaTopic(topic, 1))
+    (agent,) = worker.app.agents.values()
+    assert agent.channel.clone(is_iterator=True).queue.maxsize == 4
