@@ -8,7 +8,7 @@ rows that a damaged datum could leave behind.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +21,7 @@ from schemas.canonical import is_canonical
 from schemas.contract import Contract
 from schemas.errors import RegistryError, SchemasAwayError, UnknownSchemaError
 from schemas.first_bytes import json_behind_header, no_message
+from schemas.octets import Octets
 from schemas.one_by_one import read_one_by_one
 from schemas.resolution import Column, read, resolve
 from schemas.resolution import dtype as dtype
@@ -59,12 +60,12 @@ class _Group:
 
     header: bytes
     rows: Sequence[int]
-    keys: Sequence[bytes | None]
-    values: Sequence[bytes]
+    keys: Octets
+    values: Octets
 
     def part(self, places: Sequence[int]) -> _Group:
         rows = [self.rows[place] for place in places]
-        return _Group(self.header, rows, [self.keys[p] for p in places], [self.values[p] for p in places])
+        return _Group(self.header, rows, self.keys.at(places), self.values.at(places))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +85,14 @@ class Decoder:
         self._schema_text = schema_text
         self._readers: dict[int, _Reader] = {}
 
-    def decode(self, keys: Sequence[bytes | None], values: Sequence[bytes | None], without: Without = NONE) -> Decoded:
+    def decode(self, keys: Iterable[bytes | None], values: Iterable[bytes | None], without: Without = NONE) -> Decoded:
         """Decode a batch; raises `SchemasAwayError` if it needs schemas that the registry does not give at present.
 
         Records whose schema is among those that the batch does `without` are bad, whether or not it is known by now:
         what becomes of them was decided before, and a batch that is done again must come to the same.
         """
         bad: list[BadRecord] = []
+        keys, values = Octets.of(keys), Octets.of(values)
         whole = self._of_one_schema(keys, values)
         frame = self._at_once(whole, without) if whole is not None else None
         if frame is not None:
@@ -128,19 +130,15 @@ class Decoder:
             raise SchemasAwayError(str(cause), frozenset(away), frozenset(known)) from cause
         return found
 
-    def _of_one_schema(self, keys: Sequence[bytes | None], values: Sequence[bytes | None]) -> _Group | None:
+    def _of_one_schema(self, keys: Octets, values: Octets) -> _Group | None:
         """The whole batch as one group if that is likely; whether it is one is seen once it is decoded."""
-        first = values[0] if values else None
-        if first is None or schema_id_of(first[:HEADER_BYTES]) is None:
+        if not len(values) or values.nulls or values.sizes.max() > MAX_VALUE_BYTES:
             return None
+        first, middle, last = (values[place] or b"" for place in (0, len(values) // 2, len(values) - 1))
         header = first[:HEADER_BYTES]
-        for value in (values[len(values) // 2], values[-1]):
-            if value is None or not value.startswith(header):
-                return None
-        present = [value for value in values if value is not None]
-        if len(present) < len(values) or max(map(len, present)) > MAX_VALUE_BYTES:
+        if schema_id_of(header) is None or not (middle.startswith(header) and last.startswith(header)):
             return None
-        return _Group(header, range(len(values)), keys, present)
+        return _Group(header, range(len(values)), keys, values)
 
     def _reader(self, header: bytes) -> _Reader:
         schema_id = schema_id_of(header)
@@ -189,7 +187,7 @@ class Decoder:
         """Leave out what is no whole datum, read the rest as columns, then leave out what may not be used."""
         verdicts = faults(fields, group.values)
         for place in np.flatnonzero(verdicts != WHOLE).tolist():
-            bad.append(_malformed(group.rows[place], group.values[place], fields, int(verdicts[place])))
+            bad.append(_malformed(group.rows[place], group.values[place] or b"", fields, int(verdicts[place])))
         group = group.part(np.flatnonzero(verdicts == WHOLE).tolist())
         if not group.rows:
             return empty_frame(self._contract)
@@ -202,7 +200,7 @@ class Decoder:
 
     def _one_by_one(self, reader: _Reader, group: _Group, bad: list[BadRecord]) -> pl.DataFrame:
         """For schemas that the columnar reader does not take."""
-        return self._usable(*read_one_by_one(self._contract, reader.writer, group.values), group, bad)
+        return self._usable(*read_one_by_one(self._contract, reader.writer, list(group.values)), group, bad)
 
     def _usable(
         self, frame: pl.DataFrame, spoilt: Sequence[BadRecord], group: _Group, bad: list[BadRecord]
@@ -218,7 +216,7 @@ class Decoder:
         return frame.with_columns(_rows(group)).filter(pl.Series(keep))
 
 
-def _groups(keys: Sequence[bytes | None], values: Sequence[bytes | None], bad: list[BadRecord]) -> list[_Group]:
+def _groups(keys: Octets, values: Octets, bad: list[BadRecord]) -> list[_Group]:
     """The records that have a header and are not too large, by header."""
     places: dict[bytes, list[int]] = {}
     for row, value in enumerate(values):
@@ -234,18 +232,15 @@ def _groups(keys: Sequence[bytes | None], values: Sequence[bytes | None], bad: l
             bad.append(no_message(row, value))
         else:
             places[header] = [row]
-    return [
-        _Group(header, rows, [keys[row] for row in rows], [values[row] or b"" for row in rows])
-        for header, rows in places.items()
-    ]
+    return [_Group(header, rows, keys.at(rows), values.at(rows)) for header, rows in places.items()]
 
 
 def _rows(group: _Group) -> pl.Series:
     return pl.Series(ROW, group.rows, dtype=pl.UInt32)
 
 
-def _same_keys(frame: pl.DataFrame, keys: Sequence[bytes | None]) -> pl.Series:
-    have, wanted = frame["entity_key"].cast(pl.Binary), pl.Series("key", keys, dtype=pl.Binary)
+def _same_keys(frame: pl.DataFrame, keys: Octets) -> pl.Series:
+    have, wanted = frame["entity_key"].cast(pl.Binary), keys.series()
     if have.null_count() or wanted.null_count():
         have, wanted = have.fill_null(b""), wanted.fill_null(b"")
     return have == wanted

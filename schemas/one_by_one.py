@@ -7,7 +7,7 @@ as those of the columnar reader.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import fastavro
@@ -26,7 +26,7 @@ from schemas.writer import Writer
 
 
 def read_one_by_one(
-    contract: Contract, writer: Writer, values: Sequence[bytes]
+    contract: Contract, writer: Writer, values: Iterable[bytes | None]
 ) -> tuple[pl.DataFrame, list[BadRecord]]:
     """The contract's columns of whole values, a row each, and the rows that cannot be used (empty or nulls there)."""
     node = parse_schema(writer.schema)
@@ -34,7 +34,7 @@ def read_one_by_one(
     parsed, wanted = fastavro.parse_schema(_bare(writer.schema)), fastavro.parse_schema(_bare(contract.schema))
     found: list[dict[str, Any]] = []
     bad: dict[int, BadRecord] = {}
-    for row, value in enumerate(values):
+    for row, value in enumerate(value or b"" for value in values):
         record: Any = {}
         if other is not None:
             bad[row] = bad_records.schema_mismatch(row, other)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.avro_tree import INT_BITS, Enum, Fixed
+from schemas.octets import Octets
 from schemas.wire import HEADER_BYTES
 from schemas.writer import FlatField
 
@@ -27,16 +28,16 @@ Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 
-def faults(fields: Sequence[FlatField], values: Sequence[bytes]) -> Ints:
+def faults(fields: Sequence[FlatField], values: Octets) -> Ints:
     """By value (with its header): WHOLE, the index of the field that is cut short or malformed, or the number of
     fields if bytes are left over."""
     return _Walk(values).run(fields)
 
 
 class _Walk:
-    def __init__(self, values: Sequence[bytes]) -> None:
-        sizes = np.fromiter(map(len, values), dtype=np.int64, count=len(values))
-        self._octets = np.frombuffer(b"".join((*values, bytes(_PADDING))), dtype=np.uint8)
+    def __init__(self, values: Octets) -> None:
+        sizes = values.sizes
+        self._octets = np.frombuffer(b"".join((values.data, bytes(_PADDING))), dtype=np.uint8)
         self._ends: Ints = np.cumsum(sizes)
         self._at: Ints = self._ends - sizes + HEADER_BYTES
         self._verdict: Ints = np.full(len(values), WHOLE, dtype=np.int64)

@@ -20,6 +20,7 @@ import polars as pl
 
 from schemas.avro_parser import load_schema, parse_schema
 from schemas.avro_tree import Enum, Fixed, Node, Primitive, Record, Union
+from schemas.octets import Octets
 from schemas.wire import HEADER_BYTES
 
 WIRE = "__wire"
@@ -80,15 +81,15 @@ class Writer:
     def _careful_container(self) -> bytes:
         return _container(self.fields or (), texts_as="bytes")
 
-    def block(self, values: Sequence[bytes], careful: bool = False) -> Block:
-        """Whole values (with their headers) as what `columns` reads.
+    def block(self, values: Octets, careful: bool = False) -> Block:
+        """Whole values (with their headers, none null) as what `columns` reads.
 
         `careful`: texts stay bytes, so that one that is no UTF-8 does not spoil the others.
         """
-        sizes = np.fromiter(map(len, values), dtype=np.int64, count=len(values))
+        data = values.data
         start = self._careful_container if careful else self._container
-        head = b"".join((start, varint(len(values)), varint(int(sizes.sum()))))
-        return Block(b"".join((head, *values, _SYNC)), len(head), sizes)
+        head = b"".join((start, varint(len(values)), varint(data.nbytes)))
+        return Block(b"".join((head, data, _SYNC)), len(head), values.sizes)
 
     @staticmethod
     def columns(block: Block) -> pl.DataFrame:

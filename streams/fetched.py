@@ -15,7 +15,7 @@ from typing import Any
 from aiokafka.errors import CorruptRecordException
 
 from schemas import tracing
-from streams.records import Records
+from streams.records import Records, no_records
 
 _offset, _time, _key, _value = (attrgetter(name) for name in ("offset", "timestamp", "key", "value"))
 
@@ -90,13 +90,13 @@ def batch_columns(found: list[Any], wanted: int) -> Records:
     if found and found[0].offset < wanted:
         found = [record for record in found if record.offset >= wanted]
     if not found:
-        return Records((), (), (), ())
+        return no_records()
     first, last = found[0].offset, found[-1].offset
     whole = last - first + 1 == len(found)
-    return Records(
+    return Records.of(
         range(first, last + 1) if whole else list(map(_offset, found)),
-        list(map(_time, found)),
-        list(map(_key, found)),
-        list(map(_value, found)),
+        map(_time, found),
+        map(_key, found),
+        map(_value, found),
         tracing.context_in(found[0].headers) if tracing.on() else (),
     )

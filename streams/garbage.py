@@ -1,5 +1,5 @@
 """Memory that is not used any more, in a process that works in large batches: Python's collector of cycles, and what
-the allocators of C and of polars keep for later."""
+the allocators of C, polars and pyarrow keep for later."""
 
 from __future__ import annotations
 
@@ -29,8 +29,11 @@ worker on a backlog of dossiers took 507 instead of 609 MiB, and as long."""
 
 
 def give_back() -> None:
-    """Let the allocators return what is freed. Before polars is imported; what somebody set by himself stays."""
+    """Let the allocators return what is freed. Before polars and pyarrow are imported; what somebody set by himself
+    stays."""
     os.environ.setdefault("_RJEM_MALLOC_CONF", FRAMES_KEPT)
+    # C's allocator; pyarrow's own keeps what was freed: 613 instead of 517 MiB on that backlog.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     if "MALLOC_MMAP_THRESHOLD_" not in os.environ:
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc's; others have no such holes to speak of
         if mallopt is not None:

@@ -29,10 +29,7 @@ def lost_rows(
 
     What kind each good one is, its entity's history tells; here all are `applied`.
     """
-    times = pl.DataFrame(
-        {OFFSET: list(records.offsets), "kafka_time": list(records.times)},
-        schema={OFFSET: pl.Int64, "kafka_time": pl.Int64},
-    ).with_columns(pl.col("kafka_time").cast(pl.Datetime("ms", "UTC")))
+    times = records.arrivals
     decoded = decoder.decode(records.keys, records.values)
     placed = decoded.frame.with_columns(
         times[OFFSET].gather(decoded.frame[ROW]), times["kafka_time"].gather(decoded.frame[ROW])

@@ -19,7 +19,7 @@ from streams.transport import TP, PartitionsListener
 
 log = structlog.get_logger()
 
-MAX_WAITING_BYTES = 96 * 1024 * 1024
+MAX_WAITING_BYTES = 48 * 1024 * 1024
 """Of records that wait, over all partitions, before the fetcher waits too: 200,000 events of 250 bytes, four full
 batches. With less, batches are smaller: with 16 MB four partitions reached 71% of the bare limit instead of 90%."""
 

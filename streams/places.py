@@ -27,7 +27,7 @@ LONGEST_REST_S = 4.0
 PATIENCE_S = 8.0
 """No rest while a partition waits this long already: figures are to be seconds old, no more."""
 
-WORTH_IT = 25_000
+WORTH_IT = 20_000
 """Records of a batch whose fixed cost is small beside its rows: half of the largest."""
 
 

@@ -10,7 +10,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from streams.records import ISOLATION, Records
+from streams.records import ISOLATION, Records, no_records
 
 log = structlog.get_logger()
 
@@ -61,21 +61,21 @@ class ReplayLog:
         consumer = await self._started()
         log_start, end = await self.bounds()
         if first >= end or last < log_start:
-            return Records([], [], [], [])
+            return no_records()
         consumer.seek(self._tp, max(first, log_start))
         quiet_since = time.monotonic()
         while time.monotonic() - quiet_since < QUIET_S:
             try:
                 fetched = await consumer.getmany(self._tp, timeout_ms=POLL_MS, max_records=at_most)
             except OffsetOutOfRangeError:
-                return Records([], [], [], [])
+                return no_records()
             except KafkaError as error:
                 log.warning("replay_read_failed", topic=self._tp.topic, error=str(error))
                 await asyncio.sleep(0.5)
                 continue
             records = [record for record in fetched.get(self._tp, []) if record.offset <= last]
             if records:
-                return Records(
+                return Records.of(
                     [record.offset for record in records],
                     [record.timestamp for record in records],
                     [record.key for record in records],
@@ -84,7 +84,7 @@ class ReplayLog:
             if fetched.get(self._tp) or await consumer.position(self._tp) > last:
                 # What is left of the range are marks and records of transactions that were broken off.
                 break
-        return Records([], [], [], [])
+        return no_records()
 
     async def close(self) -> None:
         if self._consumer is not None:

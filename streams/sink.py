@@ -215,10 +215,7 @@ class EntitySink:
 
     def _decoded(self, records: Records, without: Without) -> tuple[pl.DataFrame, pl.DataFrame, tuple[BadRecord, ...]]:
         """The records that can be placed, the times of all, and those that cannot be read or placed."""
-        times = pl.DataFrame(
-            {OFFSET: records.offsets, "kafka_time": records.times},
-            schema={OFFSET: pl.Int64, "kafka_time": pl.Int64},
-        ).with_columns(pl.col("kafka_time").cast(pl.Datetime("ms", "UTC")))
+        times = records.arrivals
         decoded = self._decoder.decode(records.keys, records.values, without)
         placed = decoded.frame.with_columns(
             times[OFFSET].gather(decoded.frame[ROW]), times["kafka_time"].gather(decoded.frame[ROW])

@@ -147,7 +147,7 @@ class KafkaTopicLog:
 
     async def _records(self, partition: int, first: int, last: int) -> Records:
         found = [record async for records in self._read(partition, first, last) for record in records]
-        return Records(
+        return Records.of(
             [record.offset for record in found],
             [record.timestamp for record in found],
             [record.key for record in found],

@@ -157,7 +157,7 @@ class Core:
     def _records(self, events: Sequence[dict[str, Any]], at: int | Sequence[int]) -> Records:
         times = [at] * len(events) if isinstance(at, int) else list(at)
         offsets = list(range(self.next, self.next + len(events)))
-        return Records(offsets, times, [e["entity_key"].encode() for e in events], [value_of(e) for e in events])
+        return Records.of(offsets, times, [e["entity_key"].encode() for e in events], [value_of(e) for e in events])
 
     def rows(self, where: str = "1") -> pl.DataFrame:
         """Rows of `<entity>_changes`."""

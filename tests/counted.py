@@ -66,7 +66,7 @@ class SystemCore(Core):
     def take(self, messages: Sequence[tuple[bytes, bytes]], at: int) -> None:
         offsets = list(range(self.next, self.next + len(messages)))
         keys, values = [key for key, _ in messages], [value for _, value in messages]
-        records = Records(offsets, [at] * len(messages), keys, values)
+        records = Records.of(offsets, [at] * len(messages), keys, values)
         self.next = offsets[-1] + 1
         self._runner.run(self._write(records, offsets[0], offsets[-1]))
 

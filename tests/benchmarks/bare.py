@@ -40,9 +40,10 @@ class Bare:
     def insert(self, decoder: Decoder, partition: int, records: Records) -> None:
         """One batch, as one block."""
         bounds = Bounds(self._contract.topic, "bare", 0, partition, records.offsets[0], records.offsets[-1], 1)
-        times = pl.Series("kafka_time", records.times, dtype=pl.Int64).cast(pl.Datetime("ms", "UTC"))
+        arrivals = records.arrivals
+        times = arrivals["kafka_time"]
         frame = decoder.decode(records.keys, records.values).frame.drop(ROW)
-        offsets = pl.Series("offset", records.offsets, dtype=pl.Int64)
+        offsets = arrivals["offset"]
         constants: dict[str, object] = {
             "kind": "applied", "sign": 1, "reason": "", "topic_id": bounds.topic_id, "life": 0, "epoch": bounds.epoch,
             "partition": partition, "first": bounds.first, "last": bounds.last, "heal": 0, "batch_time": times[0],

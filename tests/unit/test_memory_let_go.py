@@ -86,7 +86,7 @@ async def test_a_batch_s_records_are_gone_while_its_block_waits_for_the_warehous
     runner = PartitionRunner("ioc.x.y-0", Group(), Topic(), table, Places(1))
     values = Values([b"v"] * 5)
     held = weakref.ref(values)
-    runner.offer(Records(range(5), [1_700_000_000_000] * 5, [b"k"] * 5, values))
+    runner.offer(Records.of(range(5), [1_700_000_000_000] * 5, [b"k"] * 5, values))
     del values
     task = asyncio.create_task(runner.run())
     async with asyncio.timeout(10):

@@ -24,7 +24,7 @@ from streams.schema_wait import SchemaWait
 
 def records(first: int, last: int) -> Records:
     numbers = list(range(first, last + 1))
-    return Records(numbers, [1_661_217_300_000 + n for n in numbers], [b"k"] * len(numbers), [b"v"] * len(numbers))
+    return Records.of(numbers, [1_661_217_300_000 + n for n in numbers], [b"k"] * len(numbers), [b"v"] * len(numbers))
 
 
 @dataclass
@@ -354,7 +354,7 @@ async def test_records_that_come_while_a_partition_waits_do_not_hold_others_up_a
     group, table, topic = Group(), Table(opening=asyncio.Event()), Topic(end=40)
     released: list[int] = []
     runner = PartitionRunner("ioc.x.y-0", group, topic, table, Places(1), released.append)
-    big = Records(range(10), [1] * 10, [b"k"] * 10, [b"v" * (MAX_BATCH_BYTES // 9)] * 10)
+    big = Records.of(range(10), [1] * 10, [b"k"] * 10, [b"v" * (MAX_BATCH_BYTES // 9)] * 10)
     task = asyncio.create_task(runner.run())
     async with asyncio.timeout(10):
         runner.offer(big)

@@ -38,7 +38,7 @@ def test_off_nothing_is_loaded_and_a_span_is_one_shared_thing() -> None:
 def test_the_context_is_read_from_headers_and_stays_with_the_records(on: None) -> None:
     assert tracing.context_in([("other", b"x"), ("traceparent", ONE.encode())]) == (ONE,)
     assert tracing.context_in([]) == tracing.context_in(None) == ()
-    parts = [Records([0], [0], [b"k"], [b"v"], (ONE,)), Records([1, 2], [0, 0], [b"k"] * 2, [b"v"] * 2, (OTHER,))]
+    parts = [Records.of([0], [0], [b"k"], [b"v"], (ONE,)), Records.of([1, 2], [0, 0], [b"k"] * 2, [b"v"] * 2, (OTHER,))]
     whole = joined(parts)
     assert whole.traces == (ONE, OTHER)
     assert part(whole, 1, 2).traces == from_offset(whole, 1).traces == (ONE, OTHER)
