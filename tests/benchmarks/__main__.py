@@ -88,7 +88,7 @@ def entities(size: Size) -> Figures:
 
     with place() as (bootstrap, url, folder):
         return known.entities(
-            bootstrap, url, folder, size.repeats, size.of(1_000_000), size.of(10_000_000), size.of(400_000)
+            bootstrap, url, folder, size.repeats, size.of(1_000_000), size.of(10_000_000), size.of(800_000)
         )
 
 
