@@ -27,7 +27,7 @@ from streams.known_load import Keys, load, unloaded
 from streams.lives import Life
 from streams.ownership import Partitions
 from streams.partition import PartitionRunner
-from streams.places import Places
+from streams.places import BATCHES_AT_ONCE, Places
 from streams.quarantine import Quarantine, QuarantineSink
 from streams.replay import ReplayLog
 from streams.schema_wait import LIMIT, SchemaWait
@@ -49,9 +49,6 @@ LOAD_AGAIN_S = 1.0
 FINISH_S = 3.0
 """A worker asked to stop ends the batches in hand for so long: a third of what it is given before it is killed."""
 
-BATCHES_AT_ONCE = 3
-"""Batches worked on at once: one decodes while the warehouse inserts the others."""
-
 
 @dataclass(frozen=True, slots=True)
 class StreamSettings:
@@ -65,7 +62,7 @@ class StreamSettings:
     cached_states: int = 200_000
     audit: bool = True
     """Whether the figures are audited beside the flow."""
-    max_fetch_bytes: int = 4 * 1024 * 1024
+    max_fetch_bytes: int = 2 * 1024 * 1024
     growth_settle: timedelta = timedelta(seconds=60)
     """How long publishers may not know of partitions that another tool added: 30 s until they ask, 20 s to write."""
     schema_wait: timedelta = LIMIT

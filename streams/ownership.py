@@ -19,9 +19,9 @@ from streams.transport import TP, PartitionsListener
 
 log = structlog.get_logger()
 
-MAX_WAITING_BYTES = 48 * 1024 * 1024
-"""Of records that wait, over all partitions, before the fetcher waits too: 200,000 events of 250 bytes, four full
-batches. With less, batches are smaller: with 16 MB four partitions reached 71% of the bare limit instead of 90%."""
+MAX_WAITING_BYTES = 32 * 1024 * 1024
+"""Of records that wait, over all partitions, before the fetcher waits too: 110,000 events of 250 bytes, nearly three
+full batches. With half of it batches are smaller, and the warehouse's cost of a row is higher."""
 
 RECOVER_AGAIN_S = 1.0
 """Pause before a partition whose states are ahead is recovered anew."""

@@ -15,6 +15,9 @@ import threading
 import time
 from collections.abc import Callable
 
+BATCHES_AT_ONCE = 3
+"""Batches worked on at once: one decodes while the warehouse inserts the others."""
+
 CROWD = 6
 """Partitions that wait while all places are taken: fewer are not worth a rest. With 2 the four partitions of one busy
 topic kept each other resting: at 20,000 events/s 99 of 100 were visible after 2.9 s, and with 6 after 1.7 s."""

@@ -131,24 +131,22 @@ class Waiting:
             self.size += size
 
     def take(self, most_records: int, most_bytes: int) -> tuple[Records, int]:
-        """The oldest records and their size: whole parts while they fit, at least one part (cut to `most_records`)."""
-        first, size = self.parts.popleft()
-        taken = [first]
-        total = len(first)
-        while self.parts:
+        """The oldest records and their size: as many as are allowed by number and, but for the first part, by size."""
+        taken: list[Records] = []
+        total = size = 0
+        while self.parts and total < most_records:
             following, following_size = self.parts[0]
-            if total + len(following) > most_records or size + following_size > most_bytes:
+            if taken and size + following_size > most_bytes:
                 break
             self.parts.popleft()
+            room = most_records - total
+            if len(following) > room:
+                rest = part(following, room, len(following))
+                self.parts.appendleft((rest, rest.size))
+                following = part(following, 0, room)
+                following_size -= rest.size
             taken.append(following)
             total += len(following)
             size += following_size
-        whole = joined(taken)
-        if len(whole) > most_records:
-            rest = part(whole, most_records, len(whole))
-            rest_size = rest.size
-            self.parts.appendleft((rest, rest_size))
-            self.size -= size - rest_size
-            return part(whole, 0, most_records), size - rest_size
         self.size -= size
-        return whole, size
+        return joined(taken), size

@@ -250,7 +250,7 @@ class EntitySink:
             return self._asked(partial(self.store.states_before, keys, bounds))
         frames, missing = self._cache.get(self._known.to_look_up(placed).to_list())
         if missing:
-            found = self._asked(partial(self.store.current_states, missing))
+            found = self._asked(partial(self.store.look_up.states, self._partition, missing))
             ahead = found.filter(pl.col("version") >= bounds.version).height
             if ahead:
                 raise StatesAheadError(f"{ahead} states are ahead of offset {bounds.first}")

@@ -13,6 +13,7 @@ from streams.broken_views import BrokenViews
 from streams.change import DELETED, STATE_OFFSET
 from streams.errors import WarehouseError, WarehouseUnavailableError
 from streams.intent import NOTHING, Written
+from streams.look_up import SharedLookUp
 from streams.losses import LossBook
 from streams.states import Hashes, key_hashes, merged_run
 from streams.warehouse.client import Warehouse
@@ -25,8 +26,25 @@ KEYS_PER_QUERY = 1_000_000
 """Known keys are loaded in slices, so that no answer grows without bound."""
 
 
+MANY_KEYS = 1_000
+"""So many are told as one text, which the warehouse takes apart itself: 160,000 literals take it 2 s to parse."""
+
+ALL_GRANULES = 20_000
+"""With so many keys some are in about every granule, and to look them up in the index is in vain (1 s of 160,000)."""
+
+_BETWEEN = "\n"
+
+
 def _text(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _among(keys: list[str]) -> str:
+    """What stands behind IN for these keys, at least one."""
+    text = _BETWEEN.join(keys)
+    if len(keys) < MANY_KEYS or text.count(_BETWEEN) != len(keys) - 1:
+        return f"({','.join(map(_text, keys))})"
+    return f"(SELECT arrayJoin(splitByChar({_text(_BETWEEN)}, {_text(text)})))"
 
 
 def _frame(stream: bytes) -> pl.DataFrame:
@@ -43,6 +61,7 @@ class EntityStore:
         self._broken_views = BrokenViews(
             warehouse, (f"view_{contract.current_table}", f"view_ledger_{contract.entity}")
         )
+        self.look_up = SharedLookUp(self.current_states)
         self._payload = ", ".join(f"`{field.name}`" for field in contract.fields)
         types = [*((field.name, column_type(field)) for field in contract.fields), *BOOKKEEPING]
         self.columns = [name for name, _ in types]
@@ -88,8 +107,9 @@ class EntityStore:
             f"tupleElement(newest, {count + 2}) AS deleted, version FROM (SELECT entity_key, "
             f"argMax(tuple({fields}, state_offset, deleted), {self._contract.current_table}.version) AS newest, "
             f"max({self._contract.current_table}.version) AS version "
-            f"FROM {self._contract.current_table} WHERE entity_key IN ({','.join(map(_text, keys))}) "
-            "GROUP BY entity_key)"
+            f"FROM {self._contract.current_table} WHERE entity_key IN {_among(keys)} "
+            "GROUP BY entity_key)",
+            len(keys),
         )
 
     def states_before(self, keys: list[str], bounds: Bounds) -> pl.DataFrame:
@@ -101,12 +121,15 @@ class EntityStore:
             f"FROM {self._contract.changes_table} "
             f"WHERE ({earlier}(partition = {bounds.partition} AND life = {bounds.life} "
             f"AND `offset` < {bounds.first})) AND kind IN ('applied', 'deleted') "
-            f"AND entity_key IN ({','.join(map(_text, keys))}) "
-            "ORDER BY life DESC, `offset` DESC LIMIT 1 BY entity_key"
+            f"AND entity_key IN {_among(keys)} "
+            "ORDER BY life DESC, `offset` DESC LIMIT 1 BY entity_key",
+            len(keys),
         )
 
-    def _states(self, sql: str) -> pl.DataFrame:
+    def _states(self, sql: str, keys: int) -> pl.DataFrame:
         settings = {"max_query_size": MAX_QUERY_BYTES, "output_format_arrow_string_as_string": 1}
+        if keys >= ALL_GRANULES:
+            settings["use_index_for_in_with_subqueries"] = 0
         frame = _frame(self._warehouse.arrow(sql, settings))
         return frame.with_columns(pl.col(STATE_OFFSET).cast(pl.Int64), pl.col(DELETED).cast(pl.Boolean))
 

@@ -15,12 +15,12 @@ import polars as pl
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.codec import ROW, Decoder
-from streams.app import BATCHES_AT_ONCE
 from streams.block import Bounds, arrow_stream
 from streams.fetched import ColumnarFetches
 from streams.garbage import THRESHOLDS
 from streams.ownership import MAX_WAITING_BYTES
 from streams.partition import MAX_BATCH_BYTES, MAX_BATCH_RECORDS
+from streams.places import BATCHES_AT_ONCE
 from streams.records import Records, Waiting, joined
 from streams.warehouse.client import Warehouse
 from streams.warehouse.schema import BOOKKEEPING

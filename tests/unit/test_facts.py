@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from streams.look_up import SharedLookUp
 from tests.core_in_process import Core, core
 from tests.dossier_model import current_in, from_views, identified, last_assertions, rollups
 from tests.dossiers import DAY_MS, dossier
@@ -48,7 +49,7 @@ def looked_up(table: Core) -> list[str]:
         asked.extend(keys)
         return ask(keys)
 
-    table.sink.store.current_states = noted  # type: ignore[method-assign]
+    table.sink.store.look_up = SharedLookUp(noted)
     return asked
 
 
