@@ -13,6 +13,7 @@ from hub.kpi import query
 from hub.kpi.answer import Basis, Figures, KpiAnswer, PartFigures, Point, Row, figures_of, points, score, target_of
 from hub.kpi.cache import TTL, AnswerCache
 from hub.kpi.conditions import ORG, Slice, Where
+from hub.kpi.division import Division, adds_up
 from hub.kpi.errors import UnknownDimensionError
 from hub.kpi.known import known_then
 from hub.kpi.names import Named
@@ -117,8 +118,9 @@ class Inquirer:
         chosen, served = service.slice_of(asked.org, asked.where), self.served_for(kpi, asked)
         if asked.known_at is not None:
             bases = {entity: _known(basis, asked.known_at) for entity, basis in bases.items()}
-        answer = self._answer(kpi, asked.period, chosen, served, bases)
-        rows, note = self._rows(kpi, asked, chosen, served)
+        division = self._division(kpi, asked, chosen, served)
+        answer = self._answer(kpi, asked.period, chosen, served, bases, division)
+        rows, note = self._rows(kpi, asked, chosen, served, division)
         return Finding(
             asked,
             answer,
@@ -137,45 +139,58 @@ class Inquirer:
         kpis = self.service.with_parts([kpi], asked.period)
         return known_then(served, kpis, self.service.plans, self.service.around.timezone, asked.known_at)
 
-    def _answer(self, kpi: Kpi, period: Period, chosen: Slice, served: Served, bases: Mapping[str, Basis]) -> KpiAnswer:
-        answer = self.service.totals([kpi], period, chosen, served, bases)[0]
+    def _division(self, kpi: Kpi, asked: Inquiry, chosen: Slice, served: Served) -> Division | None:
+        """The sums by what is asked for; None if nothing is, or if it is not served."""
+        if asked.by is None or kpi.kind == "score":
+            return None
+        if asked.by not in VIEWS:
+            return self.service.division(kpi, asked.period, asked.by, chosen, served)
+        field = self._unit_field(kpi, self.service.dimensions(kpi))
+        assert field is not None
+        return self.service.division(kpi, asked.period, field, chosen, served, self.units.label(field))
+
+    def _answer(
+        self,
+        kpi: Kpi,
+        period: Period,
+        chosen: Slice,
+        served: Served,
+        bases: Mapping[str, Basis],
+        division: Division | None = None,
+    ) -> KpiAnswer:
+        if division is not None and adds_up(kpi):
+            # A statement less, and rows that come to exactly the figure above them.
+            answer = self.service.whole(division, chosen, served, bases)
+        else:
+            answer = self.service.totals([kpi], period, chosen, served, bases)[0]
         units = [value for name, values in chosen.where if name == ORG for value in values]
         if len(units) == 1:
             return replace(answer, target=target_of(kpi, period, units[0]))
         return answer
 
     def _rows(
-        self, kpi: Kpi, asked: Inquiry, chosen: Slice, served: Served
+        self, kpi: Kpi, asked: Inquiry, chosen: Slice, served: Served, division: Division | None
     ) -> tuple[tuple[Row, ...] | None, UnitsNote | None]:
         if asked.by is None:
             return None, None
-        if asked.by not in VIEWS:
-            return self.service.divided(kpi, asked.period, asked.by, chosen, served), None
-        return self._by_unit(kpi, asked, chosen, served, asked.by)
-
-    def _by_unit(
-        self, kpi: Kpi, asked: Inquiry, chosen: Slice, served: Served, view: str
-    ) -> tuple[tuple[Row, ...], UnitsNote]:
-        """Sums of what falls into a unit of the view: counts are added, never shares."""
-        field = self._unit_field(kpi, self.service.dimensions(kpi))
-        assert field is not None
+        if asked.by in VIEWS:
+            return self._by_unit(kpi, division, asked.by)
         if kpi.kind == "score":
-            raise UnknownDimensionError(view, self.service.dimensions(kpi))
-        statement, layout = query.breakdown(
-            kpi, asked.period, field, kpi.dimensions, self.service.code_columns, chosen, served.tables,
-            self.service.around.clock(), self.units.label(field),
-        )  # fmt: skip
-        if served.unserved(kpi, field) is not None:
+            return self.service.divided(kpi, asked.period, asked.by, chosen, served), None
+        return () if division is None else division.rows(), None
+
+    def _by_unit(self, kpi: Kpi, division: Division | None, view: str) -> tuple[tuple[Row, ...], UnitsNote]:
+        """Sums of what falls into a unit of the view: counts are added, never shares."""
+        if division is None:
             return (), UnitsNote(view, ())
-        found = by_bucket(self._memo.rows(statement))
         summed: dict[str, dict[str, int]] = {}
-        for key, sums in found.items():
+        for key, sums in division.buckets.items():
             mine = summed.setdefault(self.units.mapped(key, view), {})
-            for role, value in layout.figures(kpi, sums).items():
+            for role, value in division.layout.figures(kpi, sums).items():
                 mine[role] = mine.get(role, 0) + value
         rows = [Row(key, figures_of(kpi, parts)) for key, parts in summed.items()]
         rows.sort(key=lambda row: (-(row.figures.denominator or row.figures.value or 0), row.key))
-        return tuple(rows), self.units.note(found, view)
+        return tuple(rows), self.units.note(division.buckets, view)
 
     def _series(self, kpi: Kpi, asked: Inquiry, chosen: Slice, served: Served) -> tuple[Point, ...] | None:
         if asked.grain is None or kpi.kind in OF_NOW:

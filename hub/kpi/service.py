@@ -14,6 +14,7 @@ from hub.kpi.board import Board, Tile, marked_away
 from hub.kpi.board_question import BoardQuestion
 from hub.kpi.cache import TTL, AnswerCache
 from hub.kpi.conditions import ORG
+from hub.kpi.division import Division
 from hub.kpi.errors import UnknownKpiError, WarehouseAwayError
 from hub.kpi.feed import Written
 from hub.kpi.memo import Versions
@@ -107,23 +108,23 @@ class KpiService:
         """The KPI by a dimension, largest part first; UnknownKpiError, UnknownDimensionError, WarehouseAwayError."""
         return self.divided(self.kpi(kpi_id).at(period.end), period, by, self.slice_of(org), self.served())
 
-    def divided(
-        self, kpi: Kpi, period: Period, by: str, chosen: Slice, served: Served, label: str | None = None
-    ) -> tuple[Row, ...]:
-        """As `rows`, of the rows chosen from the tables that are served. `label`: see `query.breakdown`."""
+    def divided(self, kpi: Kpi, period: Period, by: str, chosen: Slice, served: Served) -> tuple[Row, ...]:
+        """As `rows`, of the rows chosen from the tables that are served."""
         if kpi.kind == "score":
             return self._scored_rows(kpi, period, by, chosen, served)
+        division = self.division(kpi, period, by, chosen, served)
+        return () if division is None else division.rows()
+
+    def division(
+        self, kpi: Kpi, period: Period, by: str, chosen: Slice, served: Served, label: str | None = None
+    ) -> Division | None:
+        """The sums by a dimension, not of a score; None if it is not served. `label`: see `query.breakdown`."""
         statement, layout = query.breakdown(
             kpi, period, by, kpi.dimensions, self.code_columns, chosen, served.tables, self._around.clock(), label
         )
         if served.unserved(kpi, by) is not None:
-            return ()
-        buckets = by_bucket(self.foundations.memo.rows(statement))
-        rows = [
-            Row(key, figures_of(kpi, layout.figures(kpi, sums)), target_of(kpi, period, key) if by == ORG else None)
-            for key, sums in buckets.items()
-        ]
-        return tuple(sorted(rows, key=lambda row: (-(row.figures.denominator or row.figures.value or 0), row.key)))
+            return None
+        return Division(kpi, period, by, layout, by_bucket(self.foundations.memo.rows(statement)))
 
     def _scored_rows(self, kpi: Kpi, period: Period, by: str, chosen: Slice, served: Served) -> tuple[Row, ...]:
         found: dict[str, dict[str, Figures]] = {}
@@ -220,6 +221,12 @@ class KpiService:
         return tuple(
             self._one(kpi.at(period.end), period, layout, sums, self.basis_of(kpi, bases), served, org) for kpi in kpis
         )
+
+    def whole(self, division: Division, chosen: Slice, served: Served, bases: Mapping[str, Basis]) -> KpiAnswer:
+        """As `totals`, from sums by a dimension; of a KPI that `adds_up`."""
+        kpi, org = division.kpi, chosen.within.org if chosen.within is not None else None
+        basis = self.basis_of(kpi, bases)
+        return self._one(kpi, division.period, division.layout, division.whole(), basis, served, org)
 
     def _rows(self, statement: query.Statement) -> tuple[Sequence[Sequence[Any]], datetime | None]:
         """See `Memo.rows_since`; no rows of a statement that asks for nothing, since no KPI is served."""
