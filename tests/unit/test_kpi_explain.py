@@ -84,12 +84,85 @@ def _all_records(world: Told, asked: Inquiry, role: str, limit: int = 7) -> list
 
 
 @pytest.mark.parametrize("known_at", [None, FIRST + timedelta(minutes=1), SECOND + timedelta(minutes=1)])
+@pytest.mark.parametrize("where", [(), (("channel", ("ONLINE",)),), (("org_code", ("H53.05", "H53.06")),)])
+def test_the_records_of_each_role_add_up_to_its_figure_page_by_page(lived: Lived, known_at: Any, where: Any) -> None:
+    world, _ = lived
+    asked = Inquiry("dossier.on_time_share", YEAR, where=where, known_at=known_at)
+    figures = world.inquirer.find(asked).answer.figures
+    for role, expected in (("numerator", figures.numerator), ("denominator", figures.denominator)):
+        found = _all_records(world, asked, role)
+        keys = [item["entity_key"] for item in found]
+        assert keys == sorted(set(keys))
+        assert sum(item["amount"] for item in found) == expected
+    assert all("applicant" not in item for item in found), "pseudonyms are personal data still"
+
+
+def test_what_is_overdue_is_listed_as_it_is_counted(lived: Lived) -> None:
+    world, _ = lived
+    asked = Inquiry("dossier.overdue", YEAR)
+    value = world.inquirer.find(asked).answer.figures.value
+    assert value and len(_all_records(world, asked, "value")) == value
+
+
+@pytest.mark.parametrize("kpi", ["dossier.received", "dossier.on_time_share", "dossier.online_share", "dossier.open"])
+@pytest.mark.parametrize(
+    "since", [FIRST - timedelta(days=1), FIRST + timedelta(minutes=30), SECOND + timedelta(minutes=30)]
+)
+def test_what_came_since_makes_the_difference_exactly(lived: Lived, kpi: str, since: datetime) -> None:
+    world, shown = lived
+    told_why = world.explainer.explain(Inquiry(kpi, YEAR), "vi", since).changed
+    assert told_why.contributions is not None
+    before = told_why.before
+    if since in shown:
+        assert before == shown[since][kpi]
+    else:
+        assert (before.value or 0, before.denominator or 0) == (0, 0)
+    reasons = {item.reason for item in told_why.contributions}
+    assert reasons <= {"new", "late", "corrected", "recalled"}
+    if since == FIRST + timedelta(minutes=30) and kpi == "dossier.on_time_share":
+        assert {"corrected", "recalled"} <= reasons
+    if since < FIRST:
+        assert "late" in reasons, "what happened in January and arrived in September is late"
+
+
+def test_an_explanation_says_the_formula_in_words_and_where_the_data_come_from(lived: Lived) -> None:
+    world, _ = lived
+    found = world.explainer.explain(Inquiry("dossier.on_time_share", YEAR), "vi")
+    assert found.formula == "[Hồ sơ xử lý xong đúng hạn] ÷ [Hồ sơ đã xử lý xong] × 100"
+    assert [term.time for term in found.terms] == ["ended_at", "ended_at"]
+    [origin] = found.origins
+    assert (origin.connector, origin.topic) == ("portal", "ioc.administration.dossier")
+    assert origin.tables == ("dossier_changes", "dossier_by_ended_at")
+    assert found.page is not None and found.role == "numerator"
+    score = world.explainer.explain(Inquiry("dossier.score_766", YEAR), "en")
+    assert score.formula.startswith("sum of the groups: 18 × [Transparency] ÷ 100 + 20 × [Progress]")
+    assert score.page is None and score.changed.contributions is None
+
+
+def test_a_question_over_time_by_dimension_and_against_another_period_agrees_with_the_whole(lived: Lived) -> None:
+    world, _ = lived
+    by_month = world.inquirer.find(Inquiry("dossier.received", YEAR, by="channel", grain="month", compare="previous"))
+    value = by_month.answer.figures.value
+    assert by_month.series is not None and by_month.rows is not None and by_month.compared is not None
+    assert len(by_month.series) == 12
+    assert sum(point.figures.value or 0 for point in by_month.series) == value
+    assert sum(row.figures.value or 0 for row in by_month.rows) == value
+    assert by_month.compared.figures.value == 0 and by_month.compared.difference == value
+    for grain, buckets in (("day", 365), ("week", 53), ("quarter", 4), ("year", 1)):
+        series = world.inquirer.find(Inquiry("dossier.received", YEAR, grain=grain)).series
+        assert series is not None and len(series) == buckets
+        assert sum(point.figures.value or 0 for point in series) == value, grain
+    plan = world.inquirer.find(Inquiry("dossier.online_share", YEAR, compare="plan"))
+    assert plan.compared is not None and plan.compared.difference == plan.answer.gap
+
+
 def test_the_figure_above_a_division_is_the_one_without_it(lived: Lived) -> None:
     world, _ = lived
     slices = itertools.cycle(itertools.product((None, "H53.14"), ((), (("channel", ("ONLINE",)),))))
     divided = 0
     kpis = [kpi for kpi in world.service.kpis if kpi.entity in ("dossier", "procedure")]
-    for kpi, by in [(kpi, by) for kpi in kpis for by in world.inquirer.dimensions(kpi)]:
+    asked = [(kpi, by) for kpi in kpis for by in world.inquirer.dimensions(kpi)]
+    for kpi, by in asked:
         org, where = next(slices)
         where = where if "channel" in world.inquirer.filters(kpi) else ()
         found = world.inquirer.find(Inquiry(kpi.id, YEAR, org, by, where=where))
