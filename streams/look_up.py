@@ -17,8 +17,11 @@ import polars as pl
 from streams.places import BATCHES_AT_ONCE
 
 LINGER = 0.75
-"""How long a question waits for company at most, as a share of the time that the last one took: a batch is computed and
-inserted in less than that."""
+"""How long a question waits for company at most, as a share of the time that the last answer took: a batch is computed
+and inserted in less than that."""
+
+LONGEST_S = 3.0
+"""That it waits at most, however long the last answer took."""
 
 
 @dataclass(slots=True, eq=False)
@@ -65,14 +68,16 @@ class SharedLookUp:
         worth waiting."""
         with self._changed:
             company = min(len(frozenset().union(*self._lately)), BATCHES_AT_ONCE)
-            self._changed.wait_for(lambda: len(self._waiting) >= company, LINGER * self._took_s)
+            self._changed.wait_for(lambda: len(self._waiting) >= company, min(LINGER * self._took_s, LONGEST_S))
             asked, self._waiting = self._waiting, []
         return asked
 
     def _answer(self, asked: list[_Asked]) -> None:
         began = self._monotonic()
+        self._took_s = 0.0
         try:
             states = self._ask([key for one in asked for key in one.keys])
+            self._took_s = self._monotonic() - began
             for one in asked:
                 one.states = states if len(asked) == 1 else states.filter(pl.col("entity_key").is_in(one.keys))
         except Exception as error:  # noqa: BLE001 – told to everyone who asked
@@ -80,5 +85,4 @@ class SharedLookUp:
                 one.error = error
         for one in asked:
             one.answered = True
-        self._took_s = self._monotonic() - began
         self._lately = (*self._lately[-1:], frozenset(one.asker for one in asked))
