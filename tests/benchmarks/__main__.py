@@ -78,7 +78,7 @@ def updates(size: Size) -> Figures:
 
     with place() as (bootstrap, url, folder):
         return known.updates(
-            bootstrap, url, folder, size.repeats, size.of(200_000), size.of(10_000_000), size.of(200_000)
+            bootstrap, url, folder, size.repeats, size.of(200_000), size.of(10_000_000), size.of(600_000)
         )
 
 
