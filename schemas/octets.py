@@ -15,7 +15,10 @@ import polars as pl
 import pyarrow as pa
 
 SIZE_BYTES = 4
-"""Of a place's end: together they are below 2 GB, as a fetched answer is."""
+"""Of a place's end."""
+
+MOST_BYTES = 2**31 - 1
+"""Of all together: a fetched answer and a batch are far below it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,7 +29,7 @@ class Octets:
 
     @classmethod
     def of(cls, values: Iterable[bytes | None]) -> Octets:
-        """In their order."""
+        """In their order; OverflowError if they are more than `MOST_BYTES`."""
         if isinstance(values, Octets):
             return values
         values = list(values)
@@ -34,6 +37,8 @@ class Octets:
             data = b"".join(values)  # type: ignore[arg-type]  # a null is told by the error
         except TypeError:
             return cls(pa.array(values, pa.binary()))
+        if len(data) > MOST_BYTES:
+            raise OverflowError(f"{len(values)} values of {len(data)} bytes: at most {MOST_BYTES} bytes go together")
         ends = np.zeros(len(values) + 1, dtype=np.int32)
         np.cumsum(np.fromiter(map(len, values), dtype=np.int32, count=len(values)), out=ends[1:])  # type: ignore[arg-type]
         buffers = [None, pa.py_buffer(ends), pa.py_buffer(data)]

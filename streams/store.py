@@ -19,8 +19,9 @@ from streams.states import Hashes, key_hashes, merged_run
 from streams.warehouse.client import Warehouse
 from streams.warehouse.schema import BOOKKEEPING, column_type
 
-MAX_QUERY_BYTES = 64 * 1024 * 1024
-"""A look-up names its keys in the statement: 100,000 keys of 30 bytes are 3 MB."""
+MAX_QUERY_BYTES = 256 * 1024 * 1024
+"""A look-up names its keys in the statement: 100,000 keys of 30 bytes are 3 MB, and keys as long as a batch may hold
+(`streams.partition.MAX_BATCH_BYTES`) of all batches at once 100 MB, more where they are escaped."""
 
 KEYS_PER_QUERY = 1_000_000
 """Known keys are loaded in slices, so that no answer grows without bound."""
