@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hub.kpi.answer import Row, figures_of, target_of
@@ -21,6 +21,11 @@ def adds_up(kpi: Kpi) -> bool:
     return kpi.kind not in (*OWN_SELECTS, "score") and not kpi.last
 
 
+def largest_first(rows: Iterable[Row]) -> tuple[Row, ...]:
+    """By what a share is of, or by the figure itself."""
+    return tuple(sorted(rows, key=lambda row: (-(row.figures.denominator or row.figures.value or 0), row.key)))
+
+
 @dataclass(frozen=True, slots=True)
 class Division:
     """`buckets`: sums by source, by value of the dimension `by`."""
@@ -33,15 +38,14 @@ class Division:
 
     def rows(self) -> tuple[Row, ...]:
         """The largest part first."""
-        rows = [
+        return largest_first(
             Row(
                 key,
                 figures_of(self.kpi, self.layout.figures(self.kpi, sums)),
                 target_of(self.kpi, self.period, key) if self.by == ORG else None,
             )
             for key, sums in self.buckets.items()
-        ]
-        return tuple(sorted(rows, key=lambda row: (-(row.figures.denominator or row.figures.value or 0), row.key)))
+        )
 
     def whole(self) -> dict[str, Sequence[int]]:
         """Sums by source of all values together: of a KPI that `adds_up`."""

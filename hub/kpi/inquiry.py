@@ -13,7 +13,7 @@ from hub.kpi import query
 from hub.kpi.answer import Basis, Figures, KpiAnswer, PartFigures, Point, Row, figures_of, points, score, target_of
 from hub.kpi.cache import TTL, AnswerCache
 from hub.kpi.conditions import ORG, Slice, Where
-from hub.kpi.division import Division, adds_up
+from hub.kpi.division import Division, adds_up, largest_first
 from hub.kpi.errors import UnknownDimensionError
 from hub.kpi.known import known_then
 from hub.kpi.names import Named
@@ -188,9 +188,8 @@ class Inquirer:
             mine = summed.setdefault(self.units.mapped(key, view), {})
             for role, value in division.layout.figures(kpi, sums).items():
                 mine[role] = mine.get(role, 0) + value
-        rows = [Row(key, figures_of(kpi, parts)) for key, parts in summed.items()]
-        rows.sort(key=lambda row: (-(row.figures.denominator or row.figures.value or 0), row.key))
-        return tuple(rows), self.units.note(division.buckets, view)
+        rows = largest_first(Row(key, figures_of(kpi, parts)) for key, parts in summed.items())
+        return rows, self.units.note(division.buckets, view)
 
     def _series(self, kpi: Kpi, asked: Inquiry, chosen: Slice, served: Served) -> tuple[Point, ...] | None:
         if asked.grain is None or kpi.kind in OF_NOW:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
@@ -23,18 +22,6 @@ from tests.dossiers import dossier
 HOUR_MS = 3_600_000
 ARRIVED_MS = 1_667_235_600_000
 """2022-10-31 17:00 UTC: midnight in Asia/Ho_Chi_Minh, between two months."""
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Core]:
-    with core() as ready:
-        yield ready
-
-
-@pytest.fixture
-def table(engine: Core) -> Core:
-    engine.empty()
-    return engine
 
 
 def aged(number: int, revision: int, hours: float, op: str = "UPSERT", **changes: Any) -> dict[str, Any]:

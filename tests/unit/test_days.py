@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.core_in_process import TIMEZONE, Core, core
+from tests.core_in_process import TIMEZONE, Core
 from tests.dossiers import dossier
 
 NOW = datetime(2026, 11, 20, 3, tzinfo=UTC)
@@ -26,18 +25,6 @@ BORDERS = [
     date(2022, 10, 1),
     date(2026, 11, 20),
 ]
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Core]:
-    with core() as ready:
-        yield ready
-
-
-@pytest.fixture
-def table(engine: Core) -> Core:
-    engine.empty()
-    return engine
 
 
 def ms(time: datetime) -> int:

@@ -13,13 +13,16 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
+from schemas.octets import Octets
 from schemas.without import Without
 from streams.app import StreamSettings, StreamWorker
 from streams.fetched import FetchedBatches
@@ -57,8 +60,8 @@ def test_a_fetched_answer_is_gone_when_its_records_are_read() -> None:
     assert held() is None
 
 
-class Values(list[bytes | None]):
-    """Of a record: can be watched."""
+class Data(bytearray):
+    """Of records: can be watched, however many columns and parts of them refer to it."""
 
 
 class Standing(Table):
@@ -84,10 +87,13 @@ class Standing(Table):
 async def test_a_batch_s_records_are_gone_while_its_block_waits_for_the_warehouse() -> None:
     table = Standing(asyncio.Event(), asyncio.Event())
     runner = PartitionRunner("ioc.x.y-0", Group(), Topic(), table, Places(1))
-    values = Values([b"v"] * 5)
-    held = weakref.ref(values)
+    data = Data(b"v" * 5)
+    held = weakref.ref(data)
+    ends = pa.py_buffer(np.arange(6, dtype=np.int32))
+    values = Octets(pa.BinaryArray.from_buffers(pa.binary(), 5, [None, ends, pa.py_buffer(data)]))
     runner.offer(Records.of(range(5), [1_700_000_000_000] * 5, [b"k"] * 5, values))
-    del values
+    del data, values
+    assert held() is not None
     task = asyncio.create_task(runner.run())
     async with asyncio.timeout(10):
         await table.sending.wait()
