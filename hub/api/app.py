@@ -68,7 +68,7 @@ def create_api(deps: ApiDeps) -> FastAPI:
         app.include_router(part.router)
     pages.mount(app)
     describe(app)
-    app.add_middleware(Shelf, stamp=deps.kpis.written)
+    app.add_middleware(Shelf, stamp=deps.kpis.written, lately=deps.kpis.foundations.written_lately)
     app.add_middleware(Gate, access=deps.access, metrics=app.state.metrics, requests_per_s=deps.requests_per_s)
     _handle_errors(app)
     _handle_connector_errors(app)

@@ -29,6 +29,11 @@ Choice = TypeVar("Choice", bound=str)
 
 async def filters_asked(request: Request, where: WhereParameter = None) -> tuple[Filter, ...]:
     """The filters of a request, in the order in which they were asked for."""
+    return filters_of(request)
+
+
+def filters_of(request: Request) -> tuple[Filter, ...]:
+    """As `filters_asked`."""
     values: dict[tuple[str, str], list[str]] = {}
     for name, value in request.query_params.multi_items():
         if not name.startswith("where"):
@@ -46,8 +51,14 @@ async def filters_asked(request: Request, where: WhereParameter = None) -> tuple
 Filters = Annotated[tuple[Filter, ...], Depends(filters_asked)]
 
 
-async def where_asked(filters: Filters) -> Where:
-    """The rows of a KPI asked for: equality alone, since rollups have nothing else."""
+async def where_asked(request: Request, where: WhereParameter = None) -> Where:
+    """The rows of a KPI asked for."""
+    return where_of(request)
+
+
+def where_of(request: Request) -> Where:
+    """As `where_asked`: equality alone, since rollups have nothing else."""
+    filters = filters_of(request)
     for item in filters:
         if item.operator != "eq":
             raise wrong(item.parameter, f"where[{item.field}]=VALUE")
@@ -71,16 +82,9 @@ def moment_asked(name: str, text: str | None) -> datetime | None:
     return moment.astimezone(UTC)
 
 
-async def known_at_asked(
-    as_known_at: Annotated[
-        str | None, Query(description="The figures as they were known at this moment, ISO 8601 with a zone")
-    ] = None,
-) -> datetime | None:
-    """The moment of `as_known_at`."""
-    return moment_asked("as_known_at", as_known_at)
-
-
-AskedKnownAt = Annotated[datetime | None, Depends(known_at_asked)]
+KnownAt = Annotated[
+    str | None, Query(description="The figures as they were known at this moment, ISO 8601 with a zone")
+]
 
 
 def one_of(name: str, value: str | None, allowed: Sequence[str]) -> str | None:

@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
-from hub.api.access import Scope
+from hub.api.access import scope_of
 from hub.api.answers import json_answer
-from hub.api.asking import AskedKnownAt, AskedWhere, moment_asked, one_of, wrong
+from hub.api.asking import KnownAt, WhereParameter, moment_asked, one_of, where_of, wrong
 from hub.api.files import ForExcel, checked_form, file_answer, form_of
 from hub.api.kpi_shapes import describe_json, explanation_json, finding_json, record_json
 from hub.api.language import language_of
-from hub.api.questions import AskedPeriod, Service, known_parameters
+from hub.api.questions import AskedPeriod, FromDay, Service, ToDay, known_parameters, period_of
 from hub.api.shapes import kpi_json
 from hub.api.v1 import KpiScope, blocking
 from hub.exports.contents import finding_table, kpis_table
 from hub.kpi.explain import Explainer
 from hub.kpi.inquiry import COMPARISONS, Finding, Inquirer, Inquiry
-from hub.kpi.period import GRAINS, MAX_BUCKETS, Period, series_of
+from hub.kpi.period import GRAINS, MAX_BUCKETS, series_of
 from hub.kpi.records import MAX_PAGE, PAGE
 from hub.kpi.rollups import Unserved
+from hub.security.access import Permission
 
 router = APIRouter(prefix="/v1", dependencies=[Depends(known_parameters)])
 
 
-async def inquirer_of(request: Request) -> Inquirer:
+def inquirer_of(request: Request) -> Inquirer:
+    """Who answers inquiries."""
     found: Inquirer = request.app.state.inquirer
     return found
+
+
+async def asker_of(request: Request) -> Inquirer:
+    """As `inquirer_of`, for pages to depend on."""
+    return inquirer_of(request)
 
 
 async def explainer_of(request: Request) -> Explainer:
@@ -37,7 +45,7 @@ async def explainer_of(request: Request) -> Explainer:
     return found
 
 
-Asker = Annotated[Inquirer, Depends(inquirer_of)]
+Asker = Annotated[Inquirer, Depends(asker_of)]
 Explaining = Annotated[Explainer, Depends(explainer_of)]
 By = Annotated[
     str | None, Query(description="A dimension of the KPI, such as org_code; commune, district", max_length=64)
@@ -46,35 +54,43 @@ Grain = Annotated[str | None, Query(description=f"A series: {', '.join(GRAINS)}"
 Compare = Annotated[str | None, Query(description=f"Held against: {', '.join(COMPARISONS)}")]
 
 
-def inquiry_of(
-    inquirer: Inquirer,
+async def inquiry_asked(
+    request: Request,
     kpi_id: str,
-    period: Period,
-    scope: Scope,
-    where: AskedWhere,
-    known_at: AskedKnownAt,
+    start: FromDay = None,
+    end: ToDay = None,
+    where: WhereParameter = None,
+    as_known_at: KnownAt = None,
     by: By = None,
     grain: Grain = None,
     compare: Compare = None,
 ) -> Inquiry:
-    """A checked inquiry; a problem names what is wrong with it."""
+    """A checked inquiry; a problem names what is wrong with it. One dependency for all: see `hub.api.questions`."""
+    scope, period = scope_of(request, Permission.KPI_READ), period_of(request, start, end)
+    known_at, now = moment_asked("as_known_at", as_known_at), inquirer_of(request).service.around.clock()
     one_of("grain", grain, GRAINS)
     one_of("compare", compare, COMPARISONS)
     if grain is not None and len(series_of(period, grain).buckets()) > MAX_BUCKETS:
         raise wrong("grain", f"≤ {MAX_BUCKETS} × {grain}")
-    if known_at is not None and known_at > inquirer.service.around.clock():
-        raise wrong("as_known_at", f"≤ {inquirer.service.around.clock().isoformat(timespec='seconds')}")
-    return Inquiry(kpi_id, period, scope.org, by, grain, where, compare, known_at)
+    if known_at is not None and known_at > now:
+        raise wrong("as_known_at", f"≤ {now.isoformat(timespec='seconds')}")
+    return Inquiry(kpi_id, period, scope.org, by, grain, where_of(request), compare, known_at)
 
 
-async def whole_inquiry_of(
-    inquirer: Asker, kpi_id: str, period: AskedPeriod, scope: KpiScope, where: AskedWhere, known_at: AskedKnownAt
+async def whole_inquiry_asked(
+    request: Request,
+    kpi_id: str,
+    start: FromDay = None,
+    end: ToDay = None,
+    where: WhereParameter = None,
+    as_known_at: KnownAt = None,
 ) -> Inquiry:
     """An inquiry about a figure that is not divided."""
-    return inquiry_of(inquirer, kpi_id, period, scope, where, known_at)
+    return await inquiry_asked(request, kpi_id, start, end, where, as_known_at)
 
 
-Asked = Annotated[Inquiry, Depends(whole_inquiry_of)]
+AskedWhole = Annotated[Inquiry, Depends(whole_inquiry_asked)]
+Asked = Annotated[Inquiry, Depends(inquiry_asked)]
 
 
 @router.get("/kpis", summary="All KPIs over a period")
@@ -104,27 +120,20 @@ async def list_kpis_file(
 @router.get("/kpis/{kpi_id}", summary="One KPI: whole, by a dimension, over time, against another period")
 async def read_kpi(
     request: Request,
-    inquirer: Asker,
     kpi_id: str,
-    period: AskedPeriod,
-    scope: KpiScope,
-    where: AskedWhere,
-    known_at: AskedKnownAt,
-    by: By = None,
-    grain: Grain = None,
-    compare: Compare = None,
+    asked: Asked,
     excel: ForExcel = False,
 ) -> Response:
     """Value, numerator, denominator, target, gap, as_of, freshness, completeness and badges; `by` adds rows, `grain` a
     series, `compare` another period's figures or the plan's. `as_known_at` answers as it was known at that moment. With
     .csv, .xlsx or .parquet at the end of the id: the rows, else the series, else the answer as a file."""
     kpi_id, form = form_of(kpi_id)
+    asked, inquirer = replace(asked, kpi_id=kpi_id), inquirer_of(request)
     kpi = inquirer.service.kpi(kpi_id)
-    asked = inquiry_of(inquirer, kpi_id, period, scope, where, known_at, by, grain, compare)
 
     def find() -> tuple[Finding, Unserved | None]:
         found = inquirer.find(asked)
-        return found, inquirer.service.why_not(found.answer.kpi, inquirer.service.served(), by)
+        return found, inquirer.service.why_not(found.answer.kpi, inquirer.service.served(), asked.by)
 
     found, unserved = await blocking(request, "warehouse", find)
     if form not in (None, "json") or excel:
@@ -139,12 +148,12 @@ async def read_kpi(
 async def explain_kpi(
     request: Request,
     explainer: Explaining,
-    inquirer: Asker,
-    asked: Asked,
+    asked: AskedWhole,
     since: Annotated[str | None, Query(description="What changed since then; default: 24 hours before")] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 20,
 ) -> Response:
     """The formula in words, the first records behind it, what changed it by unit and reason, and its lineage."""
+    inquirer = inquirer_of(request)
     kpi = inquirer.service.kpi(asked.kpi_id)
     begun, language = moment_asked("since", since), language_of(request)
     found = await blocking(request, "warehouse", lambda: explainer.explain(asked, language, begun, limit))
@@ -160,8 +169,7 @@ async def explain_kpi(
 async def list_kpi_records(
     request: Request,
     explainer: Explaining,
-    inquirer: Asker,
-    asked: Asked,
+    asked: AskedWhole,
     role: Annotated[str, Query(description="numerator, denominator, value or less")],
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = PAGE,
     cursor: Annotated[str | None, Query(max_length=1000, description="`next` of the page before")] = None,
@@ -169,7 +177,7 @@ async def list_kpi_records(
     """Each with `amount`, what it adds: the amounts of all pages sum up to the role's figure."""
     page = await blocking(request, "warehouse", lambda: explainer.records(asked, role, limit, cursor))
     items = [record_json(item) for item in page.items]
-    entity = inquirer.service.kpi(asked.kpi_id).entity
+    entity = inquirer_of(request).service.kpi(asked.kpi_id).entity
     headers = next_link(request, page.next)
     return json_answer(request, {"entity": entity, "role": role, "items": items, "next": page.next}, headers)
 

@@ -1,7 +1,8 @@
 """What a request asks for, checked: unknown parameters, dates, periods.
 
 Dependencies are coroutines though they wait for nothing: a plain function is run on a thread, and the eight of a KPI's
-question were a third of what the API does for it.
+question were a third of what the API does for it. And they ask for as few others as they can: each costs a tenth of a
+millisecond.
 """
 
 from __future__ import annotations
@@ -51,11 +52,15 @@ FromDay = Annotated[
 ToDay = Annotated[str | None, Query(alias="to", description="Last day, YYYY-MM-DD; default: today")]
 
 
-async def period_asked(
-    service: Annotated[KpiService, Depends(kpi_service)], start: FromDay = None, end: ToDay = None
-) -> Period:
-    """The days from `from` to `to`; by default this year so far, where the province is."""
-    now = today(service.around.clock(), service.around.timezone)
+async def period_asked(request: Request, start: FromDay = None, end: ToDay = None) -> Period:
+    """The days from `from` to `to`."""
+    return period_of(request, start, end)
+
+
+def period_of(request: Request, start: str | None, end: str | None) -> Period:
+    """As `period_asked`; by default this year so far, where the province is."""
+    around = request.app.state.deps.kpis.around
+    now = today(around.clock(), around.timezone)
     errors: list[ParameterError] = []
     last = _day("to", end, errors) or now
     first = _day("from", start, errors) or preset("year", last).start

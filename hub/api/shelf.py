@@ -50,31 +50,51 @@ class Shelf:
     """Keeps answers of `app`. `monotonic` gives seconds. On one event loop."""
 
     def __init__(
-        self, app: ASGIApp, stamp: Callable[[], Hashable], monotonic: Callable[[], float] = time.monotonic
+        self,
+        app: ASGIApp,
+        stamp: Callable[[], Hashable],
+        lately: Callable[[], Hashable | None],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`stamp` tells what is written, blocks, and may raise WarehouseAwayError."""
+        """`stamp` tells what is written, blocks, and may raise WarehouseAwayError. `lately` tells it at once where
+        it is known, else None: a thread costs a quarter of a millisecond."""
         self._app = app
         self._stamp = stamp
+        self._lately = lately
         self._monotonic = monotonic
         self._kept: OrderedDict[Key, _Kept] = OrderedDict()
-        self._flights: dict[Key, asyncio.Future[None]] = {}
+        self._flights: dict[Key, asyncio.Future[_Kept | None]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         key = _key(scope)
         if key is None:
             await self._app(scope, receive, send)
             return
-        flight = self._flights.get(key)
-        if flight is not None and self._fresh(key) is None:
-            await flight
-        kept = self._fresh(key) or await self._unchanged(key)
+        kept, flight = self._fresh(key), self._flights.get(key)
+        if kept is None and flight is not None:
+            # However long it took: what is made now would be no newer for most of those who wait.
+            kept = await flight
         if kept is not None:
             await _give(kept, scope, send)
         elif key in self._flights:
             # Another made an answer that cannot be kept.
             await self._app(scope, receive, send)
         else:
-            await self._make(key, scope, receive, send)
+            await self._alone(key, scope, receive, send)
+
+    async def _alone(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer while the others who ask the same wait for it."""
+        flight = self._flights[key] = asyncio.get_running_loop().create_future()
+        kept: _Kept | None = None
+        try:
+            kept = await self._unchanged(key)
+            if kept is not None:
+                await _give(kept, scope, send)
+            else:
+                kept = await self._make(key, scope, receive, send)
+        finally:
+            del self._flights[key]
+            flight.set_result(kept)
 
     def _fresh(self, key: Key) -> _Kept | None:
         kept = self._kept.get(key)
@@ -91,18 +111,17 @@ class Shelf:
         return longer
 
     async def _stamped(self) -> Hashable:
+        known = self._lately()
+        if known is not None:
+            return known
         try:
             return await run_in_threadpool(self._stamp)
         except WarehouseAwayError:
             return None
 
-    async def _make(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _make(self, key: Key, scope: Scope, receive: Receive, send: Send) -> _Kept | None:
         # What is written is looked at first: the answer holds at least that.
         stamp, begun = await self._stamped(), self._monotonic()
-        if key in self._flights:
-            await self._app(scope, receive, send)
-            return
-        flight = self._flights[key] = asyncio.get_running_loop().create_future()
         messages: list[Message] = []
 
         async def send_noted(message: Message) -> None:
@@ -110,29 +129,26 @@ class Shelf:
                 messages.append(message)
             await send(message)
 
-        try:
-            await self._app(scope, receive, send_noted)
-            self._keep(key, messages, (stamp, begun), scope)
-        finally:
-            del self._flights[key]
-            flight.set_result(None)
+        await self._app(scope, receive, send_noted)
+        return self._keep(key, messages, (stamp, begun), scope)
 
-    def _keep(self, key: Key, messages: list[Message], made: tuple[Hashable, float], scope: Scope) -> None:
+    def _keep(self, key: Key, messages: list[Message], made: tuple[Hashable, float], scope: Scope) -> _Kept | None:
         if len(messages) < 2 or messages[0]["status"] != 200 or messages[1].get("more_body"):
-            return
+            return None
         headers: list[tuple[bytes, bytes]] = [
             (name, value) for name, value in messages[0]["headers"] if name in _OF_THE_ANSWER
         ]
         named = dict(headers)
         body: bytes = messages[1].get("body", b"")
         if b"etag" not in named or len(body) > MOST_BYTES:
-            return
+            return None
         stamp, begun = made
         etag, route = named[b"etag"].decode(), scope.get("route")
-        self._kept[key] = _Kept(headers, body, etag, stamp, begun, begun + TTL_S, route)
+        kept = self._kept[key] = _Kept(headers, body, etag, stamp, begun, begun + TTL_S, route)
         self._kept.move_to_end(key)
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
+        return kept
 
 
 _OF_THE_ANSWER = frozenset(

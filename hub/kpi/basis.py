@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from hub.health.flow import CALM, Flow
@@ -12,7 +12,7 @@ from hub.kpi.answer import Basis, Completeness
 from hub.kpi.cache import TTL, AnswerCache
 from hub.kpi.feed import Feed, Status, Written
 from hub.kpi.freshness import freshness, newest
-from hub.kpi.memo import VERSIONS, Known, Memo, Versions, versions
+from hub.kpi.memo import VERSIONS, Known, Memo, Sizes, Versions, sizes, versions
 from hub.kpi.reader import Reader
 from hub.kpi.rollups import CATALOGUE, Served, definitions
 from hub.kpi.statement import Statement
@@ -39,7 +39,8 @@ class Surroundings:
 
 
 LOOK = Statement(
-    f"{ledger.LEDGER.sql} UNION ALL SELECT '' AS entity, table, toInt64(block), toInt64(modified), {', '.join('0' * 6)}"
+    f"{ledger.LEDGER.sql} UNION ALL"
+    f" SELECT '' AS entity, table, toInt64(block), toInt64(modified), toInt64(held), {', '.join('0' * 5)}"
     f" FROM ({VERSIONS.sql})",
     {},
 )
@@ -57,6 +58,7 @@ class Look:
     at: datetime
     written: tuple[Written, ...]
     versions: Versions | None
+    sizes: Sizes = field(default_factory=dict)
 
 
 class Foundations:
@@ -90,18 +92,24 @@ class Foundations:
         if not self._around.one_server:
             return Look(at, ledger.written(self._reader.rows(ledger.LEDGER)), None)
         rows = self._reader.rows(LOOK)
-        return Look(at, ledger.written(row for row in rows if row[0]), versions(row[1:4] for row in rows if not row[0]))
+        tables = [row[1:5] for row in rows if not row[0]]
+        return Look(at, ledger.written(row for row in rows if row[0]), versions(tables), sizes(tables))
 
     def _known(self) -> Known | None:
         """The versions of all tables, as of the last look; None where they cannot be told; WarehouseAwayError."""
         if not self._around.one_server:
             return None
         look = self.look()
-        return None if look.versions is None else Known(look.at, look.versions)
+        return None if look.versions is None else Known(look.at, look.versions, look.sizes)
 
     def written(self) -> tuple[Written, ...]:
         """The ledger's totals by entity and source system; WarehouseAwayError."""
         return self.look().written
+
+    def written_lately(self) -> tuple[Written, ...] | None:
+        """As `written` where that was looked at a moment ago; None where it has to be asked. Does not block."""
+        look = self._looks.held("ledger")
+        return None if look is None else look.written
 
     def quarantined(self) -> dict[str, int]:
         """Quarantined records by connector; WarehouseAwayError."""

@@ -67,6 +67,11 @@ class AnswerCache(Generic[Value]):
             with self._lock:
                 self._flights.pop(key, None)
 
+    def held(self, key: Hashable) -> Value | None:
+        """The value if there is a fresh one; never computes or waits."""
+        found = self._fresh(key, None)
+        return None if found is None else found.value
+
     def _fresh(self, key: Hashable, since: datetime | None) -> _Held[Value] | None:
         with self._lock:
             found = self._values.get(key)

@@ -17,7 +17,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Protocol
@@ -34,10 +34,17 @@ The figures of a province are a hundred selects: one statement of them all ran o
 where one of 32 still did, one of 8 did not."""
 
 VERSIONS = Statement(
-    "SELECT table, max(max_block_number) AS block, max(toUnixTimestamp(modification_time)) AS modified"
+    "SELECT table, max(max_block_number) AS block, max(toUnixTimestamp(modification_time)) AS modified,"
+    " sum(rows) AS held"
     " FROM system.parts WHERE active AND database = currentDatabase() GROUP BY table",
     {},
 )
+
+LIGHT_ROWS = 50_000
+"""So many rows are read in about the time in which the warehouse finds out whether a projection holds fewer: a month of
+330,000 rows a year took 5.3 ms, and 6.2 with looking for one."""
+DAYS_OF_A_TABLE = 365
+"""A rollup's rows are taken to be of a year: of more than one it is read less than thought."""
 
 LONGEST_S = 5.0
 """Somebody waits: the next one to ask goes on from what is known by then."""
@@ -51,9 +58,18 @@ Versions = Mapping[str, Hashable]
 """By table, of those that hold anything."""
 
 
+Sizes = Mapping[str, int]
+"""Rows by table."""
+
+
 def versions(rows: Iterable[Sequence[Any]]) -> Versions:
-    """The answer to `VERSIONS`."""
-    return {str(table): (block, modified) for table, block, modified in rows}
+    """From the answer to `VERSIONS`."""
+    return {str(table): (block, modified) for table, block, modified, _ in rows}
+
+
+def sizes(rows: Iterable[Sequence[Any]]) -> Sizes:
+    """From the answer to `VERSIONS`. No part of a version: the warehouse's own merges change them."""
+    return {str(table): int(held) for table, _, _, held in rows}
 
 
 Answer = Sequence[Sequence[Any]]
@@ -65,6 +81,7 @@ class Known:
 
     at: datetime
     versions: Versions
+    sizes: Sizes = field(default_factory=dict)
 
 
 class Rows(Protocol):
@@ -164,7 +181,8 @@ class Memo:
             if self._seconds() > until:
                 raise WarehouseAwayError(SLOW)
             some = missing[at : at + SELECTS_AT_ONCE]
-            rows = self._reader.rows(union_of(some, statement.parameters))
+            light = all(is_light(select, known.sizes) for select in some)
+            rows = self._reader.rows(union_of(some, statement.parameters, light))
             for select in some:
                 answer = found[select] = [row for row in rows if row[0] == select.source]
                 self._keep(questions[select], known.at, answer)
@@ -203,6 +221,12 @@ class Memo:
             self._kept.move_to_end(question.key)
             while len(self._kept) > ENTRIES:
                 self._kept.popitem(last=False)
+
+
+def is_light(select: Select, held: Sizes) -> bool:
+    """Whether a select reads `LIGHT_ROWS` at most: pure."""
+    most = max((held.get(name, 0) for name in _words(select.sql)), default=0)
+    return most * min(1.0, (select.days or DAYS_OF_A_TABLE) / DAYS_OF_A_TABLE) <= LIGHT_ROWS
 
 
 @lru_cache(maxsize=4_096)

@@ -178,7 +178,7 @@ def _build(
             found = f"{label} AS bucket, [{sums}] AS sums {rows} GROUP BY bucket"
         else:
             found = _last_of_units(label, sums, rows, group.last)
-        builder.select(group.source, found)
+        builder.select(group.source, found, None if group.stock or group.due is not None else period.days)
     for kpi in kpis:
         if kpi.kind == "forecast":
             add_forecast(builder, kpi, bucket or f"'{TOTAL}'")

@@ -22,25 +22,29 @@ Value = str | list[str]
 
 @dataclass(frozen=True, slots=True)
 class Select:
-    """A part of a statement that may be asked alone: all of its rows begin with `source`, and no other part's do."""
+    """A part of a statement that may be asked alone: all of its rows begin with `source`, and no other part's do.
+    `days`: how many days of its table it reads; None: it may be all."""
 
     source: str
     sql: str
+    days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """SQL with `{name:Type}` parameters, for the warehouse to bind. `selects`: the parts it is the union of, if any."""
+    """SQL with `{name:Type}` parameters, for the warehouse to bind. `selects`: the parts it is the union of, if any.
+    `light`: all of them read so little that it is not worth looking for less (`hub.kpi.memo.LIGHT_ROWS`)."""
 
     sql: str
     parameters: Mapping[str, Value]
     selects: tuple[Select, ...] = ()
+    light: bool = False
 
 
-def union_of(selects: Iterable[Select], parameters: Mapping[str, Value]) -> Statement:
+def union_of(selects: Iterable[Select], parameters: Mapping[str, Value], light: bool = False) -> Statement:
     """One statement for all `selects`."""
     kept = tuple(selects)
-    return Statement("\nUNION ALL\n".join(select.sql for select in kept), parameters, kept)
+    return Statement("\nUNION ALL\n".join(select.sql for select in kept), parameters, kept, light)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +84,9 @@ class Builder:
     parameters: dict[str, str] = field(default_factory=dict)
     cells: dict[tuple[str, str], Cell] = field(default_factory=dict)
 
-    def select(self, source: str, rest: str) -> None:
-        """Adds `SELECT source, rest`, which answers the columns `bucket` and `sums`."""
-        self.selects.append(Select(source, f"SELECT '{source}' AS source, {rest}"))
+    def select(self, source: str, rest: str, days: int | None = None) -> None:
+        """Adds `SELECT source, rest`, which answers the columns `bucket` and `sums`; `days`: see `Select`."""
+        self.selects.append(Select(source, f"SELECT '{source}' AS source, {rest}", days))
 
     def statement(self) -> tuple[Statement, Layout]:
         return union_of(self.selects, self.parameters), Layout(self.cells)

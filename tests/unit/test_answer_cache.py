@@ -69,3 +69,13 @@ def test_askers_at_once_wait_for_one_computation_even_if_it_takes_longer_than_an
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(ask, range(8))) == {1}
     assert slow.asked == 1
+
+
+def test_what_is_held_is_told_without_asking_as_long_as_it_is_fresh() -> None:
+    quick = Warehouse(timedelta(0))
+    assert quick.cache.held("board") is None
+    quick.get()
+    assert quick.cache.held("board") == 1
+    quick.now = START + TTL
+    assert quick.cache.held("board") is None
+    assert quick.asked == 1

@@ -13,7 +13,19 @@ import pytest
 from hub.kpi.answer import Basis, Completeness
 from hub.kpi.basis import SETTLED_AFTER, Foundations, Surroundings, at_most
 from hub.kpi.errors import WarehouseAwayError
-from hub.kpi.memo import LONGEST_S, OLDEST, SELECTS_AT_ONCE, VERSIONS, Known, Memo, Versions, versions
+from hub.kpi.memo import (
+    LIGHT_ROWS,
+    LONGEST_S,
+    OLDEST,
+    SELECTS_AT_ONCE,
+    VERSIONS,
+    Known,
+    Memo,
+    Versions,
+    is_light,
+    sizes,
+    versions,
+)
 from hub.kpi.reader import Reader
 from hub.kpi.statement import Select, Statement, union_of
 from tests.unit.kpi_tables import InProcess, add_ledger, tables
@@ -238,6 +250,48 @@ def _deeds(queries: InProcess) -> list[Callable[[int], None]]:
         exchange,
         lambda number: queries.command(f"INSERT INTO beside VALUES ({number})"),
     ]
+
+
+def test_a_select_is_light_if_its_table_is_small_or_it_reads_few_of_its_days() -> None:
+    held = {"rollup": LIGHT_ROWS * 10, "code_org": 20}
+    for days, table, light in (
+        (None, "code_org", True),
+        (None, "rollup", False),
+        (365, "rollup", False),
+        (36, "rollup", True),
+        (37, "rollup", False),
+        (3650, "code_org", True),
+        (None, "never_written", True),
+    ):
+        assert is_light(Select("s", f"SELECT sum(n) FROM {table}", days), held) is light, (days, table)
+
+
+def test_only_what_is_light_in_all_its_parts_is_asked_lightly() -> None:
+    asked: list[tuple[tuple[str, ...], bool]] = []
+
+    class Noting(Told):
+        def rows(self, statement: Statement) -> Sequence[Sequence[Any]]:
+            asked.append((tuple(select.source for select in statement.selects), statement.light))
+            return super().rows(statement)
+
+    known = Known(NOW, {"small": 1, "large": 1}, {"small": 1, "large": LIGHT_ROWS + 1})
+    memo = Memo(Noting(), lambda: known)
+    memo.rows(_union("small"))
+    memo.rows(_union("small", "large"))
+    memo.rows(_union("other", "small", "large"))
+    assert asked == [(("of_small",), True), (("of_large",), False), (("of_other",), True)]
+
+
+def test_the_warehouse_tells_how_many_rows_its_tables_hold() -> None:
+    with tables() as (queries, _):
+        queries.command("DROP TABLE IF EXISTS kept")
+        queries.command("CREATE TABLE kept (n Int64) ENGINE = MergeTree ORDER BY n")
+        queries.command("INSERT INTO kept SELECT number FROM numbers(7)")
+        queries.command("INSERT INTO kept SELECT number FROM numbers(4)")
+        answer = Reader(queries, lambda: NOW).rows(VERSIONS)
+        assert sizes(answer)["kept"] == 11
+        assert set(sizes(answer)) == set(versions(answer))
+        queries.command("DROP TABLE kept")
 
 
 def test_what_is_kept_is_what_the_engine_would_answer() -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from hub.kpi.errors import WarehouseAwayError
 from hub.kpi.query import Statement
-from hub.kpi.reader import RETRY_AFTER, Reader
+from hub.kpi.reader import LIGHTLY, OF_SUMS, QUERY_TIMEOUT_S, RETRY_AFTER, Reader
+from hub.kpi.statement import Select, union_of
 from streams.errors import WarehouseUnavailableError
 
 ONE = Statement("SELECT 1", {})
@@ -80,3 +81,18 @@ def test_an_outage_is_looked_into_again_after_each_pause() -> None:
         clock.now += RETRY_AFTER
     warehouse.away = False
     assert reader.rows(ONE) == [(1,)]
+
+
+def test_sums_are_asked_without_what_takes_longer_to_plan_than_it_saves_and_nothing_else_is() -> None:
+    told: list[dict[str, Any]] = []
+
+    class Noting:
+        def rows(self, sql: str, parameters: dict[str, Any] | None = None, **settings: Any) -> Sequence[Sequence[Any]]:
+            told.append(settings)
+            return []
+
+    reader, select = Reader(Noting(), Clock()), Select("s", "SELECT 's', '', [1]")
+    for statement in (ONE, union_of([select], {}), union_of([select], {}, light=True)):
+        reader.rows(statement)
+    bounded = {"max_execution_time": QUERY_TIMEOUT_S}
+    assert told == [bounded, {**bounded, **OF_SUMS}, {**bounded, **LIGHTLY}]
