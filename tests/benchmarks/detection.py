@@ -39,6 +39,7 @@ from hub.way import AWAY_AFTER
 from schemas.calendar_files import package_calendars
 from schemas.sla import Sla
 from tests.conftest import warehouse_process
+from tests.faults.wire import Insert
 
 AWAY, REFUSED = SourceUnavailableError(Text("", "")), CredentialsError(Text("", ""))
 STEP_S = 0.1
@@ -296,7 +297,7 @@ def _inject(world: Any, fault: str) -> Callable[[], None]:
         return lambda: world.relay.mend()
     lose = world.relay.lose
 
-    def slowly(_: str) -> bool:
+    def slowly(_: Insert) -> bool:
         time.sleep(5)
         return False
 

@@ -15,8 +15,8 @@ from tests.faults.wire import Insert, Relay, relay
 from tests.stream_worker import Bench, bench
 
 RATE = 3_000.0
-LOST = (0, 1, 0, 2)
-"""How many answers of a batch's block are lost, batch after batch."""
+LOST = (1, 2, 0)
+"""How many answers of a batch's block are lost, batch after batch: there are at least as many as partitions."""
 
 
 @pytest.fixture
@@ -47,9 +47,11 @@ def by_token(wire: Relay, table: Bench) -> dict[str, list[Insert]]:
 def test_a_block_whose_answer_is_lost_is_sent_again_byte_for_byte_and_counts_once(table: Bench, wire: Relay) -> None:
     to_lose: dict[str, int] = {}
 
-    def lose(token: str) -> bool:
-        left = to_lose.setdefault(token, LOST[len(to_lose) % len(LOST)])
-        to_lose[token] = left - 1
+    def lose(insert: Insert) -> bool:
+        if table.contract.changes_table not in insert.statement:
+            return False  # what other tests left on the topic of the quarantine
+        left = to_lose.setdefault(insert.token, LOST[len(to_lose) % len(LOST)])
+        to_lose[insert.token] = left - 1
         return left > 0
 
     wire.lose = lose

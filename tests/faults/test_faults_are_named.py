@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.faults.wire import Insert
 from tests.health_world import ROLES, World, health_world, until
 
 BUSY_S = 60.0
@@ -163,7 +164,7 @@ def test_a_warehouse_that_is_away_pages_once_for_all(world: World) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_a_slow_warehouse_is_named_within_three_minutes(world: World) -> None:
-    def slowly(_: str) -> bool:
+    def slowly(_: Insert) -> bool:
         time.sleep(5)
         return False
 

@@ -8,7 +8,7 @@ import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit, urlunsplit
 
 CHUNK = 65_536
@@ -67,7 +67,7 @@ class Relay:
         self._lock = threading.Lock()
         self.inserts: list[Insert] = []
         self._away = False
-        self.lose: Callable[[str], bool] = lambda token: False
+        self.lose: Callable[[Insert], bool] = lambda insert: False
         address = f"127.0.0.1:{self._listener.getsockname()[1]}"
         credentials = parts.netloc.rpartition("@")[0]
         self.url = urlunsplit(parts._replace(netloc=f"{credentials}@{address}" if credentials else address))
@@ -112,10 +112,12 @@ class Relay:
                 server.sendall(request.head + request.body)
                 # The answer is there in full before it is lost: the write has taken place.
                 answer = _read_answer(server)
-                lost = answer is None or (request.token != "" and self.lose(request.token))
+                lost = answer is None
                 if request.token:
                     digest = hashlib.sha256(request.body).hexdigest()
-                    self.inserts.append(Insert(request.token, request.line, request.statement, digest, not lost))
+                    insert = Insert(request.token, request.line, request.statement, digest, answered=True)
+                    lost = lost or self.lose(insert)
+                    self.inserts.append(replace(insert, answered=not lost))
                 if lost or answer is None:
                     return
                 client.sendall(answer)
