@@ -73,7 +73,7 @@ class Shelf:
         kept, flight = self._fresh(key), self._flights.get(key)
         if kept is None and flight is not None:
             # However long it took: what is made now would be no newer for most of those who wait.
-            kept = await flight
+            kept = await asyncio.shield(flight)  # who stops waiting must not end it for the others
         if kept is not None:
             await _give(kept, scope, send)
         elif key in self._flights:

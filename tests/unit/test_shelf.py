@@ -72,6 +72,33 @@ async def test_a_burst_of_one_question_costs_one_answer(takes_s: float) -> None:
     assert set(await asyncio.gather(*burst)) == {(200, b"1")}
 
 
+async def test_who_stops_waiting_does_not_end_it_for_the_others() -> None:
+    world = World()
+    world.go_on.clear()
+    burst = [asyncio.create_task(world.ask()) for _ in range(4)]
+    while not world.made:
+        await asyncio.sleep(0)
+    burst[2].cancel()
+    await asyncio.sleep(0)
+    world.go_on.set()
+    told = await asyncio.gather(*burst, return_exceptions=True)
+    assert isinstance(told.pop(2), asyncio.CancelledError)
+    assert told == [(200, b"1")] * 3
+
+
+async def test_when_the_one_that_makes_the_answer_gives_up_another_makes_it() -> None:
+    world = World()
+    world.go_on.clear()
+    burst = [asyncio.create_task(world.ask()) for _ in range(3)]
+    while not world.made:
+        await asyncio.sleep(0)
+    burst[0].cancel()
+    world.go_on.set()
+    told = await asyncio.gather(*burst, return_exceptions=True)
+    assert isinstance(told[0], asyncio.CancelledError)
+    assert [status for status, _ in told[1:]] == [200, 200]  # type: ignore[misc]
+
+
 @pytest.mark.parametrize(
     ("other", "why"),
     [
