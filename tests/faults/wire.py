@@ -9,7 +9,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 CHUNK = 65_536
 
@@ -25,8 +25,8 @@ _END_OF_HEAD = b"\r\n\r\n"
 
 @dataclass(frozen=True, slots=True)
 class Insert:
-    """A block that went over the wire: its request's line – token and settings – its statement, and its body, which
-    begins with the statement, as a digest."""
+    """A block that went over the wire: its request's line – token and settings – its statement, and its body as a
+    digest."""
 
     token: str
     line: str
@@ -47,7 +47,10 @@ class _Request:
 
     @property
     def statement(self) -> str:
-        """The client sends it as the first line of the body."""
+        """The client sends it in the address where the body is a block of memory, else as the body's first line."""
+        asked = parse_qs(urlsplit(self.head.split(b" ", 2)[1].decode()).query).get("query")
+        if asked:
+            return asked[0]
         return self.body.split(b"\n", 1)[0][:MOST_STATEMENT].decode("utf-8", "replace")
 
     @property
