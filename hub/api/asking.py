@@ -29,11 +29,6 @@ Choice = TypeVar("Choice", bound=str)
 
 async def filters_asked(request: Request, where: WhereParameter = None) -> tuple[Filter, ...]:
     """The filters of a request, in the order in which they were asked for."""
-    return filters_of(request)
-
-
-def filters_of(request: Request) -> tuple[Filter, ...]:
-    """As `filters_asked`."""
     values: dict[tuple[str, str], list[str]] = {}
     for name, value in request.query_params.multi_items():
         if not name.startswith("where"):
@@ -52,13 +47,8 @@ Filters = Annotated[tuple[Filter, ...], Depends(filters_asked)]
 
 
 async def where_asked(request: Request, where: WhereParameter = None) -> Where:
-    """The rows of a KPI asked for."""
-    return where_of(request)
-
-
-def where_of(request: Request) -> Where:
-    """As `where_asked`: equality alone, since rollups have nothing else."""
-    filters = filters_of(request)
+    """The rows of a KPI asked for: equality alone, since rollups have nothing else."""
+    filters = await filters_asked(request, where)
     for item in filters:
         if item.operator != "eq":
             raise wrong(item.parameter, f"where[{item.field}]=VALUE")

@@ -11,11 +11,11 @@ from fastapi.responses import Response
 
 from hub.api.access import scope_of
 from hub.api.answers import json_answer
-from hub.api.asking import KnownAt, WhereParameter, moment_asked, one_of, where_of, wrong
+from hub.api.asking import KnownAt, WhereParameter, moment_asked, one_of, where_asked, wrong
 from hub.api.files import ForExcel, checked_form, file_answer, form_of
 from hub.api.kpi_shapes import describe_json, explanation_json, finding_json, record_json
 from hub.api.language import language_of
-from hub.api.questions import AskedPeriod, FromDay, Service, ToDay, known_parameters, period_of
+from hub.api.questions import AskedPeriod, FromDay, Service, ToDay, known_parameters, period_asked
 from hub.api.shapes import kpi_json
 from hub.api.v1 import KpiScope, blocking
 from hub.exports.contents import finding_table, kpis_table
@@ -35,17 +35,11 @@ def inquirer_of(request: Request) -> Inquirer:
     return found
 
 
-async def asker_of(request: Request) -> Inquirer:
-    """As `inquirer_of`, for pages to depend on."""
-    return inquirer_of(request)
-
-
 async def explainer_of(request: Request) -> Explainer:
     found: Explainer = request.app.state.explainer
     return found
 
 
-Asker = Annotated[Inquirer, Depends(asker_of)]
 Explaining = Annotated[Explainer, Depends(explainer_of)]
 By = Annotated[
     str | None, Query(description="A dimension of the KPI, such as org_code; commune, district", max_length=64)
@@ -54,42 +48,35 @@ Grain = Annotated[str | None, Query(description=f"A series: {', '.join(GRAINS)}"
 Compare = Annotated[str | None, Query(description=f"Held against: {', '.join(COMPARISONS)}")]
 
 
-async def inquiry_asked(
+async def whole_asked(
     request: Request,
     kpi_id: str,
     start: FromDay = None,
     end: ToDay = None,
     where: WhereParameter = None,
     as_known_at: KnownAt = None,
-    by: By = None,
-    grain: Grain = None,
-    compare: Compare = None,
 ) -> Inquiry:
-    """A checked inquiry; a problem names what is wrong with it. One dependency for all: see `hub.api.questions`."""
-    scope, period = scope_of(request, Permission.KPI_READ), period_of(request, start, end)
+    """A checked inquiry about a figure that is not divided; a problem names what is wrong with it."""
+    scope, period = scope_of(request, Permission.KPI_READ), await period_asked(request, start, end)
     known_at, now = moment_asked("as_known_at", as_known_at), inquirer_of(request).service.around.clock()
-    one_of("grain", grain, GRAINS)
-    one_of("compare", compare, COMPARISONS)
-    if grain is not None and len(series_of(period, grain).buckets()) > MAX_BUCKETS:
-        raise wrong("grain", f"≤ {MAX_BUCKETS} × {grain}")
     if known_at is not None and known_at > now:
         raise wrong("as_known_at", f"≤ {now.isoformat(timespec='seconds')}")
-    return Inquiry(kpi_id, period, scope.org, by, grain, where_of(request), compare, known_at)
+    rows = await where_asked(request, where)
+    return Inquiry(kpi_id, period, scope.org, where=rows, known_at=known_at)
 
 
-async def whole_inquiry_asked(
-    request: Request,
-    kpi_id: str,
-    start: FromDay = None,
-    end: ToDay = None,
-    where: WhereParameter = None,
-    as_known_at: KnownAt = None,
-) -> Inquiry:
-    """An inquiry about a figure that is not divided."""
-    return await inquiry_asked(request, kpi_id, start, end, where, as_known_at)
+AskedWhole = Annotated[Inquiry, Depends(whole_asked)]
 
 
-AskedWhole = Annotated[Inquiry, Depends(whole_inquiry_asked)]
+async def inquiry_asked(whole: AskedWhole, by: By = None, grain: Grain = None, compare: Compare = None) -> Inquiry:
+    """The same, divided, over time or against another period."""
+    one_of("grain", grain, GRAINS)
+    one_of("compare", compare, COMPARISONS)
+    if grain is not None and len(series_of(whole.period, grain).buckets()) > MAX_BUCKETS:
+        raise wrong("grain", f"≤ {MAX_BUCKETS} × {grain}")
+    return replace(whole, by=by, grain=grain, compare=compare)
+
+
 Asked = Annotated[Inquiry, Depends(inquiry_asked)]
 
 

@@ -1,8 +1,8 @@
 """What a request asks for, checked: unknown parameters, dates, periods.
 
 Dependencies are coroutines though they wait for nothing: a plain function is run on a thread, and the eight of a KPI's
-question were a third of what the API does for it. And they ask for as few others as they can: each costs a tenth of a
-millisecond.
+question were a third of what the API does for it. They await one another instead of depending on each other: FastAPI's
+own solving of nine dependencies was a third of the event loop's work for a KPI.
 """
 
 from __future__ import annotations
@@ -53,12 +53,7 @@ ToDay = Annotated[str | None, Query(alias="to", description="Last day, YYYY-MM-D
 
 
 async def period_asked(request: Request, start: FromDay = None, end: ToDay = None) -> Period:
-    """The days from `from` to `to`."""
-    return period_of(request, start, end)
-
-
-def period_of(request: Request, start: str | None, end: str | None) -> Period:
-    """As `period_asked`; by default this year so far, where the province is."""
+    """The days from `from` to `to`; by default this year so far, where the province is."""
     around = request.app.state.deps.kpis.around
     now = today(around.clock(), around.timezone)
     errors: list[ParameterError] = []

@@ -1,8 +1,8 @@
 """Answers about KPIs kept for a moment: a burst of the same question costs one answer. Plain ASGI, behind the gate.
 
-An answer tells its own `as_of` and `read_at`, and is served as it was made, for `TTL_S` from the moment its making
-began, and on for up to `MOST_S` while the ledger shows that nothing was written since: it is never older than it says.
-It is kept by question, language and what the caller may see.
+An answer tells its own `as_of` and `read_at`, and is served as it was made: to all who asked meanwhile, for `TTL_S`
+from the moment its making began, and on for up to `MOST_S` while the ledger shows that nothing was written since. So it
+is never older than it says. It is kept by question, language and what the caller may see.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Shelf:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`stamp` tells what is written, blocks, and may raise WarehouseAwayError. `lately` tells it at once where
-        it is known, else None: a thread costs a quarter of a millisecond."""
+        it is known, else None: no thread is needed then."""
         self._app = app
         self._stamp = stamp
         self._lately = lately

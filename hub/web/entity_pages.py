@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse
 
 from hub.api.asking import Filters
 from hub.api.entities import Given
-from hub.api.kpis import Asker
+from hub.api.kpis import inquirer_of
 from hub.api.questions import known_parameters
 from hub.api.timing import timed
 from hub.api.v1 import KpiScope
@@ -30,7 +30,6 @@ router = APIRouter(dependencies=[Depends(known_parameters)], include_in_schema=F
 async def list_page(
     request: Request,
     entities: Given,
-    inquirer: Asker,
     entity: str,
     scope: KpiScope,
     filters: Filters,
@@ -48,7 +47,7 @@ async def list_page(
         "entity.html",
         entity=entity,
         title=contract.title(reader.language),
-        records=record_table(found.items, _columns(contract), _named(inquirer, entity), reader),
+        records=record_table(found.items, _columns(contract), _named(inquirer_of(request), entity), reader),
         prefix=next((one.values[0] for one in given if one.field == KEY), ""),
         next=found.next,
         next_address="" if address is None else f"{address.path}?{address.query}",
@@ -57,13 +56,11 @@ async def list_page(
 
 
 @router.get("/entity/{entity}/{key:path}")
-async def record_page(
-    request: Request, entities: Given, inquirer: Asker, entity: str, key: str, scope: KpiScope
-) -> HTMLResponse:
+async def record_page(request: Request, entities: Given, entity: str, key: str, scope: KpiScope) -> HTMLResponse:
     """One record: its state, and its deliveries with what each changed."""
     with timed(request, "warehouse"):
         found = await run_in_threadpool(lambda: entities.record(entity, key, scope.org))
-    reader, named = reader_of(request), _named(inquirer, entity)
+    reader, named = reader_of(request), _named(inquirer_of(request), entity)
     return page(
         request,
         "record.html",

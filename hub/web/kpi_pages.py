@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse
 
 from hub.api.asking import AskedWhere, wrong
-from hub.api.kpis import Asker, Explaining
+from hub.api.kpis import Explaining, inquirer_of
 from hub.api.questions import Service, known_parameters
 from hub.api.timing import timed
 from hub.api.v1 import KpiScope
@@ -94,10 +94,10 @@ class _Read:
 
 @router.get("/kpi/{kpi_id}")
 async def kpi_page(
-    request: Request, service: Service, inquirer: Asker, explainer: Explaining, asked: AskedPage, by: By = None
+    request: Request, service: Service, explainer: Explaining, asked: AskedPage, by: By = None
 ) -> HTMLResponse:
     """One KPI: its formula with its figures, what changed it, its records, its parts and where its data come from."""
-    kpi = service.kpi(asked.inquiry.kpi_id)
+    kpi, inquirer = service.kpi(asked.inquiry.kpi_id), inquirer_of(request)
     dimensions = inquirer.dimensions(kpi)
     dimension = by or (LINKED if LINKED in dimensions else next(iter(dimensions), None))
     reader = reader_of(request)
@@ -136,14 +136,13 @@ async def kpi_page(
 async def records_page(
     request: Request,
     service: Service,
-    inquirer: Asker,
     explainer: Explaining,
     asked: AskedPage,
     role: Annotated[str | None, Query(max_length=32)] = None,
     cursor: Annotated[str | None, Query(max_length=1000)] = None,
 ) -> HTMLResponse:
     """The records behind a figure, page by page; each with what it adds."""
-    kpi = service.kpi(asked.inquiry.kpi_id)
+    kpi, inquirer = service.kpi(asked.inquiry.kpi_id), inquirer_of(request)
     roles = roles_of(kpi)
     shown = role or next(iter(roles), "")
     reader = reader_of(request)

@@ -26,7 +26,7 @@ class World:
         self.lately: Hashable | None = None
         self.looks: list[int] = []
         self.away = False
-        self.go_on = asyncio.Event()
+        self.at_work, self.go_on = asyncio.Event(), asyncio.Event()
         self.go_on.set()
         self.shelf = Shelf(self.answer, self.look, lambda: self.lately, lambda: self.now)
 
@@ -38,6 +38,7 @@ class World:
 
     async def answer(self, scope: Any, receive: Any, send: Any) -> None:
         self.made += 1
+        self.at_work.set()
         body = str(self.made).encode()
         await self.go_on.wait()
         headers = [(b"etag", b'W/"%s"' % body), (b"content-type", b"application/json"), (b"x-request-id", b"its own")]
@@ -59,14 +60,18 @@ class World:
         await self.shelf(scope, None, send)  # type: ignore[arg-type]
         return told[0]["status"], b"".join(message.get("body", b"") for message in told[1:])
 
+    async def burst(self, askers: int) -> list[asyncio.Task[tuple[int, bytes]]]:
+        """So many who ask at once, the first of them being answered: until `go_on` is set."""
+        self.go_on.clear()
+        asking = [asyncio.create_task(self.ask()) for _ in range(askers)]
+        await self.at_work.wait()
+        return asking
+
 
 @pytest.mark.parametrize("takes_s", [0.0, TTL_S * 2, MOST_S * 2])
 async def test_a_burst_of_one_question_costs_one_answer(takes_s: float) -> None:
     world = World()
-    world.go_on.clear()
-    burst = [asyncio.create_task(world.ask()) for _ in range(20)]
-    while not world.made:
-        await asyncio.sleep(0)
+    burst = await world.burst(20)
     world.now += takes_s
     world.go_on.set()
     assert set(await asyncio.gather(*burst)) == {(200, b"1")}
@@ -74,10 +79,7 @@ async def test_a_burst_of_one_question_costs_one_answer(takes_s: float) -> None:
 
 async def test_who_stops_waiting_does_not_end_it_for_the_others() -> None:
     world = World()
-    world.go_on.clear()
-    burst = [asyncio.create_task(world.ask()) for _ in range(4)]
-    while not world.made:
-        await asyncio.sleep(0)
+    burst = await world.burst(4)
     burst[2].cancel()
     await asyncio.sleep(0)
     world.go_on.set()
@@ -88,10 +90,7 @@ async def test_who_stops_waiting_does_not_end_it_for_the_others() -> None:
 
 async def test_when_the_one_that_makes_the_answer_gives_up_another_makes_it() -> None:
     world = World()
-    world.go_on.clear()
-    burst = [asyncio.create_task(world.ask()) for _ in range(3)]
-    while not world.made:
-        await asyncio.sleep(0)
+    burst = await world.burst(3)
     burst[0].cancel()
     world.go_on.set()
     told = await asyncio.gather(*burst, return_exceptions=True)
