@@ -22,6 +22,8 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Protocol
 
+from hub.kpi.by_day import ByDay, DailySums
+from hub.kpi.daily_memo import DailyMemo
 from hub.kpi.errors import WarehouseAwayError
 from hub.kpi.statement import Select, Statement, Value, union_of
 
@@ -102,6 +104,10 @@ class _Question:
         named = tuple((name, repr(parameters[name])) for name in _parameters(sql) if name in parameters)
         return cls((sql, named), tuple((name, known[name]) for name in _words(sql) if name in known))
 
+    @classmethod
+    def by_day(cls, asked: ByDay, parameters: Mapping[str, Value], known: Versions) -> _Question:
+        return cls.of(asked.sql, {**parameters, **asked.parameters}, known)
+
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
@@ -124,6 +130,7 @@ class Memo:
         self._seconds = seconds
         self._lock = threading.Lock()
         self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
+        self._daily = DailyMemo()
 
     def rows(self, statement: Statement) -> Answer:
         """All rows of the answer; the errors of `Reader.rows`.
@@ -148,6 +155,8 @@ class Memo:
             select: _Question.of(select.sql, statement.parameters, known.versions) for select in statement.selects
         }
         found = {select: self._recall(question) for select, question in questions.items()}
+        for select in [select for select, rows in found.items() if rows is None]:
+            found[select] = self._recall_days(select, statement, known)
         # What was never answered comes first, then the oldest: what changes all the time must not use up the time of
         # every asker.
         missing = sorted(
@@ -177,6 +186,7 @@ class Memo:
     ) -> None:
         """Puts the answers into `found`; WarehouseAwayError with those known by then in it."""
         until = self._seconds() + LONGEST_S
+        missing = [select for select in missing if not self._asked_by_day(select, statement, found, known)]
         for at in range(0, len(missing), SELECTS_AT_ONCE):
             if self._seconds() > until:
                 raise WarehouseAwayError(SLOW)
@@ -186,6 +196,40 @@ class Memo:
             for select in some:
                 answer = found[select] = [row for row in rows if row[0] == select.source]
                 self._keep(questions[select], known.at, answer)
+
+    def _recall_days(self, select: Select, statement: Statement, known: Known) -> Answer | None:
+        if select.by_day is None:
+            return None
+        question = _Question.by_day(select.by_day, statement.parameters, known.versions)
+        return self._daily.recall(question.key, question.stamp, select.source, select.by_day)
+
+    def _asked_by_day(
+        self, select: Select, statement: Statement, found: dict[Select, Answer | None], known: Known
+    ) -> bool:
+        """Puts the answer into `found` if it pays to ask for all days of its years, and these are not too many."""
+        asked = select.by_day
+        if asked is None:
+            return False
+        question = _Question.by_day(asked, statement.parameters, known.versions)
+        if not self._daily.pays(question.key, question.stamp, asked):
+            return False
+        sums = self._days_of(asked, statement)
+        self._daily.keep(question.key, question.stamp, sums)
+        if sums is None:
+            return False
+        found[select] = list(sums.rows(select.source, asked.period, asked.until))
+        return True
+
+    def _days_of(self, asked: ByDay, statement: Statement) -> DailySums | None:
+        """None if they are too many to be told, or to be told in time."""
+        try:
+            rows = self._reader.rows(Statement(asked.sql, {**statement.parameters, **asked.parameters}))
+        except WarehouseAwayError as error:
+            if error.cause != SLOW:
+                raise
+            return None
+        sums = DailySums(rows)
+        return None if sums.too_many else sums
 
     def _of_one(self, statement: Statement, known: Known) -> Answer:
         question = _Question.of(statement.sql, statement.parameters, known.versions)

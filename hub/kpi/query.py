@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from hub.kpi.by_day import ByDay
 from hub.kpi.conditions import Slice, Within
 from hub.kpi.errors import UnknownDimensionError
 from hub.kpi.forecast import add_forecast
@@ -93,7 +94,7 @@ def spans(
     for group, sums in _groups(builder, kpis).items():
         days, label, keys = asked.labelled(builder, group.stock)
         rows = f"FROM {group.table} WHERE {days}{group.conditions} GROUP BY {keys}"
-        builder.select(group.source, f"{label} AS bucket, [{sums}] AS sums {rows}")
+        builder.select(group.source, f"{label} AS bucket, [{', '.join(sums)}] AS sums {rows}")
     return builder.statement()
 
 
@@ -175,10 +176,12 @@ def _build(
         label = bucket or trend_bucket(trend, "day", start)
         rows = f"FROM {group.table} WHERE {when}{group.conditions}"
         if group.last is None:
-            found = f"{label} AS bucket, [{sums}] AS sums {rows} GROUP BY bucket"
+            found = f"{label} AS bucket, [{', '.join(sums)}] AS sums {rows} GROUP BY bucket"
         else:
-            found = _last_of_units(label, sums, rows, group.last)
-        builder.select(group.source, found, None if group.stock or group.due is not None else period.days)
+            found = _last_of_units(label, ", ".join(sums), rows, group.last)
+        days = None if group.stock or group.due is not None else period.days
+        by_day = None if trend is not None else _by_day(group, sums, label, period)
+        builder.select(group.source, found, days, by_day)
     for kpi in kpis:
         if kpi.kind == "forecast":
             add_forecast(builder, kpi, bucket or f"'{TOTAL}'")
@@ -189,8 +192,15 @@ def _build(
     return builder.statement()
 
 
-def _groups(builder: Builder, kpis: Iterable[Kpi]) -> dict[_Group, str]:
-    """SQL of the sums of each group; tells the builder where each figure stands among them."""
+def _by_day(group: _Group, sums: tuple[str, ...], label: str, period: Period) -> ByDay | None:
+    """None where the figures of a period are not the sum of its days', or are not of a rollup."""
+    if group.last is not None or group.due is not None or not group.table.isidentifier():
+        return None
+    return ByDay(label, sums, group.table, group.conditions, period, group.stock)
+
+
+def _groups(builder: Builder, kpis: Iterable[Kpi]) -> dict[_Group, tuple[str, ...]]:
+    """SQL of each sum of each group; tells the builder where each figure stands among them."""
     groups: dict[_Group, list[str]] = {}
     for kpi in kpis:
         for role, term in ({} if kpi.kind in OWN_SELECTS else kpi.terms).items():
@@ -199,7 +209,7 @@ def _groups(builder: Builder, kpis: Iterable[Kpi]) -> dict[_Group, str]:
             if term.measure not in measures:
                 measures.append(term.measure)
             builder.cells[kpi.id, role] = Cell(group.source, measures.index(term.measure))
-    return {group: ", ".join(f"sum({measure})" for measure in measures) for group, measures in groups.items()}
+    return {group: tuple(f"sum({measure})" for measure in measures) for group, measures in groups.items()}
 
 
 def _group(builder: Builder, kpi: Kpi, term: Term) -> _Group:

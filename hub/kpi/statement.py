@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
+from hub.kpi.by_day import ByDay
 from hub.kpi.conditions import EVERYTHING, Slice
 from hub.kpi.period import Trend, bucket_sql
 from streams.kpi import Kpi, Term
@@ -23,11 +24,12 @@ Value = str | list[str]
 @dataclass(frozen=True, slots=True)
 class Select:
     """A part of a statement that may be asked alone: all of its rows begin with `source`, and no other part's do.
-    `days`: how many days of its table it reads; None: it may be all."""
+    `days`: how many days of its table it reads; None: it may be all. `by_day`: how to ask for other days as well."""
 
     source: str
     sql: str
     days: int | None = None
+    by_day: ByDay | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +86,9 @@ class Builder:
     parameters: dict[str, str] = field(default_factory=dict)
     cells: dict[tuple[str, str], Cell] = field(default_factory=dict)
 
-    def select(self, source: str, rest: str, days: int | None = None) -> None:
-        """Adds `SELECT source, rest`, which answers the columns `bucket` and `sums`; `days`: see `Select`."""
-        self.selects.append(Select(source, f"SELECT '{source}' AS source, {rest}", days))
+    def select(self, source: str, rest: str, days: int | None = None, by_day: ByDay | None = None) -> None:
+        """Adds `SELECT source, rest`, which answers the columns `bucket` and `sums`; the others: see `Select`."""
+        self.selects.append(Select(source, f"SELECT '{source}' AS source, {rest}", days, by_day))
 
     def statement(self) -> tuple[Statement, Layout]:
         return union_of(self.selects, self.parameters), Layout(self.cells)
