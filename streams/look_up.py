@@ -23,6 +23,9 @@ and inserted in less than that."""
 LONGEST_S = 3.0
 """That it waits at most, however long the last answer took."""
 
+WORTH_COMPANY = 2_000
+"""Keys of a question that may wait: fewer are in few places, and small batches are worked on one after the other."""
+
 
 @dataclass(slots=True, eq=False)
 class _Asked:
@@ -68,6 +71,8 @@ class SharedLookUp:
         worth waiting."""
         with self._changed:
             company = min(len(frozenset().union(*self._lately)), BATCHES_AT_ONCE)
+            if sum(len(one.keys) for one in self._waiting) < WORTH_COMPANY:
+                company = 0
             self._changed.wait_for(lambda: len(self._waiting) >= company, min(LINGER * self._took_s, LONGEST_S))
             asked, self._waiting = self._waiting, []
         return asked

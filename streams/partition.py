@@ -123,7 +123,7 @@ class PartitionRunner:
             await self._wait_for_records()
             if self._finishing:
                 return await self._confirm()
-            async with Place(self._places) as place:
+            async with Place(self._places, lambda: self._pending.records) as place:
                 # Its turn has come: what arrived while others were worked on is in the batch. Nothing here holds it.
                 await self._process(await self._bridged(self._take()), place)
 
@@ -179,8 +179,7 @@ class PartitionRunner:
         faultpoints.reach("after_commit")
 
     async def _process(self, records: Records, place: Place) -> None:
-        place.records = len(records)
-        if not place.records:
+        if not len(records):
             return
         first, last, newest_ms = records.offsets[0], records.offsets[-1], records.times[-1]
         with around_batch(self._topic_id, self.name, records):

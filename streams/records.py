@@ -120,6 +120,7 @@ class Waiting:
     parts: deque[tuple[Records, int]] = field(default_factory=deque)
     size: int = 0
     """Bytes of what waits."""
+    records: int = 0
 
     def __bool__(self) -> bool:
         return bool(self.parts)
@@ -129,6 +130,7 @@ class Waiting:
             size = records.size
             self.parts.append((records, size))
             self.size += size
+            self.records += len(records)
 
     def take(self, most_records: int, most_bytes: int) -> tuple[Records, int]:
         """The oldest records and their size: as many as are allowed by number and, but for the first part, by size."""
@@ -149,4 +151,5 @@ class Waiting:
             total += len(following)
             size += following_size
         self.size -= size
+        self.records -= total
         return joined(taken), size

@@ -20,7 +20,7 @@ from hub.api.connector_board import ConnectorBoard, ConnectorRow
 from hub.kpi.period import Period
 from hub.kpi.service import Board, KpiService, Tile
 
-REST = timedelta(milliseconds=200)
+REST = timedelta(milliseconds=100)
 """After a look at the boards, or a quarter of what it took, if that is more: a busy machine gets some time without.
 Then the next one begins as soon as a table was written to."""
 

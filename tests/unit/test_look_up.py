@@ -11,7 +11,7 @@ import pytest
 
 from streams.block import Bounds
 from streams.errors import WarehouseUnavailableError
-from streams.look_up import LONGEST_S, SharedLookUp
+from streams.look_up import LONGEST_S, WORTH_COMPANY, SharedLookUp
 from streams.store import ALL_GRANULES, MANY_KEYS
 from tests.core_in_process import Core
 from tests.dossiers import dossier
@@ -71,7 +71,18 @@ def test_a_failure_is_told_to_all_who_asked_and_the_next_question_is_asked_anew(
     assert look_up.states(0, ["a"]).height == 1
 
 
-def test_it_waits_for_as_many_as_asked_lately_and_not_longer_than_its_share_of_the_last_answer() -> None:
+def test_a_question_of_few_keys_waits_for_nobody() -> None:
+    look_up = SharedLookUp(lambda keys: pl.DataFrame({"entity_key": keys}))
+    look_up._lately, look_up._took_s = (frozenset({0}), frozenset({1})), 1000.0
+    began = time.monotonic()
+    look_up.states(0, ["a"] * (WORTH_COMPANY - 1))
+    assert time.monotonic() - began < LONGEST_S
+
+
+def test_it_waits_for_as_many_as_asked_lately_and_not_longer_than_its_share_of_the_last_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streams.look_up.WORTH_COMPANY", 1)
     now = [0.0]
 
     def slow(keys: list[str]) -> pl.DataFrame:

@@ -54,6 +54,7 @@ def test_what_waits_is_taken_in_order_and_in_full_batches(parts: list[list[bytes
     while waiting:
         records, size = waiting.take(most, 1 << 30)
         assert before - size == waiting.size
+        assert waiting.records == sum(len(part) for part, _ in waiting.parts)
         before = waiting.size
         taken.append(records)
     assert waiting.size == 0

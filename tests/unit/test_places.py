@@ -1,14 +1,18 @@
-"""Places for batches: given in order, and resting after small batches while others wait."""
+"""Places for batches: given in order, small batches one after the other, full ones beside each other."""
 
 from __future__ import annotations
 
 import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from streams.places import CROWD, LONGEST_REST_S, PATIENCE_S, WORTH_IT, Place, Places, rest_s
+from streams import places as module
+from streams.places import ALONE_S, WORTH_IT, Place, Places
+
+FULL = WORTH_IT
 
 
 class Clock:
@@ -21,104 +25,157 @@ class Clock:
         return self.now
 
 
-@pytest.mark.parametrize(
-    ("took_s", "records", "waiting", "longest_wait_s", "expected"),
-    [
-        (0.5, 0, CROWD, 0.0, 1.5),
-        (0.5, WORTH_IT // 2, CROWD, 0.0, 0.75),
-        (0.5, WORTH_IT, CROWD, 0.0, 0.0),
-        (0.5, 2 * WORTH_IT, CROWD, 0.0, 0.0),
-        (9.0, 0, CROWD, 0.0, LONGEST_REST_S),
-        (0.5, 0, CROWD - 1, 0.0, 0.0),
-        (0.5, 0, 0, 0.0, 0.0),
-        (0.5, 0, CROWD, PATIENCE_S + 0.1, 0.0),
-    ],
-)
-def test_a_place_rests_after_a_small_batch_while_several_wait_and_none_for_long(
-    took_s: float, records: int, waiting: int, longest_wait_s: float, expected: float
-) -> None:
-    assert rest_s(took_s, records, waiting, longest_wait_s) == pytest.approx(expected)
+class Batch:
+    """Waits for a place with so many records, and works until it is told to end."""
+
+    def __init__(self, places: Places, records: int) -> None:
+        self.records = records
+        self.place = Place(places, lambda: self.records)
+        self.begun = False
+        self._end = asyncio.Event()
+        self.task = asyncio.create_task(self._work())
+
+    async def _work(self) -> None:
+        async with self.place:
+            self.begun = True
+            await self._end.wait()
+
+    async def end(self) -> None:
+        self._end.set()
+        await self.task
+        await settled()
 
 
-@given(st.floats(0, 1e3), st.integers(0, 50_000), st.integers(0, 500), st.floats(0, 1e3))
-def test_a_rest_is_never_negative_nor_longer_than_the_longest(
-    took_s: float, records: int, waiting: int, longest_wait_s: float
-) -> None:
-    assert 0.0 <= rest_s(took_s, records, waiting, longest_wait_s) <= LONGEST_REST_S
-
-
-async def waiting(places: Places, count: int) -> list[asyncio.Task[None]]:
-    """So many tasks that wait for a place."""
-    tasks = [asyncio.create_task(Place(places).enter()) for _ in range(count)]
-    while places.waiting < count:
+async def settled() -> None:
+    """Everything that can happen by now has happened."""
+    for _ in range(8):
         await asyncio.sleep(0)
-    return tasks
 
 
-async def given_at_once(task: asyncio.Task[None]) -> bool:
-    for _ in range(5):
-        await asyncio.sleep(0)
-    return task.done()
+@asynccontextmanager
+async def batches(places: Places, *records: int) -> AsyncIterator[list[Batch]]:
+    """These, asking in order."""
+    asked = [Batch(places, number) for number in records]
+    await settled()
+    try:
+        yield asked
+    finally:
+        for batch in asked:
+            batch.task.cancel()
+        await asyncio.gather(*(batch.task for batch in asked), return_exceptions=True)
 
 
-async def left(clock: Clock, places: Places, place: Place, took_s: float, records: int) -> None:
-    """The batch in `place` is done."""
-    clock.now += took_s
-    place.records = records
-    await place.__aexit__()
+def begun(asked: list[Batch]) -> list[bool]:
+    return [batch.begun for batch in asked]
 
 
-async def test_the_place_of_a_small_batch_is_given_after_its_rest_when_a_crowd_waits() -> None:
+async def test_small_batches_are_worked_on_one_after_the_other_in_the_order_of_asking() -> None:
+    async with batches(Places(3), 10, 10, 10) as asked:
+        assert begun(asked) == [True, False, False]
+        await asked[0].end()
+        assert begun(asked) == [True, True, False]
+        await asked[1].end()
+        assert begun(asked) == [True, True, True]
+
+
+async def test_full_batches_are_worked_on_beside_each_other_and_beside_a_small_one() -> None:
+    async with batches(Places(3), FULL, 10, 10, FULL, FULL) as asked:
+        assert begun(asked) == [True, True, False, True, False], "who may not begin yet holds up nobody"
+        await asked[1].end()
+        assert begun(asked) == [True, True, True, True, False]
+        await asked[0].end()
+        assert begun(asked) == [True] * 5
+
+
+async def test_a_batch_that_has_grown_while_it_waited_is_no_small_one() -> None:
+    async with batches(Places(3), 10, FULL - 1, FULL, FULL) as asked:
+        assert begun(asked) == [True, False, True, True]
+        asked[1].records += 1
+        await asked[2].end()
+        assert begun(asked) == [True] * 4
+
+
+async def test_a_small_batch_that_is_stuck_stops_the_others_for_a_moment_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MARGIN_S", 0.0)
+    monkeypatch.setattr(module, "ALONE_S", 0.02)
+    async with batches(Places(3), 10, 10, 10, 10) as asked:
+        assert begun(asked) == [True, False, False, False]
+        async with asyncio.timeout(10):
+            while not asked[2].begun:
+                await asyncio.sleep(0.005)
+        assert begun(asked) == [True, True, True, False], "and never more than there are places"
+
+
+async def test_the_next_small_batch_waits_as_long_as_is_said() -> None:
     clock = Clock()
-    places = Places(1, clock)
-    place = Place(places, clock)
+    places = Places(3, clock)
+    async with batches(places, 10, 10) as asked:
+        clock.now += ALONE_S - 0.001
+        async with batches(places, FULL):  # someone asks: it is looked at
+            assert begun(asked) == [True, False]
+        clock.now += 0.001
+        async with batches(places, FULL):
+            assert begun(asked) == [True, True]
+
+
+async def test_a_place_left_by_a_batch_that_goes_on_later_is_given_to_others() -> None:
+    places = Places(1)
+    place = Place(places)
     await place.enter()
-    first, *others = await waiting(places, CROWD)
-    await left(clock, places, place, 0.02, 10)
-    assert not await given_at_once(first)
-    async with asyncio.timeout(10):
-        await first
-    assert not any(task.done() for task in others)
-    for task in others:
-        task.cancel()
+    async with batches(places, 10) as asked:
+        assert begun(asked) == [False]
+        place.leave()
+        place.leave()
+        await settled()
+        assert begun(asked) == [True]
+        again = asyncio.create_task(place.enter())
+        await settled()
+        assert not again.done()
+        await asked[0].end()
+        await again
 
 
-@pytest.mark.parametrize(
-    ("waiters", "records", "took_s"), [(CROWD - 1, 10, 1.0), (CROWD, WORTH_IT, 1.0), (CROWD, 10, PATIENCE_S + 1)]
-)
-async def test_it_is_given_at_once_to_one_of_few_after_a_large_batch_or_to_one_who_waits_for_long(
-    waiters: int, records: int, took_s: float
-) -> None:
-    clock = Clock()
-    places = Places(1, clock)
-    place = Place(places, clock)
-    await place.enter()
-    tasks = await waiting(places, waiters)
-    await left(clock, places, place, took_s, records)
-    assert await given_at_once(tasks[0])
-    for task in tasks:
-        task.cancel()
-
-
-async def test_a_place_left_by_a_batch_that_goes_on_later_does_not_rest() -> None:
-    clock = Clock()
-    places = Places(1, clock)
-    place = Place(places, clock)
-    await place.enter()
-    tasks = await waiting(places, CROWD)
-    clock.now += 1.0
-    place.leave()
-    assert await given_at_once(tasks[0])
-    for task in tasks:
-        task.cancel()
-
-
-async def test_whoever_gives_up_waiting_is_not_counted() -> None:
+async def test_whoever_gives_up_waiting_is_not_counted_nor_given_a_place() -> None:
     places = Places(1)
     await Place(places).enter()
-    tasks = await waiting(places, 3)
-    tasks[1].cancel()
-    await asyncio.gather(tasks[1], return_exceptions=True)
-    assert places.waiting == 2
-    for task in tasks:
+    async with batches(places, 10, 10, 10) as asked:
+        asked[0].task.cancel()
+        await settled()
+        assert places.waiting == 2
+
+
+async def test_a_place_given_to_one_who_gives_up_at_that_moment_is_given_to_the_next() -> None:
+    places = Places(1)
+    first = Place(places)
+    await first.enter()
+    async with batches(places, 10, 10) as asked:
+        first.leave()
+        asked[0].task.cancel()
+        await settled()
+        assert begun(asked) == [False, True]
+
+
+async def test_all_get_their_turn_and_no_more_than_there_are_places_at_once() -> None:
+    dice = random.Random(4)
+    places, inside, most = Places(3), {True: 0, False: 0}, [0, 0]
+
+    async def work(records: int) -> None:
+        small = records < WORTH_IT
+        async with Place(places, lambda: records):
+            inside[small] += 1
+            most[:] = max(most[0], sum(inside.values())), max(most[1], inside[True])
+            try:
+                for _ in range(dice.randrange(4)):
+                    await asyncio.sleep(0)
+            finally:
+                inside[small] -= 1
+
+    tasks = [asyncio.create_task(work(dice.choice((5, FULL)))) for _ in range(300)]
+    for task in dice.sample(tasks, 40):
+        await asyncio.sleep(0)
         task.cancel()
+    async with asyncio.timeout(20):
+        await asyncio.gather(*tasks, return_exceptions=True)
+    assert most == [3, 1]
+    assert not places._taken
+    assert places.waiting == 0
