@@ -112,12 +112,12 @@ def test_nothing_is_fetched_from_another_host(page: Page, hub: Hub) -> None:
     assert all(url.startswith((hub.processes.api_url, "data:")) for url in asked)
 
 
-@pytest.mark.parametrize(("width", "height"), [(1920, 1080), (1366, 768), (390, 844)])
 @pytest.mark.parametrize("path", PAGES)
-def test_no_page_is_wider_than_the_screen(page: Page, path: str, width: int, height: int) -> None:
-    page.set_viewport_size({"width": width, "height": height})
-    page.goto(path)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+def test_no_page_is_wider_than_the_screen(page: Page, path: str) -> None:
+    for width, height in ((1920, 1080), (1366, 768), (390, 844)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, width
 
 
 def test_every_control_is_reached_by_the_keyboard(page: Page) -> None:
