@@ -77,7 +77,6 @@ class Inquirer:
         self.service = service
         self.contracts = contracts
         self.units = units
-        self._reader = service.reader
         self._memo = service.foundations.memo
         self._found: AnswerCache[Finding] = AnswerCache(service.around.clock, ttl)
 
@@ -236,7 +235,7 @@ class Inquirer:
             return None
         chosen = self.service.slice_of(asked.org)
         statement = reported_statement(source, contract, asked.period, chosen, self.service.around.timezone)
-        rows: Sequence[Sequence[object]] = self._reader.rows(statement)
+        rows: Sequence[Sequence[object]] = self._memo.rows(statement)
         return reported_value(rows, answer.figures.value)
 
     def _rolled_by(self, kpi: Kpi) -> tuple[str, ...]:
