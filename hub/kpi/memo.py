@@ -217,7 +217,7 @@ class Memo:
         self._daily.keep(question.key, question.stamp, sums)
         if sums is None:
             return False
-        found[select] = list(sums.rows(select.source, asked.period, asked.until))
+        found[select] = list(sums.rows(select.source, asked))
         return True
 
     def _days_of(self, asked: ByDay, statement: Statement) -> DailySums | None:

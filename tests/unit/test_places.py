@@ -70,7 +70,7 @@ def begun(asked: list[Batch]) -> list[bool]:
 
 
 async def test_small_batches_are_worked_on_one_after_the_other_in_the_order_of_asking() -> None:
-    async with batches(Places(3), 10, 10, 10) as asked:
+    async with batches(Places(3, Clock()), 10, 10, 10) as asked:
         assert begun(asked) == [True, False, False]
         await asked[0].end()
         assert begun(asked) == [True, True, False]
@@ -79,7 +79,7 @@ async def test_small_batches_are_worked_on_one_after_the_other_in_the_order_of_a
 
 
 async def test_full_batches_are_worked_on_beside_each_other_and_beside_a_small_one() -> None:
-    async with batches(Places(3), FULL, 10, 10, FULL, FULL) as asked:
+    async with batches(Places(3, Clock()), FULL, 10, 10, FULL, FULL) as asked:
         assert begun(asked) == [True, True, False, True, False], "who may not begin yet holds up nobody"
         await asked[1].end()
         assert begun(asked) == [True, True, True, True, False]
@@ -88,7 +88,7 @@ async def test_full_batches_are_worked_on_beside_each_other_and_beside_a_small_o
 
 
 async def test_a_batch_that_has_grown_while_it_waited_is_no_small_one() -> None:
-    async with batches(Places(3), 10, FULL - 1, FULL, FULL) as asked:
+    async with batches(Places(3, Clock()), 10, FULL - 1, FULL, FULL) as asked:
         assert begun(asked) == [True, False, True, True]
         asked[1].records += 1
         await asked[2].end()
@@ -157,7 +157,7 @@ async def test_a_place_given_to_one_who_gives_up_at_that_moment_is_given_to_the_
 
 async def test_all_get_their_turn_and_no_more_than_there_are_places_at_once() -> None:
     dice = random.Random(4)
-    places, inside, most = Places(3), {True: 0, False: 0}, [0, 0]
+    places, inside, most = Places(3, Clock()), {True: 0, False: 0}, [0, 0]
 
     async def work(records: int) -> None:
         small = records < WORTH_IT
