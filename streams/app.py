@@ -27,11 +27,12 @@ from streams.known_load import Keys, load, unloaded
 from streams.lives import Life
 from streams.ownership import Partitions
 from streams.partition import PartitionRunner
+from streams.partition_seams import Sink
 from streams.places import BATCHES_AT_ONCE, Places
 from streams.quarantine import Quarantine, QuarantineSink
 from streams.replay import ReplayLog
 from streams.schema_wait import LIMIT, SchemaWait
-from streams.sink import EntitySink, Sink, TakeOver
+from streams.sink import EntitySink, TakeOver
 from streams.store import EntityStore
 from streams.tables import NoTables
 from streams.topic_ids import Topic, TopicIds, TopicUnknownError

@@ -15,6 +15,7 @@ from schemas.codec import BadRecord, dtype
 from schemas.contract import Contract, Field
 from schemas.octets import Octets
 from streams.change import OFFSET
+from streams.intent import Joint, Member, joint_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +36,9 @@ class Bounds:
         return (self.life << 40) + self.first
 
     @property
-    def token(self) -> str:
-        """The insert's de-duplication token: the same for every attempt at this batch."""
-        return f"{self.topic_id}:{self.partition}:{self.first}-{self.last}"
+    def member(self) -> Member:
+        """As part of a block."""
+        return Member(self.partition, self.first, self.last)
 
 
 _BLANK: dict[str, object] = {
@@ -95,9 +96,18 @@ def finish(rows: pl.DataFrame, times: pl.DataFrame, bounds: Bounds) -> pl.DataFr
             pl.lit(bounds.epoch, dtype=pl.Int64).alias("epoch"),
             pl.lit(0, dtype=pl.UInt8).alias("heal"),
             pl.lit(batch_time, dtype=pl.Datetime("ms", "UTC")).alias("batch_time"),
+            pl.lit("").alias("joint"),
         )
         # A total order: the same batch is the same block, byte for byte.
         .sort(OFFSET, "sign", descending=[False, True])
+    )
+
+
+def joined_rows(parts: Sequence[pl.DataFrame], joint: Joint) -> pl.DataFrame:
+    """The rows of the members of a block, in their order, as those of one block: with one time, and so one part."""
+    rows = pl.concat(parts)
+    return rows.with_columns(
+        pl.lit(rows["batch_time"][0]).alias("batch_time"), pl.lit(joint_text(joint)).alias("joint")
     )
 
 

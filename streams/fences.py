@@ -30,6 +30,10 @@ from streams.warehouse.client import Warehouse
 _MARK_BITS = 16
 _ERA_BITS = 48
 
+BEYOND = (1 << 63) - 1
+"""Epoch of another partition's rows in a block that a partition redoes for all: its own rows are held back by its
+fence, and with them the block."""
+
 RAISE_ATTEMPTS = 5
 """A fence that does not stand after so many statements that went well is not there at all: give the partition up."""
 

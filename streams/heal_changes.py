@@ -70,7 +70,8 @@ class ChangesHealing:
             f"SELECT partition, max(epoch) AS epoch FROM {self._contract.fence_table} GROUP BY partition"
         )
         epochs = fences.select(pl.col("partition").cast(pl.Int32), pl.col("epoch").cast(pl.Int64))
-        return rows.join(epochs, on="partition", how="left", maintain_order="left").select(self._columns)
+        rows = rows.join(epochs, on="partition", how="left", maintain_order="left")
+        return rows.with_columns(pl.lit("").alias("joint")).select(self._columns)
 
     def rows(self, faults: Faults) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Rows for `_changes` (without epoch) and for `_current`."""

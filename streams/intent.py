@@ -2,37 +2,75 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from schemas.without import NONE, Without, parse_without
 
 _VERSION = "ioc1"
 
+_MEMBER = re.compile(r"(\d+):(\d+)-(\d+)")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Member:
+    """A partition's part of a block: its offsets `first`–`last`."""
+
+    partition: int
+    first: int
+    last: int
+
+
+Joint = tuple[Member, ...]
+"""The members of a block of several partitions of a topic, by partition; empty for a block of one partition alone.
+The first member's owner redoes it (`streams.recovery`)."""
+
+
+def joint_text(members: Iterable[Member]) -> str:
+    return ",".join(f"{member.partition}:{member.first}-{member.last}" for member in members)
+
+
+def parse_joint(text: str) -> Joint:
+    """Empty if it is none."""
+    found = [_MEMBER.fullmatch(part) for part in text.split(",")]
+    members = [Member(*map(int, match.groups())) for match in found if match]
+    return tuple(members) if len(members) == len(found) > 1 else ()
+
+
+def token_of(topic_id: str, members: Iterable[Member]) -> str:
+    """A block's de-duplication token: the same for every attempt at it."""
+    return f"{topic_id}:{joint_text(members)}"
+
 
 @dataclass(frozen=True, slots=True)
 class Commit:
     """A partition's committed position. `last`: the batch `offset`–`last` is intended and perhaps half done, without
-    the schemas of `without`."""
+    the schemas of `without`, and in one block with the batches of `joint`, which it is among."""
 
     offset: int
     topic_id: str
     last: int | None = None
     without: Without = NONE
+    joint: Joint = ()
 
     @property
     def metadata(self) -> str:
-        told = [_VERSION, self.topic_id, "-" if self.last is None else str(self.last), self.without.text]
-        return " ".join(told).rstrip(" ")
+        last = "-" if self.last is None else str(self.last)
+        return " ".join((_VERSION, self.topic_id, last, self.without.text, joint_text(self.joint))).rstrip(" ")
 
 
 def parse_commit(offset: int, metadata: str) -> Commit:
     """Read a commit; one of another tool (an offset reset by hand) carries no intent and no topic id."""
     parts = metadata.split(" ")
-    without = parse_without(parts[3] if len(parts) == 4 else "")
-    if len(parts) not in (3, 4) or parts[0] != _VERSION or without is None:
+    told = (*parts[3:], "", "")
+    without = parse_without(told[0])
+    if not 3 <= len(parts) <= 5 or parts[0] != _VERSION or without is None:
         return Commit(offset, "")
     last = None if parts[2] == "-" else int(parts[2])
-    return Commit(offset, parts[1], last, without) if last is None or last >= offset else Commit(offset, parts[1])
+    if last is None or last < offset:
+        return Commit(offset, parts[1], None, without if last is None else NONE)
+    return Commit(offset, parts[1], last, without, parse_joint(told[1]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +146,8 @@ def plan_start(commit: Commit | None, topic_id: str, written: Written | None, lo
     lost = _loss(wanted, log_start)
     if redo is not None and (written is None or written.last < redo[0]):
         # None of the batch's rows is written, so what the log no longer has of it is gone.
-        lost = _loss(max(redo[0], end), min(log_start, redo[1] + 1)) + lost
+        gone = what_is_gone(Member(-1, *redo), end, log_start)
+        lost = ((gone,) if gone is not None else ()) + lost
     position = min(max(wanted, log_start), max(log_end, log_start))
     return Plan(
         position,
@@ -117,6 +156,11 @@ def plan_start(commit: Commit | None, topic_id: str, written: Written | None, lo
         _joined(lost),
         _unvouched(known, topic_id, written, redo),
     )
+
+
+def what_is_gone(member: Member, end: int, log_start: int) -> Loss | None:
+    """Of a batch that is to be redone, what the log does not have any more; `end`: of what is written."""
+    return next(iter(_loss(max(member.first, end), min(log_start, member.last + 1))), None)
 
 
 def _loss(first: int, kept: int) -> tuple[Loss, ...]:

@@ -12,6 +12,9 @@ SINK_BATCHES = Counter(
     "computed again), retry (an attempt that failed), fail (given up).",
     ["table", "result"],
 )
+SINK_PARTITIONS = Counter(
+    "ioc_sink_partitions", "Partitions whose batches were in the blocks that the warehouse took, by topic.", ["table"]
+)
 ROWS = Counter("ioc_stream_rows", "Rows written, by entity and kind.", ["entity", "kind"])
 STAGE = Histogram("ioc_stage_latency_seconds", "Time of one stage of a batch.", ["stage"], buckets=_BUCKETS)
 END_TO_END = STAGE.labels("kafka_to_warehouse")

@@ -5,34 +5,35 @@ A batch:  1 intent  commit (first, last): from now on its bounds are fixed
           3 insert  the block under its token, the identical block again on every error
           4 remember the new states; the next batch's intent confirms this one, or an idle commit does
 
-On assignment: raise the fence, read the commit, and redo an intent within its own bounds before anything else.
-Nothing between two steps without asking again whether the partition is still ours.
+Small batches of a topic's partitions that wait at the same time take steps 1 and 3 together (`streams.joint_batch`).
+On assignment: raise the fence, read the commit, and redo an intent within its own bounds before anything else
+(`streams.recovery`). Nothing between two steps without asking again whether the partition is still ours.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
 import structlog
 
-from schemas import tracing
 from schemas.errors import SchemasAwayError
-from schemas.without import NONE, Without
+from schemas.without import Without
 from streams import faultpoints, metrics
 from streams.announced import RECOMMIT_S, Announced
 from streams.batch_trace import around_batch
-from streams.errors import StatesAheadError, WarehouseError
-from streams.intent import Commit, Loss, gap_loss, plan_start
-from streams.partition_seams import Log, Owner, read_all
+from streams.intent import Commit, Member, gap_loss
+from streams.joint_batch import Batch, write_together
+from streams.partition_seams import Block, Log, Owner, Sink
 from streams.patience import Patience
 from streams.places import Place, Places
 from streams.records import Records, Waiting, from_offset, holes
+from streams.recovery import Recovery
 from streams.schema_wait import SchemaWait
-from streams.sink import Block, Sink
+from streams.sending import Sending
 
 log = structlog.get_logger()
 
@@ -63,8 +64,10 @@ class PartitionRunner:
         """`places` bounds the batches that are worked on at once over all partitions; `released(n)` tells that
         waiting records of n bytes were taken, for back-pressure; `schemas` is the worker's wait for schemas."""
         self.name = name
+        topic, _, number = name.rpartition("-")
+        self._topic, self._partition = topic if sink.joining else "", int(number)
         self._owner = owner
-        self._announced = Announced(owner)
+        self._announced = Announced(owner, self._partition)
         self._source = source
         self._sink = sink
         self._places = places
@@ -79,6 +82,7 @@ class PartitionRunner:
         self._recovered = False
         self._finishing = False
         self._patiently = Patience(name, owner.check)
+        self._sending = Sending(name, owner.check, sink, self._patiently)
 
     @property
     def position(self) -> int:
@@ -123,9 +127,9 @@ class PartitionRunner:
             await self._wait_for_records()
             if self._finishing:
                 return await self._confirm()
-            async with Place(self._places, lambda: self._pending.records) as place:
+            async with Place(self._places, self._pending, self._topic) as place:
                 # Its turn has come: what arrived while others were worked on is in the batch. Nothing here holds it.
-                await self._process(await self._bridged(self._take()), place)
+                await self._process(await self._bridged(self._take(), place), place)
 
     async def _catch_up(self) -> None:
         """Read again what was let go while a batch waited for a schema."""
@@ -151,27 +155,23 @@ class PartitionRunner:
         self._missed_to = records.offsets[-1] + 1  # should this batch be given up, nobody delivers it again
         return from_offset(records, self._next)
 
-    async def _bridged(self, records: Records) -> Records:
+    async def _bridged(self, records: Records, place: Place) -> Records:
         """The same records, once offsets missing before or among them are accounted for: retention took them, or they
         were delivered before recovery (and are processed now), or they hold no record."""
         if not len(records):
             return records
         missing = holes(self._next, records.offsets)
         if missing:
+            place.company.leave(place)  # nobody is to wait for this one
             log_start, _ = await self._source.bounds()
             for position, arrived in missing:
                 loss = gap_loss(position, arrived, log_start)
                 if loss is not None:
-                    await self._lose(loss)
+                    await self._sending.lose(self._sink, loss)
             if self._recovered:
                 await self._replay(max(self._next, log_start), records.offsets[0])
         self._recovered = False
         return records
-
-    async def _lose(self, loss: Loss) -> None:
-        metrics.LOST.labels(self.name.rsplit("-", 1)[0]).inc(loss.count)
-        log.error("records_lost_by_retention", partition=self.name, count=loss.count, first=loss.first, last=loss.last)
-        await self._patiently(lambda: self._sink.lost(loss))
 
     async def _confirm(self) -> None:
         await self._owner.commit(Commit(self._next, self._topic_id))
@@ -183,19 +183,32 @@ class PartitionRunner:
             return
         first, last, newest_ms = records.offsets[0], records.offsets[-1], records.times[-1]
         with around_batch(self._topic_id, self.name, records):
-            intent = Commit(first, self._topic_id, last)
-            with metrics.STAGE.labels("intent").time():
-                await self._announced.make(intent)
+            batch = Batch(Member(self._partition, first, last), self._announced, self._sink.joining, records)
+            del records  # a block may wait for long, and its records would take as much memory again
             self._confirmed = False
-            faultpoints.reach("after_intent")
-            async with self._announced.standing():
-                await faultpoints.stand()
-                block = await self._prepared(partial(self._sink.prepare, records, first, last), intent, place)
-                del records  # a block may wait for long, and its records would take as much memory again
-                await self._send(block, "ok", first)
+            if not await place.company.together(place, batch, self._write_together):
+                await self._write_alone(batch, place)
             self._next = last + 1
             faultpoints.reach("before_next_commit")
             metrics.END_TO_END.observe(max(0.0, time.time() - newest_ms / 1000))
+
+    async def _write_together(self, brought: Sequence[Batch]) -> bool:
+        return await write_together(brought, self._topic_id, self._sending, self._patiently)
+
+    async def _write_alone(self, batch: Batch, place: Place) -> None:
+        member, intent = batch.member, batch.intent(self._topic_id)
+        with metrics.STAGE.labels("intent").time():
+            await self._announced.make(intent)
+        faultpoints.reach("after_intent")
+        async with self._announced.standing():
+            await faultpoints.stand()
+            assert batch.records is not None, "they are let go with the block, and that is made here"
+            make = partial(self._sink.prepare, batch.records, member.first, member.last)
+            batch.records = None
+            block = await self._prepared(make, intent, place)
+            del make
+            await self._sending.send(block, self._topic_id, (member,), "ok")
+        block.done()
 
     async def _prepared(self, make: Callable[[Without], Awaitable[Block]], intent: Commit, place: Place) -> Block:
         """The block, made when its schemas are there, or without those that are given up: on record first."""
@@ -207,87 +220,39 @@ class PartitionRunner:
                     self._aside = True
                     place.leave()
                     without = await self._schemas.wait(self.name, error, intent.without, self._owner.check)
-                    await place.enter()
+                    await place.enter_alone()
                     if without != intent.without:
                         intent = replace(intent, without=without)
                         await self._announced.make(intent)
         finally:
             self._schemas.over(self.name)
 
-    async def _send(self, block: Block, result: str, first: int) -> None:
-        self._owner.check()
-        faultpoints.reach("before_insert" if result == "ok" else "recovery_before_redo")
-        table = self.name.rsplit("-", 1)[0]
-        try:
-            with metrics.STAGE.labels("insert").time(), tracing.span("warehouse.insert", table=table, result=result):
-                await self._patiently(lambda: self._send_once(block, first))
-        except WarehouseError:
-            metrics.SINK_BATCHES.labels(table, "fail").inc()
-            raise
-        faultpoints.reach("after_insert" if result == "ok" else "recovery_after_redo")
-        self._owner.check()
-        block.done()
-        metrics.SINK_BATCHES.labels(table, result).inc()
-
-    async def _send_once(self, block: Block, first: int) -> None:
-        """After an outage the warehouse may be another one: without the rows before this batch, go back to them."""
-        if self._patiently.outage:
-            written = await self._sink.last_written(self._topic_id)
-            if written is not None and written.end < first:
-                raise StatesAheadError(f"the warehouse ends at {written.end}, before offset {first}: it was restored")
-        await block.send()
-        self._patiently.outage = False
-
     async def _recover(self) -> None:
         started = time.monotonic()
-        self._topic_id = await self._source.topic_id()
-        written = await self._patiently(lambda: self._sink.open(self._topic_id))
-        self._patiently.outage = False
-        faultpoints.reach("recovery_after_fence")
-        commit = await self._owner.fetch_commit()
-        faultpoints.reach("recovery_after_commit_read")
-        log_start, log_end = await self._source.bounds()
-        plan = plan_start(commit, self._topic_id, written, log_start, log_end)
-        self._owner.check()
-        for loss in plan.lost:
-            await self._lose(loss)
-        if plan.resend is not None:
-            await self._resend(*plan.resend)
-        if plan.redo is not None:
-            await self._redo(*plan.redo, commit.without if commit is not None else NONE)
+
+        async def prepare(make: Callable[[Without], Awaitable[Block]], intent: Commit) -> Block:
+            return await self._prepared(make, intent, Place())
+
+        recovery = Recovery(
+            *(self._partition, self._owner, self._source, self._sink, self._sending, self._patiently),
+            prepare,
+        )
+        found = await recovery.run()
+        plan, self._topic_id = found.plan, found.topic_id
         self._next, self._recovered = plan.position, True
         await self._confirm()
         replay_to = max(plan.replay_to or 0, self._missed_to)
         if replay_to > self._next:
             await self._replay(self._next, replay_to)
-        how = "redo" if plan.redo else "replay" if plan.replay_to else "clean"
-        metrics.RECOVERIES.labels(how).inc()
+        metrics.RECOVERIES.labels(found.how).inc()
         log.info(
             "partition_taken_over",
             partition=self.name,
             position=self._next,
-            how=how,
+            how=found.how,
             lost=plan.lost_count,
             took_s=round(time.monotonic() - started, 3),
         )
-
-    async def _redo(self, first: int, last: int, without: Without) -> None:
-        """The batch that was intended when the last owner stopped: its rows again, or the same rows computed anew."""
-        intent = Commit(first, self._topic_id, last, without)
-        block = await self._patiently(lambda: self._sink.prepare_redo(first, last))
-        result = "redo" if block is None else "dedup"
-        if block is None:
-            records = await read_all(self._source, first, last, MAX_BATCH_RECORDS)
-            if not len(records):
-                return
-            block = await self._prepared(partial(self._sink.prepare_again, records, first, last), intent, Place())
-        await self._send(block, result, first)
-
-    async def _resend(self, first: int, last: int) -> None:
-        """Rows that are written, once more under their token: what was derived from them in part is completed."""
-        block = await self._patiently(lambda: self._sink.prepare_redo(first, last))
-        if block is not None:
-            await self._send(block, "dedup", first)
 
     async def _replay(self, first: int, end: int) -> None:
         """Process the records from `first` up to `end` (excluded) that the log has, read beside the flow."""

@@ -28,8 +28,8 @@ from streams.losses import LossBook, MarkBook
 from streams.warehouse.client import Warehouse
 
 if TYPE_CHECKING:
+    from streams.partition_seams import Block, Joining
     from streams.records import Records
-    from streams.sink import Block
 
 log = structlog.get_logger()
 
@@ -123,17 +123,19 @@ class QuarantineSink:
         self._topic_id = ""
         self._losses = LossBook(warehouse, TOPIC)
         self._marks = MarkBook(warehouse, TOPIC, "quarantine")
+        self.joining: Joining | None = None
+        """Its blocks are told apart by marks of one partition."""
 
     async def open(self, topic_id: str) -> Written | None:
         self._topic_id = topic_id
         return await self.last_written(topic_id)
 
-    async def last_written(self, topic_id: str) -> Written | None:
-        return await asyncio.to_thread(self._written, topic_id)
+    async def last_written(self, topic_id: str, partition: int | None = None) -> Written | None:
+        return await asyncio.to_thread(self._written, topic_id, self._partition if partition is None else partition)
 
-    def _written(self, topic_id: str) -> Written | None:
-        last = self._marks.last(topic_id, self._partition)
-        return last and self._losses.following(topic_id, self._partition, last.first, last.last)
+    def _written(self, topic_id: str, partition: int) -> Written | None:
+        last = self._marks.last(topic_id, partition)
+        return last and self._losses.following(topic_id, partition, last.first, last.last)
 
     async def lost(self, loss: Loss) -> None:
         await asyncio.to_thread(self._losses.record, self._topic_id, self._partition, loss)
@@ -148,5 +150,7 @@ class QuarantineSink:
     async def prepare_redo(self, first: int, last: int) -> Block | None:
         return None
 
-    async def prepare_again(self, records: Records, first: int, last: int, without: Without = NONE) -> Block:
+    async def prepare_again(
+        self, records: Records, first: int, last: int, without: Without = NONE, kept: bool = False
+    ) -> Block:
         return await self.prepare(records, first, last)

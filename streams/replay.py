@@ -28,9 +28,10 @@ class ReplayLog:
         topic: str,
         partition: int,
         topic_id: Callable[[], Awaitable[str]],
-        bounds: Callable[[], Awaitable[tuple[int, int]]],
+        bounds: Callable[[int], Awaitable[tuple[int, int]]],
     ) -> None:
-        """`bounds` asks over a connection that is open already: most take-overs read nothing, and need no other."""
+        """`bounds` asks for those of a partition of the topic over a connection that is open already: most take-overs
+        read nothing, and need no other."""
         self._bootstrap = bootstrap
         self._bounds = bounds
         self._tp = TopicPartition(topic, partition)
@@ -55,7 +56,11 @@ class ReplayLog:
         return self._consumer
 
     async def bounds(self) -> tuple[int, int]:
-        return await self._bounds()
+        return await self._bounds(self._tp.partition)
+
+    def beside(self, partition: int) -> ReplayLog:
+        """Another partition of the topic."""
+        return ReplayLog(self._bootstrap, self._tp.topic, partition, self._topic_id, self._bounds)
 
     async def read(self, first: int, last: int, at_most: int) -> Records:
         consumer = await self._started()

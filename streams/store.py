@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 
 import numpy as np
 import polars as pl
@@ -12,7 +13,8 @@ from streams.block import Bounds, arrow_stream
 from streams.broken_views import BrokenViews
 from streams.change import DELETED, STATE_OFFSET
 from streams.errors import WarehouseError, WarehouseUnavailableError
-from streams.intent import NOTHING, Written
+from streams.fences import BEYOND
+from streams.intent import NOTHING, Joint, Member, Written, parse_joint
 from streams.look_up import SharedLookUp
 from streams.losses import LossBook
 from streams.states import HASH_SQL, Hashes, merged_run
@@ -129,30 +131,44 @@ class EntityStore:
         frame = _frame(self._warehouse.arrow(sql, settings))
         return frame.with_columns(pl.col(STATE_OFFSET).cast(pl.Int64), pl.col(DELETED).cast(pl.Boolean))
 
-    def written_rows(self, bounds: Bounds) -> pl.DataFrame:
-        """The rows of a batch that are in `_changes`, stamped with the epoch of `bounds`."""
+    def written_rows(self, bounds: Bounds) -> tuple[pl.DataFrame, Joint]:
+        """The rows of a batch that are in `_changes`, and those of the batches in one block with it: the members.
+
+        Its own rows are stamped with the epoch of `bounds`, and other partitions' with one beyond their fences.
+        """
+        rows = self._rows_of(bounds, (bounds.member,))
+        joint = parse_joint(rows["joint"][0]) if rows.height else ()
+        if joint:
+            rows = self._rows_of(bounds, joint)
+        epoch = pl.when(pl.col("partition") == bounds.partition).then(bounds.epoch).otherwise(BEYOND)
+        return rows.with_columns(epoch.cast(pl.Int64).alias("epoch")), joint
+
+    def _rows_of(self, bounds: Bounds, members: Iterable[Member]) -> pl.DataFrame:
         columns = ", ".join(f"`{name}`" for name in self.columns)
-        frame = _frame(
+        within = " OR ".join(
+            f"(partition = {member.partition} AND `offset` BETWEEN {member.first} AND {member.last} "
+            f"AND `first` = {member.first} AND `last` = {member.last})"
+            for member in members
+        )
+        return _frame(
             self._warehouse.arrow(
-                f"SELECT {columns} FROM {self._contract.changes_table} WHERE partition = {bounds.partition} "
-                f"AND topic_id = {_text(bounds.topic_id)} AND `offset` BETWEEN {bounds.first} AND {bounds.last} "
-                f"AND `first` = {bounds.first} AND `last` = {bounds.last} AND heal = 0",
+                f"SELECT {columns} FROM {self._contract.changes_table} WHERE ({within}) "
+                f"AND topic_id = {_text(bounds.topic_id)} AND heal = 0",
                 {"output_format_arrow_string_as_string": 1},
             )
         )
-        return frame.with_columns(pl.lit(bounds.epoch, dtype=pl.Int64).alias("epoch"))
 
     def block(self, rows: pl.DataFrame) -> bytes:
         """The rows of a batch as they are sent."""
         return arrow_stream(rows.select(self.columns), self._dictionaries)
 
-    def insert(self, block: bytes, bounds: Bounds) -> None:
-        """Insert the block of a batch under its token; the same call may be repeated until it succeeds.
+    def insert(self, block: bytes, token: str) -> None:
+        """Insert a block under its token; the same call may be repeated until it succeeds.
 
         A view that throws is dropped, and the call is to be repeated: `WarehouseUnavailableError`.
         """
         try:
-            self._warehouse.insert(self._contract.changes_table, self.columns, block, bounds.token)
+            self._warehouse.insert(self._contract.changes_table, self.columns, block, token)
         except WarehouseUnavailableError:
             raise
         except WarehouseError as error:

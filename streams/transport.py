@@ -9,7 +9,7 @@ sees no acknowledgement and so never commits these topics.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import faust
@@ -125,11 +125,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             return None
         return parse_commit(committed.offset, committed.metadata or "")
 
-    async def commit_as(self, tp: TP, commit: Commit, membership: Membership) -> int:
-        """Commit under the given membership; gives Kafka's error code, 0 for success."""
-        return await self.call_thread(self._commit_as, tp, commit, membership)
+    async def commit_as(self, topic: str, commits: Mapping[int, Commit], membership: Membership) -> int:
+        """Commit partitions of a topic in one request under the given membership; gives Kafka's error code, 0 for
+        success, of the first that failed."""
+        return await self.call_thread(self._commit_as, topic, commits, membership)
 
-    async def _commit_as(self, tp: TP, commit: Commit, membership: Membership) -> int:
+    async def _commit_as(self, topic: str, commits: Mapping[int, Commit], membership: Membership) -> int:
         coordinator = self._ensure_consumer()._coordinator
         await coordinator.ensure_coordinator_known()
         request = OffsetCommitRequest(
@@ -137,10 +138,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             membership.generation,
             membership.member_id,
             OffsetCommitRequest.DEFAULT_RETENTION_TIME,
-            [(tp.topic, [(tp.partition, commit.offset, commit.metadata)])],
+            [(topic, [(partition, commit.offset, commit.metadata) for partition, commit in commits.items()])],
         )
         response = await coordinator._send_req(request)
-        code: int = response.topics[0][1][0][1]
+        codes = [int(code) for _, partitions in response.topics for _, code in partitions]
+        code = next((code for code in codes if code), 0)
         if code in (15, 16):
             coordinator.coordinator_dead()
         return code
@@ -263,28 +265,33 @@ class PartitionOwner:
         if code in PUT_OUT or code == REBALANCING:
             raise OwnershipLostError(f"{name}: {for_code(code).__name__}")
 
-    async def bounds(self) -> tuple[int, int]:
-        """First offset kept in the log, and its end; waits while the broker does not answer."""
+    async def bounds(self, partition: int) -> tuple[int, int]:
+        """First offset kept in the log of a partition of the topic, and its end; waits while the broker does not
+        answer."""
         while True:
             self.check()
             try:
-                return await self._consumer.thread.bounds(self._tp)
+                return await self._consumer.thread.bounds(TP(self._tp.topic, partition))
             except KafkaError:
                 await asyncio.sleep(COMMIT_RETRY_S)
 
-    async def fetch_commit(self) -> Commit | None:
+    async def fetch_commit(self, partition: int | None = None) -> Commit | None:
+        tp = self._tp if partition is None else TP(self._tp.topic, partition)
         while True:
             self.check()
             try:
-                return await self._consumer.thread.fetch_commit(self._tp)
+                return await self._consumer.thread.fetch_commit(tp)
             except KafkaError:
                 await asyncio.sleep(COMMIT_RETRY_S)
 
     async def commit(self, commit: Commit) -> None:
+        await self.commit_together({self._tp.partition: commit})
+
+    async def commit_together(self, commits: Mapping[int, Commit]) -> None:
         while True:
             self.check()
             try:
-                code = await self._consumer.thread.commit_as(self._tp, commit, self.membership)
+                code = await self._consumer.thread.commit_as(self._tp.topic, commits, self.membership)
             except KafkaError:
                 code = -1
             if code == 0:

@@ -18,7 +18,7 @@ from schemas.contract import Contract, Field
 from streams.errors import WarehouseError
 from streams.warehouse.catalogue import text
 from streams.warehouse.client import Warehouse
-from streams.warehouse.schema import column_type, current_target
+from streams.warehouse.schema import BOOKKEEPING, column_type, current_target
 
 log = structlog.get_logger()
 
@@ -92,6 +92,10 @@ def evolve(warehouse: Warehouse, contracts: Iterable[Contract]) -> None:
         for table in (contract.changes_table, contract.current_table):
             existing = _columns(warehouse, table)
             actions = alterations(contract.fields, existing, table) if existing else []
+            if existing and table == contract.changes_table:
+                actions += [
+                    f"ADD COLUMN IF NOT EXISTS `{name}` {kind}" for name, kind in BOOKKEEPING if name not in existing
+                ]
             if actions:
                 planned.append((table, actions))
     for table, actions in planned:

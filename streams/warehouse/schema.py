@@ -46,8 +46,10 @@ BOOKKEEPING: tuple[tuple[str, str], ...] = (
     ("heal", "UInt8"),
     ("kafka_time", UTC_MILLIS),
     ("batch_time", UTC_MILLIS),
+    ("joint", "LowCardinality(String)"),
 )
-"""Columns of `<entity>_changes` beside the contract's own."""
+"""Columns of `<entity>_changes` beside the contract's own. `joint`: the members of the row's block, if it is of several
+partitions (`streams.intent.joint_text`)."""
 
 _TYPES = {
     "string": "String",

@@ -21,6 +21,7 @@ from structlog.testing import capture_logs
 
 from streams.block import Bounds
 from streams.generations import State, serving
+from streams.intent import token_of
 from streams.rebuild import RollupUsedError, UnknownNameError, retire
 from streams.store import EntityStore
 from streams.warehouse.catalogue import Catalogue
@@ -80,7 +81,8 @@ def resending(table: Bench, url: str) -> Iterator[list[int]]:
                 )
                 for topic_id, life, partition, first, last, epoch in batches:
                     bounds = Bounds(table.contract.topic, topic_id, life, partition, first, last, epoch)
-                    store.insert(store.block(store.written_rows(bounds)), bounds)
+                    rows, joint = store.written_rows(bounds)
+                    store.insert(store.block(rows), token_of(topic_id, joint or (bounds.member,)))
                     sent[0] += 1
                 stop.wait(PACE_S)
         except Exception as error:  # noqa: BLE001 - shown by the test that waits for this thread

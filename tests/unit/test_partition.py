@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from streams.faultpoints import parse
 from streams.intent import NOTHING, Commit, Loss, Written
 from streams.metrics import LOST
 from streams.partition import MAX_BATCH_BYTES, MAX_BATCH_RECORDS, PartitionRunner
+from streams.partition_seams import Joining
 from streams.places import Place, Places
 from streams.records import Records, joined, part
 from streams.schema_wait import SchemaWait
@@ -39,8 +41,13 @@ class Group:
         if self.revoked:
             raise OwnershipLostError("revoked")
 
-    async def fetch_commit(self) -> Commit | None:
+    async def fetch_commit(self, partition: int | None = None) -> Commit | None:
+        assert partition is None
         return self.commits[-1] if self.commits else None
+
+    async def commit_together(self, commits: Mapping[int, Commit]) -> None:
+        (commit,) = commits.values()
+        await self.commit(commit)
 
     async def commit(self, commit: Commit) -> None:
         if self.refuse:
@@ -58,6 +65,12 @@ class Topic:
 
     async def bounds(self) -> tuple[int, int]:
         return self.start, self.end
+
+    def beside(self, partition: int) -> Topic:
+        raise NotImplementedError("one partition")
+
+    async def close(self) -> None:
+        """Nothing is open."""
 
     async def read(self, first: int, last: int, at_most: int) -> Records:
         first = max(first, self.start)
@@ -77,13 +90,14 @@ class Table:
     away: set[int] = field(default_factory=set)
     """Schemas that batches need and the registry does not give."""
     waits: int = 0
+    joining: Joining | None = None
 
     async def open(self, topic_id: str) -> Written | None:
         if self.opening is not None:
             await self.opening.wait()
         return await self.last_written(topic_id)
 
-    async def last_written(self, topic_id: str) -> Written | None:
+    async def last_written(self, topic_id: str, partition: int | None = None) -> Written | None:
         first, last = max(self.batches, key=lambda bounds: bounds[1], default=(NOTHING.first, NOTHING.last))
         following = [loss.last for loss in self.losses if loss.first <= last + 1]
         return Written(first, last, max(following, default=-1))
@@ -100,7 +114,9 @@ class Table:
     async def prepare_redo(self, first: int, last: int) -> MemoryBlock | None:
         return MemoryBlock(self, first, last, "rows again") if (first, last) in self.batches else None
 
-    async def prepare_again(self, taken: Records, first: int, last: int, without: Without) -> MemoryBlock:
+    async def prepare_again(
+        self, taken: Records, first: int, last: int, without: Without, kept: bool = False
+    ) -> MemoryBlock:
         self.need_schemas(without)
         return MemoryBlock(self, first, last, f"computed again without {without.text}" if without else "computed again")
 

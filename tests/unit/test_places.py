@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from streams import places as module
-from streams.places import ALONE_S, WORTH_IT, Place, Places
+from streams.places import ALONE_S, WORTH_IT, Nothing, Place, Places
 
 FULL = WORTH_IT
 
@@ -29,8 +29,8 @@ class Batch:
     """Waits for a place with so many records, and works until it is told to end."""
 
     def __init__(self, places: Places, records: int) -> None:
-        self.records = records
-        self.place = Place(places, lambda: self.records)
+        self.queue = Nothing(records)
+        self.place = Place(places, self.queue)
         self.begun = False
         self._end = asyncio.Event()
         self.task = asyncio.create_task(self._work())
@@ -90,7 +90,7 @@ async def test_full_batches_are_worked_on_beside_each_other_and_beside_a_small_o
 async def test_a_batch_that_has_grown_while_it_waited_is_no_small_one() -> None:
     async with batches(Places(3, Clock()), 10, FULL - 1, FULL, FULL) as asked:
         assert begun(asked) == [True, False, True, True]
-        asked[1].records += 1
+        asked[1].queue.records += 1
         await asked[2].end()
         assert begun(asked) == [True] * 4
 
@@ -161,7 +161,7 @@ async def test_all_get_their_turn_and_no_more_than_there_are_places_at_once() ->
 
     async def work(records: int) -> None:
         small = records < WORTH_IT
-        async with Place(places, lambda: records):
+        async with Place(places, Nothing(records)):
             inside[small] += 1
             most[:] = max(most[0], sum(inside.values())), max(most[1], inside[True])
             try:

@@ -31,7 +31,7 @@ from schemas.quarantine import TOPIC as QUARANTINE_TOPIC
 from streams.app import StreamSettings, StreamWorker
 from streams.block import Bounds
 from streams.fences import Fence
-from streams.intent import NOTHING, Written
+from streams.intent import NOTHING, Joint, Written
 from streams.quarantine import Refusal
 from streams.sink import EntitySink, TakeOver
 from streams.states import KnownKeys
@@ -63,8 +63,8 @@ class CountingStore(EntityStore):
     def written(self, topic_id: str, partition: int) -> Written:
         return NOTHING
 
-    def written_rows(self, bounds: Bounds) -> pl.DataFrame:
-        return pl.DataFrame()
+    def written_rows(self, bounds: Bounds) -> tuple[pl.DataFrame, Joint]:
+        return pl.DataFrame(), ()
 
     def current_states(self, keys: list[str]) -> pl.DataFrame:
         raise AssertionError(f"{len(keys)} states fell out of the cache: there is no warehouse to look them up in")
@@ -74,7 +74,7 @@ class CountingStore(EntityStore):
         self.counts.update(dict(rows.group_by("org_code").agg(pl.col("sign").cast(pl.Int64).sum()).iter_rows()))
         return str(rows.filter(pl.col("kind") != "retracted").height).encode()
 
-    def insert(self, block: bytes, bounds: Bounds) -> None:
+    def insert(self, block: bytes, token: str) -> None:
         self._saw(int(block))
 
 
