@@ -44,7 +44,11 @@ async def books_are_right(going: Load) -> None:
         outcome = await asyncio.to_thread(assert_right, going.table, 240.0)
         assert len(outcome.kinds) == going.sent
         assert {"applied", "superseded", "repeat", "quarantined"} <= set(outcome.kinds.values())
+        changes = going.table.contract.changes_table
+        joint = going.table.warehouse.rows(f"SELECT uniqExact(joint) FROM {changes} WHERE joint != ''")[0][0]
+        assert joint, "small batches of several partitions go together"
         print(f"{len(outcome.kinds)} records, {len(outcome.states)} states, {len(outcome.reasons)} bad: books right")
+        print(f"{joint} blocks of several partitions")
     finally:
         put_down(worker)
 
