@@ -31,7 +31,7 @@ ROLES = {
 RESERVED = frozenset(
     [
         *("kind", "sign", "reason", "topic_id", "life", "partition", "offset", "first", "last", "state_offset"),
-        *("epoch", "heal", "kafka_time", "batch_time", "deleted", "version", "day", "arrival", "clock_skew"),
+        *("epoch", "heal", "kafka_time", "batch_time", "joint", "deleted", "version", "day", "arrival", "clock_skew"),
         *("late_corrections", "null", "true", "false"),
     ]
 )

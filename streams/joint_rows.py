@@ -49,10 +49,10 @@ class OnePart:
 
 @dataclass(frozen=True, slots=True)
 class JointRows:
-    """Rows of one block; their effect but for the states, which each partition remembers for itself; and by partition
-    the records that are refused, by row."""
+    """The encoded rows of one block; their effect but for the states, which each partition remembers for itself; and
+    by partition the records that are refused, by row."""
 
-    rows: pl.DataFrame
+    rows: bytes
     effect: Effect
     states: tuple[pl.DataFrame, ...]
     refused: tuple[tuple[BadRecord, ...], ...]
@@ -78,7 +78,7 @@ async def prepare_joint(parts: Sequence[OnePart]) -> EntityBlock | None:
             sink.cache.put(after)
 
     token = token_of(first.topic_id, [part.member for part in parts])
-    return EntityBlock(first.store, first.store.block(made.rows), token, done)
+    return EntityBlock(first.store, made.rows, token, done)
 
 
 def rows_of(parts: Sequence[OnePart]) -> JointRows | None:
@@ -104,7 +104,7 @@ def rows_of(parts: Sequence[OnePart]) -> JointRows | None:
                 rows = pl.concat([rows.select(unusable.columns), unusable])
             rows = _placed_back(finish(rows, times, parts[0].bounds), parts)
             by_place = tuple(_of_place(after, STATE_OFFSET, number) for number in range(len(parts)))
-            return JointRows(rows, effect_of(rows, None, new), by_place, _by_part(bad, parts))
+            return JointRows(first.store.block(rows), effect_of(rows, None, new), by_place, _by_part(bad, parts))
 
 
 def side_by_side(parts: Sequence[Records]) -> Records:

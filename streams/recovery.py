@@ -107,7 +107,7 @@ class Recovery:
         there = written is not None and commit.last is not None and written.last >= commit.last
         if there or (first == self._partition and await self._may_have_been_sent(commit)):
             return commit, written
-        log.info("joint_batch_was_not_sent", partition=self._partition, joint=str(commit.metadata))
+        log.info("joint_batch_was_not_sent", partition=self._partition, with_partitions=len(commit.joint) - 1)
         return Commit(commit.offset, commit.topic_id), written
 
     async def _passed(self, first: int, mine: Commit) -> None:

@@ -64,11 +64,6 @@ class Sending:
     async def lose(self, sink: Sink, loss: Loss) -> None:
         """Put on record, count and say what is gone before it was processed. `sink`: of the partition that lost it."""
         metrics.LOST.labels(self._table).inc(loss.count)
-        log.error(
-            *("records_lost_by_retention",),
-            partition=self._name,
-            count=loss.count,
-            first=loss.first,
-            last=loss.last,
-        )
+        first, last = loss.first, loss.last
+        log.error("records_lost_by_retention", partition=self._name, count=loss.count, first=first, last=last)
         await self._patiently(lambda: sink.lost(loss))

@@ -78,7 +78,7 @@ def test_days_of_facts_with_very_late_ones_repeats_corrections_and_restarts_equa
     assert {key: revision for key, (revision, _, _) in current_in(table).items()} == {
         key: event["revision"] for key, event in last.items()
     }
-    assert len(table.sink._known) <= (REMEMBERED + 1) * 40 + 40
+    assert len(table.sink.known) <= (REMEMBERED + 1) * 40 + 40
 
 
 def test_a_new_fact_within_the_span_costs_no_query_and_an_old_one_is_looked_up(table: Core) -> None:
@@ -95,9 +95,9 @@ def test_a_new_fact_within_the_span_costs_no_query_and_an_old_one_is_looked_up(t
 def test_what_a_worker_knew_the_next_one_knows(table: Core) -> None:
     for day in range(6):
         table.feed([reading(station, day) for station in range(5)], at=BEGIN_MS + (day + 1) * DAY_MS)
-    known, floor = len(table.sink._known), table.sink._known.floor  # type: ignore[attr-defined]
+    known, floor = len(table.sink.known), table.sink.known.floor  # type: ignore[attr-defined]
     table.restart()
-    assert (len(table.sink._known), table.sink._known.floor) == (known, floor)  # type: ignore[attr-defined]
+    assert (len(table.sink.known), table.sink.known.floor) == (known, floor)  # type: ignore[attr-defined]
     table.feed([reading(station, day) for day in range(6) for station in range(5)], at=BEGIN_MS + 6 * DAY_MS)
     assert set(table.kinds()[-30:]) == {"repeat"}
 

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from streams import places as module
-from streams.places import ALONE_S, WORTH_IT, Nothing, Place, Places
+from streams.places import ALONE_S, MOST_BYTES, MOST_TOGETHER, WORTH_IT, Nothing, Place, Places
 
 FULL = WORTH_IT
 
@@ -28,9 +28,9 @@ class Clock:
 class Batch:
     """Waits for a place with so many records, and works until it is told to end."""
 
-    def __init__(self, places: Places, records: int) -> None:
-        self.queue = Nothing(records)
-        self.place = Place(places, self.queue)
+    def __init__(self, places: Places, records: int, topic: str = "", size: int = 0) -> None:
+        self.queue = Nothing(records, size)
+        self.place = Place(places, self.queue, topic)
         self.begun = False
         self._end = asyncio.Event()
         self.task = asyncio.create_task(self._work())
@@ -76,6 +76,55 @@ async def test_small_batches_are_worked_on_one_after_the_other_in_the_order_of_a
         assert begun(asked) == [True, True, False]
         await asked[1].end()
         assert begun(asked) == [True, True, True]
+
+
+async def test_small_batches_of_one_topic_that_wait_get_one_place_together_and_leave_it_together() -> None:
+    places = Places(3, Clock())
+    async with batches(places, 10) as (first,):
+        others = [Batch(places, 10, topic) for topic in ("a", "b", "a", "", "")]
+        await settled()
+        assert begun(others) == [False] * 5
+        await first.end()
+        assert begun(others) == [True, False, True, False, False]
+        assert others[0].place.company is others[2].place.company
+        await others[0].end()
+        assert begun(others) == [True, False, True, False, False], "one of them is at work yet"
+        await others[2].end()
+        assert begun(others) == [True, True, True, False, False], "who belongs to no topic goes alone"
+        await others[1].end()
+        await others[3].end()
+        await others[4].end()
+
+
+async def test_who_has_just_been_worked_on_and_has_more_goes_with_those_that_waited() -> None:
+    places = Places(3, Clock())
+    companies = []
+
+    async def work(rounds: int) -> None:
+        for _ in range(rounds):
+            async with Place(places, Nothing(10), "a") as place:
+                companies.append(len(place.company.present))
+                await asyncio.sleep(0)
+
+    await asyncio.gather(work(3), work(2), work(2))
+    assert sorted(companies) == [1, 3, 3, 3, 3, 3, 3]
+
+
+@pytest.mark.parametrize(
+    ("records", "size", "number", "together"),
+    [(1, 1, 20, MOST_TOGETHER), (WORTH_IT - 1, 1, 5, 2), (1, MOST_BYTES // 4, 20, 4)],
+    ids=["by number", "by records", "by memory"],
+)
+async def test_what_goes_together_is_bounded(records: int, size: int, number: int, together: int) -> None:
+    places = Places(3, Clock())
+    async with batches(places, 10) as (first,):
+        others = [Batch(places, records, "a", size) for _ in range(number)]
+        await settled()
+        await first.end()
+        assert sum(begun(others)) == together
+        for batch in others:
+            batch.task.cancel()
+        await asyncio.gather(*(batch.task for batch in others), return_exceptions=True)
 
 
 async def test_full_batches_are_worked_on_beside_each_other_and_beside_a_small_one() -> None:
