@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping
 
 from streams.errors import OwnershipLostError
 from streams.intent import Commit
@@ -17,8 +17,7 @@ RECOMMIT_S = 5.0
 class Announced:
     """The newest intent of one partition. Commits follow one another: none is under way when the next one is made."""
 
-    def __init__(self, owner: Owner, partition: int = 0) -> None:
-        self.partition = partition
+    def __init__(self, owner: Owner) -> None:
         self._owner = owner
         self._intent: Commit | None = None
         self._committing = asyncio.Lock()
@@ -50,14 +49,14 @@ class Announced:
                     await self.make(self._intent)
 
 
-async def make_all(intents: Sequence[tuple[Announced, Commit]]) -> None:
+async def make_all(intents: Mapping[int, tuple[Announced, Commit]]) -> None:
     """Announce batches of several partitions of this worker in one commit; raises `OwnershipLostError`."""
-    by_partition = {announced.partition: (announced, intent) for announced, intent in intents}
-    owner = intents[0][0]._owner
+    by_partition = sorted(intents.items())
+    owner = by_partition[0][1][0]._owner
     owner.check()
     async with contextlib.AsyncExitStack() as stack:
-        for _, (announced, _) in sorted(by_partition.items()):
+        for _, (announced, _) in by_partition:
             await stack.enter_async_context(announced._committing)
-        for announced, intent in by_partition.values():
+        for _, (announced, intent) in by_partition:
             announced._intent = intent
-        await owner.commit_together({partition: intent for partition, (_, intent) in by_partition.items()})
+        await owner.commit_together({partition: intent for partition, (_, intent) in by_partition})

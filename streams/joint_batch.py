@@ -37,7 +37,7 @@ class Batch:
 
 async def write_together(brought: Sequence[Batch], topic_id: str, sending: Sending, patiently: Patience) -> bool:
     """Announce, compute and send. False if there is nothing to join, or it cannot be computed in one pass: nothing was
-    sent, and no commit says that it might have been.
+    sent, and each is to announce its own batch next.
 
     Raises `OwnershipLostError`, and what sending raises.
     """
@@ -51,7 +51,7 @@ async def write_together(brought: Sequence[Batch], topic_id: str, sending: Sendi
     computing = asyncio.create_task(patiently(lambda: joining.prepare_joint(parts)), name="joint batch computed")
     try:
         with metrics.STAGE.labels("intent").time():
-            await make_all([(batch.announced, batch.intent(topic_id, members)) for batch in batches])
+            await make_all({b.member.partition: (b.announced, b.intent(topic_id, members)) for b in batches})
         faultpoints.reach("after_intent")
         async with contextlib.AsyncExitStack() as standing:
             for batch in batches:
@@ -60,8 +60,7 @@ async def write_together(brought: Sequence[Batch], topic_id: str, sending: Sendi
             try:
                 block = await computing
             except (SchemasAwayError, StatesAheadError):
-                await make_all([(batch.announced, batch.intent(topic_id)) for batch in batches])
-                return False
+                return False  # each announces its own before it does anything
             parts.clear()
             for batch in batches:
                 batch.records = None

@@ -34,6 +34,10 @@ PLACE = 1 << 44
 """An offset is below 2^40, see `version` in `streams.warehouse.schema`."""
 
 
+ALL = -1
+"""The asker of a look-up for all: always the same, so that the next one waits for no other (`streams.look_up`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class OnePart:
     """A partition's records that become part of a block."""
@@ -127,7 +131,7 @@ def _states(parts: Sequence[OnePart], placed: pl.DataFrame, places: pl.DataFrame
         frames += [frame.with_columns(pl.col(STATE_OFFSET) + number * PLACE) for frame in cached]
         missing += lacking
     if missing:
-        asked = partial(first.store.look_up.states, parts[0].member.partition, missing)
+        asked = partial(first.store.look_up.states, ALL, missing)
         frames.append(_found(first.asked(asked), homes, parts))
     frames = [frame for frame in frames if frame.height]
     return pl.concat(frames) if frames else first.no_states

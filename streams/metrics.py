@@ -13,7 +13,7 @@ SINK_BATCHES = Counter(
     ["table", "result"],
 )
 SINK_PARTITIONS = Counter(
-    "ioc_sink_partitions", "Partitions whose batches were in the blocks that the warehouse took, by topic.", ["table"]
+    "ioc_sink_partitions", "Partitions whose batches were in the blocks of result ok, by topic.", ["table"]
 )
 ROWS = Counter("ioc_stream_rows", "Rows written, by entity and kind.", ["entity", "kind"])
 STAGE = Histogram("ioc_stage_latency_seconds", "Time of one stage of a batch.", ["stage"], buckets=_BUCKETS)

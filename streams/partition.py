@@ -30,16 +30,12 @@ from streams.joint_batch import Batch, write_together
 from streams.partition_seams import Block, Log, Owner, Sink
 from streams.patience import Patience
 from streams.places import Place, Places
-from streams.records import Records, Waiting, from_offset, holes
+from streams.records import MAX_BATCH_RECORDS, Records, Waiting, from_offset, holes
 from streams.recovery import Recovery
 from streams.schema_wait import SchemaWait
 from streams.sending import Sending
 
 log = structlog.get_logger()
-
-MAX_BATCH_RECORDS = 40_000
-"""Only a backlog fills a batch; otherwise it is what arrived meanwhile. Larger blocks cost the warehouse less per
-row (with two rollups 7–9 µs of its CPU at 14,000 rows, 5 µs at 50,000) and the worker 2 to 4 kB of memory a record."""
 
 MAX_BATCH_BYTES = 32 * 1024 * 1024
 """Of memory: a block must stay below what the warehouse takes as one (268 MB), and three are in memory at once."""
@@ -67,7 +63,7 @@ class PartitionRunner:
         topic, _, number = name.rpartition("-")
         self._topic, self._partition = topic if sink.joining else "", int(number)
         self._owner = owner
-        self._announced = Announced(owner, self._partition)
+        self._announced = Announced(owner)
         self._source = source
         self._sink = sink
         self._places = places
@@ -167,7 +163,7 @@ class PartitionRunner:
             for position, arrived in missing:
                 loss = gap_loss(position, arrived, log_start)
                 if loss is not None:
-                    await self._sending.lose(self._sink, loss)
+                    await self._sending.lose(self._sink, self._partition, loss)
             if self._recovered:
                 await self._replay(max(self._next, log_start), records.offsets[0])
         self._recovered = False

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from streams.company import Company
+from streams.records import MAX_BATCH_RECORDS
 
 BATCHES_AT_ONCE = 3
 """Places: one batch decodes while the warehouse inserts the others."""
@@ -28,9 +29,6 @@ WORTH_IT = 20_000
 MOST_TOGETHER = 8
 """Small batches of one block. What a commit says of each is 28 bytes, of the few hundred that are left beside the
 schemas that a batch may do without."""
-
-MOST_RECORDS = 40_000
-"""That wait for one block: as many as for the largest of one partition."""
 
 MOST_BYTES = 16 * 1024 * 1024
 """Of memory of what waits for one block."""
@@ -123,7 +121,7 @@ class Places:
             if place is first or not place.topic or place.topic != first.topic or not place.small or turn.done():
                 continue
             records, size = records + place.queue.records, size + place.queue.size
-            if records > MOST_RECORDS or size > MOST_BYTES or len(found) == MOST_TOGETHER:
+            if records > MAX_BATCH_RECORDS or size > MOST_BYTES or len(found) == MOST_TOGETHER:
                 break
             found.append(place)
         return found

@@ -16,6 +16,10 @@ from schemas.octets import Octets
 ISOLATION = "read_committed"
 """How every reader of the topics reads: what a producer's transaction took back was never said."""
 
+MAX_BATCH_RECORDS = 40_000
+"""Only a backlog fills a batch; otherwise it is what arrived meanwhile. Larger blocks cost the warehouse less per
+row (with two rollups 7–9 µs of its CPU at 14,000 rows, 5 µs at 50,000) and the worker 2 to 4 kB of memory a record."""
+
 OVERHEAD = 16
 """Bytes of memory a record takes beside its key and value, at most: its offset and time."""
 

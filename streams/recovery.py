@@ -26,6 +26,7 @@ from streams import faultpoints
 from streams.intent import Commit, Member, Plan, Written, plan_start, what_is_gone
 from streams.partition_seams import Block, Log, Owner, Sink, read_all
 from streams.patience import Patience
+from streams.records import MAX_BATCH_RECORDS
 from streams.sending import Sending
 
 log = structlog.get_logger()
@@ -35,9 +36,6 @@ LOOK_S = 0.05
 
 SAY_S = 10.0
 """After so long it is said what is waited for."""
-
-READ_AT_ONCE = 40_000
-"""Records: as many as a batch has at most."""
 
 Prepare = Callable[[Callable[[Without], Awaitable[Block]], Commit], Awaitable[Block]]
 """Makes a block as often as it takes until its schemas are there."""
@@ -91,7 +89,7 @@ class Recovery:
         plan = plan_start(commit, self._topic_id, written, log_start, log_end)
         self._owner.check()
         for loss in plan.lost:
-            await self._sending.lose(self._sink, loss)
+            await self._sending.lose(self._sink, self._partition, loss)
         if plan.resend is not None:
             await self._again(*plan.resend)
         if plan.redo is not None and commit is not None and not await self._again(*plan.redo):
@@ -171,13 +169,13 @@ class Recovery:
         try:
             written, (log_start, _) = await self._written(member), await source.bounds()
             if written is not None and (loss := what_is_gone(member, written.end, log_start)) is not None:
-                await self._sending.lose(sink, loss)
+                await self._sending.lose(sink, member.partition, loss)
             return await self._computed(source, sink, member, intent)
         finally:
             await source.close()
 
     async def _computed(self, source: Log, sink: Sink, member: Member, intent: Commit) -> Block | None:
-        records = await read_all(source, member.first, member.last, READ_AT_ONCE)
+        records = await read_all(source, member.first, member.last, MAX_BATCH_RECORDS)
         if not len(records):
             return None
 

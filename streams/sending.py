@@ -21,7 +21,7 @@ class Sending:
 
     def __init__(self, name: str, check: Callable[[], None], sink: Sink, patiently: Patience) -> None:
         """`name`: `<topic>-<partition>`; `check` raises `OwnershipLostError` if it is not ours any more."""
-        self._name, self._table = name, name.rsplit("-", 1)[0]
+        self._table = name.rsplit("-", 1)[0]
         self._check = check
         self._sink = sink
         self._patiently = patiently
@@ -46,7 +46,8 @@ class Sending:
         faultpoints.reach("after_insert" if result == "ok" else "recovery_after_redo")
         self._check()
         metrics.SINK_BATCHES.labels(self._table, result).inc()
-        metrics.SINK_PARTITIONS.labels(self._table).inc(len(members))
+        if result == "ok":
+            metrics.SINK_PARTITIONS.labels(self._table).inc(len(members))
 
     async def _send_once(self, block: Block, topic_id: str, members: Sequence[Member]) -> None:
         """After an outage the warehouse may be another one: without the rows before this block, go back to them."""
@@ -61,9 +62,9 @@ class Sending:
         await block.send()
         self._patiently.outage = False
 
-    async def lose(self, sink: Sink, loss: Loss) -> None:
-        """Put on record, count and say what is gone before it was processed. `sink`: of the partition that lost it."""
+    async def lose(self, sink: Sink, partition: int, loss: Loss) -> None:
+        """Put on record, count and say what a partition lost before it was processed. `sink`: of that partition."""
         metrics.LOST.labels(self._table).inc(loss.count)
-        first, last = loss.first, loss.last
-        log.error("records_lost_by_retention", partition=self._name, count=loss.count, first=first, last=last)
+        first, last, name = loss.first, loss.last, f"{self._table}-{partition}"
+        log.error("records_lost_by_retention", partition=name, count=loss.count, first=first, last=last)
         await self._patiently(lambda: sink.lost(loss))

@@ -94,14 +94,18 @@ class EntitySink:
 
     async def join(self, blocks: Sequence[Block], joint: Joint) -> EntityBlock:
         """See `streams.partition_seams.Joining`."""
-        parts = [block.rows for block in blocks if isinstance(block, EntityBlock)]
-        rows = joined_rows([part for part in parts if isinstance(part, pl.DataFrame)], joint)
-        return EntityBlock(self.store, rows, token_of(self.topic_id, joint))
+        rows = [block.rows for block in blocks if isinstance(block, EntityBlock)]
+        parts = [part for part in rows if isinstance(part, pl.DataFrame)]
+        if len(parts) < len(blocks):
+            raise TypeError(f"{len(parts)} of {len(blocks)} blocks have rows to be joined")
+        return EntityBlock(self.store, joined_rows(parts, joint), token_of(self.topic_id, joint))
 
     async def prepare_joint(self, parts: Sequence[Part]) -> Block:
         """See `streams.partition_seams.Joining`."""
         told = [(part.joining, part.records, part.member) for part in parts]
         mine = [OnePart(sink, records, member) for sink, records, member in told if isinstance(sink, EntitySink)]
+        if len(mine) < len(parts):
+            raise TypeError(f"{len(mine)} of {len(parts)} parts are of this kind of sink")
         block = await prepare_joint(mine)
         if block is not None:
             return block
