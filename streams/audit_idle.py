@@ -242,7 +242,7 @@ class IdleAudit:
             return PAUSE_LEAST_S
         moved = self._moved(entity, sum(self._logs[entity].committed().values()))
         pause = spent / (BUSY_SHARE if moved else IDLE_SHARE)
-        return pause if watch.rounds == rounds else min(PAUSE_MOST_S, pause)
+        return pause if moved or watch.rounds == rounds else min(PAUSE_MOST_S, pause)
 
     def _moved(self, entity: str, committed: int) -> bool:
         """Whether the partitions have moved on since the last turn."""

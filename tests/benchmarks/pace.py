@@ -3,7 +3,11 @@
 `python -m tests.benchmarks.pace BOOTSTRAP TOPIC RATE SECONDS FILE BEGIN` makes the events first – or takes them from
 the folder of FILE, where the first repeat leaves them – and then sends them; FILE gets one JSON list: [partition,
 monotonic time just before sending, events sent to that partition by then].
-The mark is the commune's code, which is a dimension of every rollup.
+The mark begins the unit's code, which is a dimension of every rollup.
+
+Sender and watch share the machine's cores with what they measure, so they do little while it is measured: batches are
+put together before the first is due (0.31 of a core when each was as it was sent), and a look asks by unit, as a board
+does, which the rollup's own sums by unit answer.
 """
 
 from __future__ import annotations
@@ -15,11 +19,13 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from tests.benchmarks import events, topics
 from tests.benchmarks.stand import Stand
@@ -34,9 +40,18 @@ Step = tuple[int, float, int]
 POLL_S = 0.015
 """Between two looks: without it the looking itself would take a core."""
 
+QUIET_SHARE = 0.5
+"""Of the time from one change to the next: after a change so much of it passes without a look. What comes earlier than
+that is seen late, never too early."""
+
+QUIET_MOST_S = 0.1
+
 
 BEHIND_S = 5.0
 """A sender that falls so far behind does not send at the rate that is to be measured."""
+
+EVENTS_PUT_TOGETHER_A_S = 30_000
+"""At least, on a slow machine: the first batch is due when all are put together."""
 
 
 class TooBusyError(Exception):
@@ -44,7 +59,8 @@ class TooBusyError(Exception):
 
 
 def mark(partition: int) -> str:
-    return f"{30_000 + partition}"
+    """What a unit's code begins with; other events' begin with 000."""
+    return f"{1 + partition:03d}"
 
 
 def prepared(count: int, begin: int, kept: Path) -> dict[int, list[events.Message]]:
@@ -56,9 +72,38 @@ def prepared(count: int, begin: int, kept: Path) -> dict[int, list[events.Messag
     found: dict[int, list[events.Message]] = {partition: [] for partition in partitions}
     for number in range(begin, begin + count):
         partition = partitioner(events.entity_key(number).encode(), partitions, partitions)
-        found[partition].append(events.message(number, admin_code=mark(partition)))
+        org_code = events.record(number)["org_code"]
+        found[partition].append(events.message(number, org_code=mark(partition) + org_code[len(mark(partition)) :]))
     kept.write_bytes(pickle.dumps(found))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """A batch and the seconds from the first until it is to be sent."""
+
+    seconds: float
+    partition: int
+    batch: BatchBuilder
+
+
+def _put_together(
+    producer: AIOKafkaProducer, waiting: dict[int, list[events.Message]], rate: float, seconds: float, began: float
+) -> list[_Due]:
+    """All batches, the partitions in turn; an event's timestamp is when it is to be sent, `began` the first's (s)."""
+    a_tick = max(1, round(rate * TICK_S / events.PARTITIONS))
+    sent = dict.fromkeys(waiting, 0)
+    out: list[_Due] = []
+    while (due := len(out) * a_tick / rate) < seconds:
+        partition = len(out) % events.PARTITIONS
+        batch = producer.create_batch()
+        for key, value in waiting[partition][sent[partition] : sent[partition] + a_tick]:
+            if batch.append(key=key, value=value, timestamp=round((began + due) * 1000)) is None:
+                raise ValueError(f"{a_tick} events do not fit in a batch: the rate would not be held")
+        batch.close()
+        sent[partition] += batch.record_count()
+        out.append(_Due(due, partition, batch))
+    return out
 
 
 async def send(bootstrap: str, topic: str, rate: float, seconds: float, folder: Path, begin: int) -> list[Step]:
@@ -70,24 +115,20 @@ async def send(bootstrap: str, topic: str, rate: float, seconds: float, folder: 
     waiting = prepared(count, begin, folder / f"events-{begin}-{count}.pickle")
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", max_batch_size=topics.BATCH_BYTES)
     await producer.start()
+    within = 1 + count / EVENTS_PUT_TOGETHER_A_S
+    began = time.monotonic() + within
+    batches = _put_together(producer, waiting, rate, seconds, time.time() + within)
     steps: list[Step] = []
     sent = dict.fromkeys(waiting, 0)
     acknowledged = []
-    a_tick = max(1, round(rate * TICK_S / events.PARTITIONS))
-    began, number = time.monotonic(), 0
-    while (due := began + number * a_tick / rate) < began + seconds:
+    for number, ready in enumerate(batches):
+        due = began + ready.seconds
         await asyncio.sleep(max(0.0, due - time.monotonic()))
         if time.monotonic() - due > BEHIND_S:
             raise TooBusyError(f"{BEHIND_S} s behind after {number} sends: too busy a machine for {rate:,.0f} events/s")
-        partition = number % events.PARTITIONS
-        number += 1
-        batch = producer.create_batch()
-        for key, value in waiting[partition][sent[partition] : sent[partition] + a_tick]:
-            if batch.append(key=key, value=value, timestamp=None) is None:
-                raise ValueError(f"{a_tick} events do not fit in a batch: the rate would not be held")
-        sent[partition] += batch.record_count()
-        steps.append((partition, time.monotonic(), sent[partition]))
-        acknowledged.append(await producer.send_batch(batch, topic, partition=partition))
+        sent[ready.partition] += ready.batch.record_count()
+        steps.append((ready.partition, time.monotonic(), sent[ready.partition]))
+        acknowledged.append(await producer.send_batch(ready.batch, topic, partition=ready.partition))
     await asyncio.gather(*acknowledged)
     await producer.stop()
     return steps
@@ -101,15 +142,23 @@ class Watch(threading.Thread):
         self.seen: list[Step] = []
         self.ended = threading.Event()
         self._warehouse = ready.warehouse
-        self._sql = f"SELECT admin_code, sum(received) FROM {ready.name}_by_received_at GROUP BY admin_code"
+        self._sql = f"SELECT org_code, sum(received) FROM {ready.name}_by_received_at GROUP BY org_code"
 
     def run(self) -> None:
+        before, changed, every = 0, time.monotonic(), 0.0
         while not self.ended.is_set():
             found = self._warehouse.rows(self._sql)
             # After the answer: what it holds was visible by then.
             at = time.monotonic()
-            self.seen += [(int(code) - int(mark(0)), at, int(count)) for code, count in found]
-            self.ended.wait(POLL_S)
+            for partition in range(events.PARTITIONS):
+                counts = [int(count) for code, count in found if code.startswith(mark(partition))]
+                self.seen.append((partition, at, sum(counts)))
+            visible = sum(count for _, _, count in self.seen[-events.PARTITIONS :])
+            if visible != before:
+                every = min(at - changed, every * 1.2) if every else at - changed
+                before, changed = visible, at
+            quiet = changed + min(QUIET_MOST_S, QUIET_SHARE * every) - at
+            self.ended.wait(max(POLL_S, quiet))
 
 
 def delays(sent: list[Step], seen: list[Step], after: float) -> list[tuple[int, float, float]]:
