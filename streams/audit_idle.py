@@ -36,8 +36,10 @@ TURN_S = 1.0
 """Cost of one turn; after it the audit pauses."""
 
 PAUSE_LEAST_S, PAUSE_MOST_S = 1.0, 8.0
-"""After a turn. The longest is for a round that is done in one turn, as that of a million changes is: such tables are
-looked at several times a minute, at a cost of half a second. Larger ones get their share and no more."""
+"""After a turn. The longest is for a round that is done in one turn while nothing arrives, as that of a million changes
+is: such tables are looked at several times a minute, at a cost of half a second. Larger ones, and all while records
+arrive, get their share and no more: with eight seconds there too one event in a hundred at 20,000 a second was visible
+after 0.37 s with the audit and 0.28 s without (three pairs)."""
 
 BEGIN_S = 5.0
 """After a worker's start: its first batches have the warehouse for themselves."""
