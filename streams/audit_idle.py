@@ -51,6 +51,14 @@ FIRST_LOOK, FEW_READINGS = 2, 8
 """Readings of one derived table: too few to make a difference of, enough to see that there is none; and those of a
 table that has to be looked at closely. What they do not settle, the next round does."""
 
+
+def pause_after(spent_s: float, *, moved: bool, round_done: bool) -> float:
+    """Seconds to pause after a turn that cost `spent_s` of statements. `moved`: records arrived since the last turn;
+    `round_done`: the turn came to the end of a round."""
+    pause = spent_s / (BUSY_SHARE if moved else IDLE_SHARE)
+    return max(PAUSE_LEAST_S, min(PAUSE_MOST_S, pause) if round_done and not moved else pause)
+
+
 Steps = Generator[None, None, None]
 """Work that gives back control after each statement or few."""
 
@@ -216,7 +224,7 @@ class IdleAudit:
         self._number += 1
         contract = ours[self._number % len(ours)]
         try:
-            return max(PAUSE_LEAST_S, self._work(contract, loop))
+            return self._work(contract, loop)
         except AuditStoppedError:
             raise
         except StreamError as error:
@@ -243,8 +251,7 @@ class IdleAudit:
         if watch.urgent:
             return PAUSE_LEAST_S
         moved = self._moved(entity, sum(self._logs[entity].committed().values()))
-        pause = spent / (BUSY_SHARE if moved else IDLE_SHARE)
-        return pause if moved or watch.rounds == rounds else min(PAUSE_MOST_S, pause)
+        return pause_after(spent, moved=moved, round_done=watch.rounds != rounds)
 
     def _moved(self, entity: str, committed: int) -> bool:
         """Whether the partitions have moved on since the last turn."""

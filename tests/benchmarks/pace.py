@@ -45,7 +45,7 @@ QUIET_SHARE = 0.5
 that is seen late, never too early."""
 
 QUIET_MOST_S = 0.1
-
+"""The longest such time, for rates at which changes are rare."""
 
 BEHIND_S = 5.0
 """A sender that falls so far behind does not send at the rate that is to be measured."""
@@ -72,8 +72,8 @@ def prepared(count: int, begin: int, kept: Path) -> dict[int, list[events.Messag
     found: dict[int, list[events.Message]] = {partition: [] for partition in partitions}
     for number in range(begin, begin + count):
         partition = partitioner(events.entity_key(number).encode(), partitions, partitions)
-        org_code = events.record(number)["org_code"]
-        found[partition].append(events.message(number, org_code=mark(partition) + org_code[len(mark(partition)) :]))
+        unit = events.record(number)["org_code"].removeprefix("000")
+        found[partition].append(events.message(number, org_code=mark(partition) + unit))
     kept.write_bytes(pickle.dumps(found))
     return found
 
@@ -150,15 +150,16 @@ class Watch(threading.Thread):
             found = self._warehouse.rows(self._sql)
             # After the answer: what it holds was visible by then.
             at = time.monotonic()
-            for partition in range(events.PARTITIONS):
-                counts = [int(count) for code, count in found if code.startswith(mark(partition))]
-                self.seen.append((partition, at, sum(counts)))
-            visible = sum(count for _, _, count in self.seen[-events.PARTITIONS :])
-            if visible != before:
+            counts = {mark(partition): 0 for partition in range(events.PARTITIONS)}
+            for code, count in found:
+                if code[:3] in counts:
+                    counts[code[:3]] += int(count)
+            self.seen += [(partition, at, count) for partition, count in enumerate(counts.values())]
+            if sum(counts.values()) != before:
                 every = min(at - changed, every * 1.2) if every else at - changed
-                before, changed = visible, at
-            quiet = changed + min(QUIET_MOST_S, QUIET_SHARE * every) - at
-            self.ended.wait(max(POLL_S, quiet))
+                before, changed = sum(counts.values()), at
+            quiet_until = changed + min(QUIET_MOST_S, QUIET_SHARE * every)
+            self.ended.wait(max(POLL_S, quiet_until - at))
 
 
 def delays(sent: list[Step], seen: list[Step], after: float) -> list[tuple[int, float, float]]:
