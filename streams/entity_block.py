@@ -9,8 +9,12 @@ from dataclasses import dataclass
 import polars as pl
 
 from streams.arrived import Arrived, arrived
+from streams.garbage import trim
 from streams.recent_keys import days_of
 from streams.store import EntityStore
+
+LARGE_BYTES = 4 * 1024 * 1024
+"""Of a block. Only a backlog has such, and only its batches leave much memory behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +61,5 @@ class EntityBlock:
         if isinstance(self.rows, pl.DataFrame):
             self.rows = self._store.block(self.rows)
         self._store.insert(self.rows, self._token)
+        if len(self.rows) > LARGE_BYTES:
+            trim()

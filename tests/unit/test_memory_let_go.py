@@ -26,7 +26,7 @@ from schemas.octets import Octets
 from schemas.without import Without
 from streams.app import StreamSettings, StreamWorker
 from streams.fetched import FetchedBatches
-from streams.garbage import FRAMES_KEPT
+from streams.garbage import FRAMES_KEPT, POLARS_OWN
 from streams.partition import PartitionRunner
 from streams.places import Places
 from streams.records import Records
@@ -131,7 +131,16 @@ def test_compact_states_are_the_same_rows_and_hold_no_more_than_them() -> None:
     assert few.equals(frame.tail(3), null_equal=True)
 
 
-@pytest.mark.parametrize(("before", "after"), [(None, FRAMES_KEPT), ("narenas:7", "narenas:7")])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (None, FRAMES_KEPT),
+        ("narenas:7", "narenas:7"),
+        (POLARS_OWN, FRAMES_KEPT),
+        (f"{POLARS_OWN},narenas:7", "narenas:7"),
+        (f"{POLARS_OWN},{FRAMES_KEPT}", FRAMES_KEPT),
+    ],
+)
 def test_allocators_are_told_before_polars_is_imported_unless_somebody_told_them(
     before: str | None, after: str
 ) -> None:
@@ -148,6 +157,15 @@ def test_allocators_are_told_before_polars_is_imported_unless_somebody_told_them
         capture_output=True, text=True, check=True, timeout=60,
     )  # fmt: skip
     assert found.stdout.strip() == after
+
+
+def test_what_polars_tells_its_allocator_by_itself_is_known() -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "_RJEM_MALLOC_CONF"}
+    program = "import os, polars; print(os.environ['_RJEM_MALLOC_CONF'])"
+    found = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert found.stdout.strip() == POLARS_OWN
 
 
 async def test_what_waits_in_the_stream_s_queue_is_bounded_where_the_agent_reads_it(tmp_path: Path) -> None:
