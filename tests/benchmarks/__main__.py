@@ -55,8 +55,8 @@ def comparison(groups: Sequence[str], size: Size) -> Figures:
     from tests.benchmarks.systems.runner import LARGEST
 
     whole_path = [core.repeat] if "whole" in groups else []
-    with place() as (bootstrap, url, _):
-        figures = compare.measure(bootstrap, url, groups, whole_path, size.repeats, size.of(LARGEST))
+    with place() as (bootstrap, _, folder):
+        figures = compare.measure(bootstrap, folder, groups, whole_path, size.repeats, size.of(LARGEST))
     (BENCH / "core.md").write_text(present.markdown(figures), encoding="utf-8")
     subtitle = SUBTITLE.format(cores=os.cpu_count(), repeats=size.repeats)
     (BENCH / "core.svg").write_text(present.chart(figures["events_per_s"], subtitle), encoding="utf-8")

@@ -1,7 +1,7 @@
 """The hub beside its peers and limits: all on one topic of 4 partitions, in three interleaved repeats.
 
-A part of the benchmark that belongs into the same repeats hands in a function `(bootstrap, warehouse address,
-topic, events) → {name: events per second}` in `extra`.
+A part of the benchmark that belongs into the same repeats hands in a function `(bootstrap, folder, topic, events) →
+{name: events per second}` in `extra`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import statistics
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tests.benchmarks import events, topics
@@ -17,7 +18,7 @@ from tests.benchmarks.systems.runner import SYSTEMS, Run, SystemFailedError, run
 
 TOPIC = "ioc.comparison.comparison"
 
-Extra = Callable[[str, str, str, int], dict[str, float]]
+Extra = Callable[[str, Path, str, int], dict[str, float]]
 
 WANTED: tuple[tuple[str, str, float], ...] = (
     ("hub_counting", "faust_table", 70),
@@ -48,7 +49,7 @@ class Ratio:
 
 
 def measure(
-    bootstrap: str, url: str, groups: Sequence[str], extra: Sequence[Extra], repeats: int, at_most: int
+    bootstrap: str, folder: Path, groups: Sequence[str], extra: Sequence[Extra], repeats: int, at_most: int
 ) -> dict[str, Any]:
     """Fill the topic, run everything `repeats` times in turn, and give rates, cores and ratios."""
     systems = [system for system in SYSTEMS if system.group in groups]
@@ -73,7 +74,7 @@ def measure(
             keep(system.name, measured)
             _say(repeat, system.label, measured.rate, f", {measured.cores:.1f} cores")
         for measure_extra in extra:
-            for name, rate in measure_extra(bootstrap, url, TOPIC, count).items():
+            for name, rate in measure_extra(bootstrap, folder, TOPIC, count).items():
                 rates.setdefault(name, []).append(rate)
                 _say(repeat, name, rate)
     return {
