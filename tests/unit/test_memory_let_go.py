@@ -25,12 +25,14 @@ from aiokafka.record.memory_records import MemoryRecords
 from schemas.octets import Octets
 from schemas.without import Without
 from streams.app import StreamSettings, StreamWorker
+from streams.entity_block import LARGE_BYTES, EntityBlock
 from streams.fetched import FetchedBatches
 from streams.garbage import FRAMES_KEPT, POLARS_OWN
 from streams.partition import PartitionRunner
 from streams.places import Places
 from streams.records import Records
 from streams.states import compact
+from streams.store import EntityStore
 from streams.topic_ids import Topic as KafkaTopic
 from streams.warehouse.client import Warehouse
 from tests.core_in_process import Refused
@@ -166,6 +168,38 @@ def test_what_polars_tells_its_allocator_by_itself_is_known() -> None:
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True, timeout=60
     )
     assert found.stdout.strip() == POLARS_OWN
+
+
+def test_holes_between_what_is_kept_are_given_back() -> None:
+    program = (
+        "from pathlib import Path; from streams.garbage import trim\n"
+        "def resident(): return 4 * int(Path('/proc/self/statm').read_text().split()[1])\n"
+        "pieces = [bytes([1]) * 16_000 for _ in range(4_000)]\n"
+        "kept = pieces[::20]; del pieces\n"
+        "before = resident(); trim(); print(before - resident())\n"
+    )
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert int(found.stdout) > 40_000, "kB of 61,000 that nobody holds"
+
+
+class TellingStore(EntityStore):
+    """Tells when a block was inserted, and has no warehouse."""
+
+    def __init__(self, told: list[str]) -> None:
+        self._told = told
+
+    def insert(self, block: bytes, token: str) -> None:
+        self._told.append("inserted")
+
+
+@pytest.mark.parametrize(("size", "times"), [(LARGE_BYTES + 1, 1), (LARGE_BYTES, 0)])
+async def test_only_a_large_block_is_followed_by_giving_holes_back(
+    size: int, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr("streams.entity_block.trim", lambda: told.append("given back"))
+    await EntityBlock(TellingStore(told), bytes(size), "token").send()
+    assert told == ["inserted", *["given back"] * times]
 
 
 async def test_what_waits_in_the_stream_s_queue_is_bounded_where_the_agent_reads_it(tmp_path: Path) -> None:
