@@ -5,11 +5,12 @@ taken from the first rows in `<entity>_changes` to all of them in `<entity>_chan
 
 Each has a new warehouse, and no file is removed before all is measured. A file system without a journal passes by every
 inode that was freed within some minutes: with the tables dropped in between, making files was a fifth of the
-warehouse's processor time, and a run 10 to 30% slower than the first one.
+warehouse's processor time, and a run 10 to 20% slower than the first one.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -79,11 +80,8 @@ def repeat(bootstrap: str, folder: Path, topic: str, count: int) -> dict[str, fl
 def _alone(bootstrap: str, folder: Path, name: str, count: int, module: str) -> float:
     """Events per second of a module of the benchmarks beside a warehouse of its own."""
     contract = events.contract(name)
-    with warehouse_process(folder) as url:
-        warehouse = Warehouse(url, timeout_s=900)
+    with warehouse_process(folder) as url, contextlib.closing(Warehouse(url, timeout_s=900)) as warehouse:
         migrate(warehouse, {name: contract}, {name: events.plan(contract)}, TIMEZONE)
         more = {"bare": [str(count)], "case_worker": [f"whole-{uuid.uuid4().hex[:8]}", str(folder)]}
         command = [sys.executable, "-m", f"tests.benchmarks.{module}", bootstrap, url, name, *more[module]]
-        rate = measured_rate(warehouse, name, count, command, folder / "run.log")
-        warehouse.close()
-    return rate
+        return measured_rate(warehouse, name, count, command, folder / "run.log")

@@ -17,7 +17,7 @@ from tests.faults.servers import own_broker, own_warehouse
 from tests.faults.wire import Relay, relay
 from tests.stream_worker import Bench, bench
 
-MOST_BYTES = 500 * 1024 * 1024
+MOST_BYTES = 500_000_000
 """Resident, of a worker: whatever waits on the topic."""
 
 CATCH_UP = 2.0
