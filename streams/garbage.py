@@ -33,7 +33,8 @@ _FRAMES = "_RJEM_MALLOC_CONF"
 POLARS_OWN = "dirty_decay_ms:500,muzzy_decay_ms:1000"
 """What polars puts before it, and leaves in the environment of every process that its own starts."""
 
-_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
+_C = ctypes.CDLL(None)
+"""glibc, where there is `mallopt` and `malloc_trim`; others have no such holes to speak of."""
 
 
 def give_back() -> None:
@@ -43,17 +44,18 @@ def give_back() -> None:
     # C's allocator; pyarrow's own keeps what was freed: 613 instead of 517 MiB on that backlog.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     if "MALLOC_MMAP_THRESHOLD_" not in os.environ:
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc's; others have no such holes to speak of
+        mallopt = getattr(_C, "mallopt", None)
         if mallopt is not None:
             mallopt(_MMAP_THRESHOLD, LARGE_BLOCK)
 
 
 def trim() -> None:
-    """Return what lies free between blocks that are used, of C's allocator. Takes 1 to 10 ms, and others that want
-    memory wait meanwhile. What waited on a worker without a warehouse was read in small pieces and left 60 MB in
+    """Return what lies free between blocks that are used, of C's allocator. Takes 1 to 16 ms, and others that want
+    memory wait meanwhile. What waited on a worker without a warehouse was read in small pieces and left 40 MB in
     holes."""
-    if _trim is not None:
-        _trim(0)
+    malloc_trim = getattr(_C, "malloc_trim", None)
+    if malloc_trim is not None:
+        malloc_trim(0)
 
 
 def collect_seldom() -> None:

@@ -39,13 +39,21 @@ class Size:
 
 
 @contextlib.contextmanager
-def place() -> Iterator[tuple[str, str, Path]]:
-    """A broker, a warehouse and a folder of this part alone."""
+def broker() -> Iterator[tuple[str, Path]]:
+    """A broker and a folder of this part alone."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         there = Path(folder)
         (there / "kafka").mkdir()
+        with kafka_process(there / "kafka") as bootstrap:
+            yield bootstrap, there
+
+
+@contextlib.contextmanager
+def place() -> Iterator[tuple[str, str, Path]]:
+    """The same and a warehouse."""
+    with broker() as (bootstrap, there):
         (there / "warehouse").mkdir()
-        with kafka_process(there / "kafka") as bootstrap, warehouse_process(there / "warehouse") as url:
+        with warehouse_process(there / "warehouse") as url:
             yield bootstrap, url, there
 
 
@@ -55,7 +63,7 @@ def comparison(groups: Sequence[str], size: Size) -> Figures:
     from tests.benchmarks.systems.runner import LARGEST
 
     whole_path = [core.repeat] if "whole" in groups else []
-    with place() as (bootstrap, _, folder):
+    with broker() as (bootstrap, folder):
         figures = compare.measure(bootstrap, folder, groups, whole_path, size.repeats, size.of(LARGEST))
     (BENCH / "core.md").write_text(present.markdown(figures), encoding="utf-8")
     subtitle = SUBTITLE.format(cores=os.cpu_count(), repeats=size.repeats)
@@ -68,7 +76,7 @@ def workers(size: Size) -> Figures:
     """One and two workers, decoding and computing changes without the warehouse."""
     from tests.benchmarks import workers as measured
 
-    with place() as (bootstrap, _, folder):
+    with broker() as (bootstrap, folder):
         return measured.measure(bootstrap, folder, size.repeats, size.of(2_000_000))
 
 

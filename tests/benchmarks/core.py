@@ -71,17 +71,18 @@ def repeat(bootstrap: str, folder: Path, topic: str, count: int) -> dict[str, fl
     """One repeat of the bare limit and of the whole path on a filled topic. What they write stays in `folder`."""
     name = topic.rsplit(".", 1)[1]
     topics.ensure(bootstrap, QUARANTINE_TOPIC)
+    bare, whole = (Path(tempfile.mkdtemp(dir=folder)) for _ in range(2))
+    group = f"whole-{uuid.uuid4().hex[:8]}"
     return {
-        "bare_limit": _alone(bootstrap, Path(tempfile.mkdtemp(dir=folder)), name, count, "bare"),
-        "end_to_end": _alone(bootstrap, Path(tempfile.mkdtemp(dir=folder)), name, count, "case_worker"),
+        "bare_limit": _alone(bootstrap, bare, name, count, "bare", str(count)),
+        "end_to_end": _alone(bootstrap, whole, name, count, "case_worker", group, str(whole)),
     }
 
 
-def _alone(bootstrap: str, folder: Path, name: str, count: int, module: str) -> float:
+def _alone(bootstrap: str, folder: Path, name: str, count: int, module: str, *arguments: str) -> float:
     """Events per second of a module of the benchmarks beside a warehouse of its own."""
-    contract = events.contract(name)
     with warehouse_process(folder) as url, contextlib.closing(Warehouse(url, timeout_s=900)) as warehouse:
+        contract = events.contract(name)
         migrate(warehouse, {name: contract}, {name: events.plan(contract)}, TIMEZONE)
-        more = {"bare": [str(count)], "case_worker": [f"whole-{uuid.uuid4().hex[:8]}", str(folder)]}
-        command = [sys.executable, "-m", f"tests.benchmarks.{module}", bootstrap, url, name, *more[module]]
+        command = [sys.executable, "-m", f"tests.benchmarks.{module}", bootstrap, url, name, *arguments]
         return measured_rate(warehouse, name, count, command, folder / "run.log")
