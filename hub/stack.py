@@ -27,7 +27,6 @@ LEAN = {
     # glibc keeps an arena per thread otherwise: tens of MB in each process.
     "MALLOC_ARENA_MAX": "2",
     "MALLOC_TRIM_THRESHOLD_": "131072",
-    "POLARS_MAX_THREADS": "2",
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
     "ARROW_IO_THREADS": "1",

@@ -9,6 +9,8 @@ import gc
 import os
 from collections.abc import Iterator
 
+from streams.frame_threads import one_thread
+
 THRESHOLDS = (100_000, 50, 100)
 """It looks for cycles after so many new objects; a batch is tens of thousands of objects without any, and the default
 (700) took 40% of the fetching thread's time, a third of that of a process that maps records, and half of that of a
@@ -69,6 +71,7 @@ def loading() -> Iterator[None]:
     """Import and make within this what stays: 250,000 objects of a stream worker, that would be looked through again
     and again meanwhile. To import them took 2.4 s instead of 2.8 (four interleaved pairs). Ends in `collect_seldom`."""
     give_back()
+    one_thread()
     gc.disable()
     try:
         yield

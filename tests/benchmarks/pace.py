@@ -6,8 +6,9 @@ monotonic time just before sending, events sent to that partition by then].
 The mark begins the unit's code, which is a dimension of every rollup.
 
 Sender and watch share the machine's cores with what they measure, so they do little while it is measured: batches are
-put together before the first is due (0.31 of a core when each was as it was sent), and a look asks by unit, as a board
-does, which the rollup's own sums by unit answer.
+put together before the first is due (0.31 of a core when each was as it was sent); the watch looks when the rollup's
+folder has got a new part, rather than every 15 ms, and asks by unit, as a board does, which the rollup's own sums by
+unit answer. What is seen is still a question's answer, and its time the time after it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import watchfiles
 from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.producer.message_accumulator import BatchBuilder
@@ -37,15 +39,14 @@ rates an event is sent when it is due."""
 Step = tuple[int, float, int]
 """Partition, monotonic time, events of that partition up to then."""
 
-POLL_S = 0.015
-"""Between two looks: without it the looking itself would take a core."""
+NOTICED_MS = 2
+"""Between two looks for what changed in a folder."""
 
-QUIET_SHARE = 0.5
-"""Of the time from one change to the next: after a change so much of it passes without a look. What comes earlier than
-that is seen late, never too early."""
+UNNOTICED_S = 1.0
+"""The longest time without a look."""
 
-QUIET_MOST_S = 0.1
-"""The longest such time, for rates at which changes are rare."""
+LOOKS = 10
+"""At once, until what a new part holds is found: its name is there a moment before its rows are."""
 
 BEHIND_S = 5.0
 """A sender that falls so far behind does not send at the rate that is to be measured."""
@@ -135,31 +136,51 @@ async def send(bootstrap: str, topic: str, rate: float, seconds: float, folder: 
 
 
 class Watch(threading.Thread):
-    """Looks at a rollup and remembers when each partition's events were first seen."""
+    """Looks at a rollup when it has got a part, and remembers when each partition's events were first seen."""
 
     def __init__(self, ready: Stand) -> None:
         super().__init__(daemon=True)
         self.seen: list[Step] = []
         self.ended = threading.Event()
         self._warehouse = ready.warehouse
-        self._sql = f"SELECT org_code, sum(received) FROM {ready.name}_by_received_at GROUP BY org_code"
+        self._table = f"{ready.name}_by_received_at"
 
     def run(self) -> None:
-        before, changed, every = 0, time.monotonic(), 0.0
-        while not self.ended.is_set():
-            found = self._warehouse.rows(self._sql)
-            # After the answer: what it holds was visible by then.
-            at = time.monotonic()
-            counts = {mark(partition): 0 for partition in range(events.PARTITIONS)}
-            for code, count in found:
-                if code[:3] in counts:
-                    counts[code[:3]] += int(count)
-            self.seen += [(partition, at, count) for partition, count in enumerate(counts.values())]
-            if sum(counts.values()) != before:
-                every = min(at - changed, every * 1.2) if every else at - changed
-                before, changed = sum(counts.values()), at
-            quiet_until = changed + min(QUIET_MOST_S, QUIET_SHARE * every)
-            self.ended.wait(max(POLL_S, quiet_until - at))
+        sql = f"SELECT data_paths[1] FROM system.tables WHERE database = currentDatabase() AND name = '{self._table}'"
+        changes = watchfiles.watch(
+            self._warehouse.rows(sql)[0][0],
+            watch_filter=is_new_part,
+            debounce=NOTICED_MS,
+            step=NOTICED_MS,
+            rust_timeout=round(UNNOTICED_S * 1000),
+            yield_on_timeout=True,
+            stop_event=self.ended,
+            recursive=False,
+            raise_interrupt=False,
+        )
+        for changed in changes:
+            for _ in range(LOOKS if changed else 1):
+                if self._look():
+                    break
+
+    def _look(self) -> bool:
+        """Whether there is more than before."""
+        found = self._warehouse.rows(f"SELECT org_code, sum(received) FROM {self._table} GROUP BY org_code")
+        # After the answer: what it holds was visible by then.
+        at = time.monotonic()
+        counts = {mark(partition): 0 for partition in range(events.PARTITIONS)}
+        for code, count in found:
+            if code[:3] in counts:
+                counts[code[:3]] += int(count)
+        before = sum(count for _, _, count in self.seen[-events.PARTITIONS :])
+        self.seen += [(partition, at, count) for partition, count in enumerate(counts.values())]
+        return sum(counts.values()) > before
+
+
+def is_new_part(change: watchfiles.Change, path: str) -> bool:
+    """Whether an insert has just put a part in its place: one that was merged has a level, the last number."""
+    name = Path(path).name
+    return change is watchfiles.Change.added and name.endswith("_0") and not name.startswith("tmp_")
 
 
 def delays(sent: list[Step], seen: list[Step], after: float) -> list[tuple[int, float, float]]:

@@ -6,6 +6,7 @@ import re
 from xml.etree import ElementTree
 
 import pytest
+from watchfiles import Change
 
 from schemas.codec import Decoder
 from tests.benchmarks import compare, events, pace, present, stand, workers
@@ -56,6 +57,19 @@ def test_a_send_is_visible_when_its_partition_shows_all_sent_by_then() -> None:
 def test_a_send_that_never_became_visible_is_an_error() -> None:
     with pytest.raises(AssertionError, match="partition 0 never became visible"):
         pace.delays([(0, 10.0, 5)], [(0, 10.1, 4)], 0.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "is_one"),
+    [
+        (Change.added, "all_7_7_0", True),
+        (Change.added, "tmp_insert_all_7_7_0", False),
+        (Change.added, "all_1_6_1", False),
+        (Change.deleted, "all_7_7_0", False),
+    ],
+)
+def test_the_watch_looks_when_an_insert_has_put_a_part_in_its_place(change: Change, name: str, is_one: bool) -> None:
+    assert pace.is_new_part(change, f"/tmp/store/{name}") is is_one
 
 
 def test_the_rate_of_several_workers_is_that_of_the_middle_of_the_topic() -> None:
