@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 
 import polars as pl
 
@@ -30,19 +31,22 @@ class Arrived:
 
 def arrived(rows: pl.DataFrame, late_after: timedelta = timedelta(hours=LATE_AFTER_HOURS)) -> Arrived:
     """Of the rows of one batch (`kind`, `reason`, `event_time`, `kafka_time`, `source_system`)."""
-    ahead = pl.col("event_time") - pl.col("kafka_time")
-    counts = rows.select(
-        late=(pl.col("kind").is_in(["applied", "deleted"]) & (pl.col("reason") == TOOK_BACK) & (ahead < -late_after)),
-        superseded=pl.col("kind") == "superseded",
-        skewed=pl.col("kind").is_in(["applied", "deleted", "superseded"]) & (ahead > SKEW_AFTER),
-    )
-    late, superseded, skewed = counts.sum().row(0)
+    late, superseded, skewed = rows.select(_counts(late_after)).row(0)
     if not skewed:
         return Arrived(late, superseded, ())
     by_source = (
-        rows.filter(counts["skewed"])
-        .group_by("source_system")
-        .agg(pl.len(), ahead.max().alias("most"))
-        .sort("source_system")
+        rows.filter(_skewed).group_by("source_system").agg(pl.len(), _ahead.max().alias("most")).sort("source_system")
     )
     return Arrived(late, superseded, tuple(Skew(*row) for row in by_source.rows()))
+
+
+_ahead = pl.col("event_time") - pl.col("kafka_time")
+_skewed = pl.col("kind").is_in(["applied", "deleted", "superseded"]) & (_ahead > SKEW_AFTER)
+
+
+@cache
+def _counts(late_after: timedelta) -> tuple[pl.Expr, ...]:
+    """Late, superseded and skewed records. Made once: making them takes longer than asking them of a small batch."""
+    late = pl.col("kind").is_in(["applied", "deleted"]) & (pl.col("reason") == TOOK_BACK) & (_ahead < -late_after)
+    superseded = pl.col("kind") == "superseded"
+    return late.sum().alias("late"), superseded.sum().alias("superseded"), _skewed.sum().alias("skewed")

@@ -83,24 +83,23 @@ def quarantined_rows(
 
 
 def finish(rows: pl.DataFrame, times: pl.DataFrame, bounds: Bounds) -> pl.DataFrame:
-    """Add the bookkeeping columns. `rows`: as `Changes.rows`; `times`: `offset`, `kafka_time`."""
-    batch_time = times["kafka_time"][0]
-    return (
-        rows.join(times, on=OFFSET, how="left")
-        .with_columns(
-            pl.lit(bounds.topic_id).alias("topic_id"),
-            pl.lit(bounds.life, dtype=pl.UInt32).alias("life"),
-            pl.lit(bounds.partition, dtype=pl.Int32).alias("partition"),
-            pl.lit(bounds.first, dtype=pl.Int64).alias("first"),
-            pl.lit(bounds.last, dtype=pl.Int64).alias("last"),
-            pl.lit(bounds.epoch, dtype=pl.Int64).alias("epoch"),
-            pl.lit(0, dtype=pl.UInt8).alias("heal"),
-            pl.lit(batch_time, dtype=pl.Datetime("ms", "UTC")).alias("batch_time"),
-            pl.lit("").alias("joint"),
-        )
-        # A total order: the same batch is the same block, byte for byte.
-        .sort(OFFSET, "sign", descending=[False, True])
+    """Add the bookkeeping columns. `rows`: as `Changes.rows`; `times`: `offset`, ascending, and `kafka_time`."""
+    bookkeeping = (
+        pl.lit(bounds.topic_id).alias("topic_id"),
+        pl.lit(bounds.life, dtype=pl.UInt32).alias("life"),
+        pl.lit(bounds.partition, dtype=pl.Int32).alias("partition"),
+        pl.lit(bounds.first, dtype=pl.Int64).alias("first"),
+        pl.lit(bounds.last, dtype=pl.Int64).alias("last"),
+        pl.lit(bounds.epoch, dtype=pl.Int64).alias("epoch"),
+        pl.lit(0, dtype=pl.UInt8).alias("heal"),
+        pl.lit(times["kafka_time"][0], dtype=pl.Datetime("ms", "UTC")).alias("batch_time"),
+        pl.lit("").alias("joint"),
     )
+    if rows[OFFSET].equals(times[OFFSET]):  # a row for each record, as most batches: they are in their order
+        return rows.with_columns(times["kafka_time"], *bookkeeping)
+    # A total order: the same batch is the same block, byte for byte.
+    placed = rows.lazy().join(times.lazy(), on=OFFSET, how="left").sort(OFFSET, "sign", descending=[False, True])
+    return placed.with_columns(*bookkeeping).collect()
 
 
 def joined_rows(parts: Sequence[pl.DataFrame], joint: Joint) -> pl.DataFrame:

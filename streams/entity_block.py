@@ -38,7 +38,7 @@ def effect_of(rows: pl.DataFrame, states: pl.DataFrame | None, new: pl.DataFrame
         arrived(rows),
         rows.select(days_of(pl.col("kafka_time").max())).item(),
         states,
-        new.select("entity_key", "event_time"),
+        new[["entity_key", "event_time"]],
     )
 
 

@@ -20,15 +20,6 @@ from streams.records import Records, no_records
 _offset, _time, _key, _value = (attrgetter(name) for name in ("offset", "timestamp", "key", "value"))
 
 
-SHORT_WAIT_MS = 50
-"""How long the broker may hold a fetch that finds nothing, while records flow. A partition whose records are just being
-read is not in the fetch in flight, and the driver's 1,500 ms would delay the next one by as much."""
-
-LONG_WAIT_MS = 500
-"""The same while none do: then every partition is in the fetch, and a record ends the wait at once. Twenty empty
-answers a second kept an idle broker busy with a fifth of a core."""
-
-
 class FetchedBatches:
     """Stands in for aiokafka's `PartitionRecords`: iterates over `Records`, one for each record batch."""
 

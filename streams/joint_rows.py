@@ -26,6 +26,7 @@ from streams.errors import StatesAheadError
 from streams.intent import Member, joint_text, token_of
 from streams.quarantine import stream_refusals
 from streams.records import Records, joined
+from streams.states import compact
 
 if TYPE_CHECKING:
     from streams.sink import EntitySink
@@ -107,8 +108,8 @@ def rows_of(parts: Sequence[OnePart]) -> JointRows | None:
                 unusable = quarantined_rows(bad, records.offsets, records.keys, first.contract)
                 rows = pl.concat([rows.select(unusable.columns), unusable])
             rows = _placed_back(finish(rows, times, parts[0].bounds), parts)
-            by_place = tuple(_of_place(after, STATE_OFFSET, number) for number in range(len(parts)))
-            return JointRows(first.store.block(rows), effect_of(rows, None, new), by_place, _by_part(bad, parts))
+            states_after = by_place(after, len(parts))
+            return JointRows(first.store.block(rows), effect_of(rows, None, new), states_after, _by_part(bad, parts))
 
 
 def side_by_side(parts: Sequence[Records]) -> Records:
@@ -147,8 +148,14 @@ def _found(found: pl.DataFrame, homes: pl.DataFrame, parts: Sequence[OnePart]) -
     return found.with_columns(pl.col(STATE_OFFSET) + pl.col("place") * PLACE).select(parts[0].sink.state_columns())
 
 
-def _of_place(states: pl.DataFrame, offset: str, number: int) -> pl.DataFrame:
-    return states.filter(pl.col(offset) // PLACE == number).with_columns(pl.col(offset) - number * PLACE)
+def by_place(states: pl.DataFrame, places: int) -> tuple[pl.DataFrame, ...]:
+    """The states of each place, as `Changes.states`: in the order of their offsets. A cache may keep one for long, so
+    a small part of the frame gets memory of its own."""
+    offsets = states[STATE_OFFSET].to_numpy()
+    ends = np.searchsorted(offsets, [number * PLACE for number in range(1, places + 1)]).tolist()
+    placed_back = states.with_columns(pl.Series(STATE_OFFSET, offsets % PLACE))
+    parts = [placed_back.slice(begin, end - begin) for begin, end in pairwise([0, *ends])]
+    return tuple(part if 2 * places * part.height >= states.height else compact(part) for part in parts)
 
 
 def _placed_back(rows: pl.DataFrame, parts: Sequence[OnePart]) -> pl.DataFrame:

@@ -24,6 +24,8 @@ MAX_REVISION = 2**60
 def misplaced(frame: pl.DataFrame, contract: Contract) -> tuple[BadRecord, ...]:
     """Records of `frame` (the contract's columns, `__row`, `kafka_time`) that cannot be placed."""
     bad = frame.select(ROW, _reason(tuple(field.name for field in contract.fields if field.base == "timestamp")))
+    if bad["code"].null_count() == bad.height:
+        return ()
     return tuple(BadRecord(row, code, *_REASONS[code]) for row, code in bad.filter(_MISPLACED).rows())
 
 

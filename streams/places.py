@@ -19,6 +19,7 @@ from typing import Protocol
 
 from streams.company import Company
 from streams.records import MAX_BATCH_RECORDS
+from streams.turns import Turns
 
 BATCHES_AT_ONCE = 3
 """Places: one batch decodes while the warehouse inserts the others."""
@@ -64,6 +65,7 @@ class Places:
 
     def __init__(self, count: int, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.computing = threading.Lock()
+        self.turns = Turns(monotonic)
         self._count = count
         self._monotonic = monotonic
         self._small: dict[Company[Place], float] = {}
@@ -89,6 +91,7 @@ class Places:
         if not company.present:
             self._taken.discard(company)
             self._small.pop(company, None)
+            self.turns.end()
             self._give_soon()
 
     def _give_soon(self) -> None:
@@ -110,6 +113,11 @@ class Places:
             if small:
                 self._small[company] = self._monotonic()
                 asyncio.get_running_loop().call_later(ALONE_S + MARGIN_S, self._give_soon)
+            light = sum(member.queue.records for member in company.present) < WORTH_IT
+            if light and len(self._taken) == 1:
+                self.turns.begin()
+            else:
+                self.turns.disturb()
             for member in company.present:
                 member.company = company
                 self._waiting.pop(member).set_result(None)

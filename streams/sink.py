@@ -16,7 +16,7 @@ from schemas.without import NONE, Without
 from streams import faultpoints, metrics
 from streams.arrival_watch import ArrivalWatch
 from streams.block import Bounds, finish, joined_rows, quarantined_rows
-from streams.change import OFFSET, STATE_OFFSET, compute
+from streams.change import STATE_OFFSET, compute
 from streams.conflicts import reused_event_ids
 from streams.entity_block import Effect, EntityBlock, effect_of
 from streams.errors import StatesAheadError
@@ -189,9 +189,8 @@ class EntitySink:
         """The records that can be placed, the times of all, and those that cannot be read or placed."""
         times = records.arrivals
         decoded = self._decoder.decode(records.keys, records.values, without)
-        placed = decoded.frame.with_columns(
-            times[OFFSET].gather(decoded.frame[ROW]), times["kafka_time"].gather(decoded.frame[ROW])
-        )
+        whole = decoded.frame.height == times.height
+        placed = decoded.frame.hstack(times if whole else times[decoded.frame[ROW]])
         late = misplaced(placed, self.contract)
         if late:
             placed = placed.filter(~pl.col(ROW).is_in([record.row for record in late]))
@@ -209,7 +208,7 @@ class EntitySink:
         changes = compute(placed, states, self.contract)
         # What had no state before is new, whether or not it was known to be.
         new = changes.states.join(states, on="entity_key", how="anti") if states.height else changes.states
-        after = changes.states.select(self.state_columns())
+        after = changes.states[self.state_columns()]
         if 2 * after.height < placed.height:
             after = compact(after)
         return changes.rows, after, new, (*refused, *reused)

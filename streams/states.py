@@ -162,7 +162,7 @@ class StateCache:
     def _add(self, states: pl.DataFrame) -> None:
         first = self._number << 32
         self._frames[self._number] = states
-        self._where.update(zip(states["entity_key"], range(first, first + states.height), strict=True))
+        self._where.update(zip(states["entity_key"].to_list(), range(first, first + states.height), strict=True))
         self._rows += states.height
         self._number += 1
 

@@ -160,7 +160,7 @@ class EntityStore:
 
     def block(self, rows: pl.DataFrame) -> bytes:
         """The rows of a batch as they are sent."""
-        return arrow_stream(rows.select(self.columns), self._dictionaries)
+        return arrow_stream(rows[self.columns], self._dictionaries)
 
     def insert(self, block: bytes, token: str) -> None:
         """Insert a block under its token; the same call may be repeated until it succeeds.

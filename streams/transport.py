@@ -22,10 +22,10 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP as TP
 from faust.types import ConsumerMessage
 
-from schemas.idle_fetch import wait_longer_while_idle
 from streams.errors import OwnershipLostError
 from streams.fences import Membership
-from streams.fetched import LONG_WAIT_MS, SHORT_WAIT_MS, ColumnarFetches
+from streams.fetch_pacing import SHORT_WAIT_MS, pace_fetches
+from streams.fetched import ColumnarFetches
 from streams.intent import Commit, parse_commit
 from streams.log_bounds import bounds
 from streams.records import ISOLATION, Records, joined
@@ -70,15 +70,14 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = SHORT_WAIT_MS
-        # Faust reads so only with its own transactions on, which are not ours.
-        consumer._isolation_level = ISOLATION
+        consumer._isolation_level = ISOLATION  # Faust reads so only with its own transactions on, which are not ours.
         return consumer
 
     async def _fetch_records(self, consumer: Any, active_partitions: Any, **limits: Any) -> Any:
         fetcher = consumer._fetcher
         if not isinstance(fetcher._records, ColumnarFetches):
             fetcher._records = ColumnarFetches(fetcher._records)
-            wait_longer_while_idle(fetcher, SHORT_WAIT_MS, LONG_WAIT_MS)
+            pace_fetches(fetcher, self.consumer.held_s)
         return await super()._fetch_records(consumer, active_partitions, **limits)
 
     async def seek_to_committed(self) -> Any:
@@ -149,9 +148,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
 
 class Consumer(driver.Consumer):
-    """Yields one message per batch. `listener` hears of ownership."""
+    """Yields one message per batch. `listener` hears of ownership; `held_s`: see `streams.turns`."""
 
     listener: PartitionsListener = PartitionsListener()
+    held_s: Callable[[], float] = staticmethod(lambda: 0.0)
     _thread: ConsumerThread
 
     def _new_consumer_thread(self) -> ConsumerThread:

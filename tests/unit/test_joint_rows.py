@@ -22,7 +22,7 @@ from streams.change import STATE_OFFSET
 from streams.errors import StatesAheadError
 from streams.fences import Fence
 from streams.intent import Member
-from streams.joint_rows import OnePart, rows_of, side_by_side
+from streams.joint_rows import PLACE, OnePart, by_place, rows_of, side_by_side
 from streams.partition_seams import Part
 from streams.quarantine import Refusal
 from streams.records import Records
@@ -234,3 +234,19 @@ def test_the_block_of_an_intent_is_made_again_from_records_of_each_partition_alo
     side = Side()
     side.store.states_before = lambda keys, bounds: side.sinks[0].no_states  # type: ignore[method-assign]
     assert frame(asyncio.run(again(side, first))).equals(frame(Side().in_one_pass(first)[0]))
+
+
+def memory_of(texts: pl.Series) -> int:
+    """Bytes that are kept for them, of others too."""
+    buffers = texts.to_arrow(compat_level=pl.CompatLevel.newest()).buffers()
+    return sum(buffer.size for buffer in buffers if buffer is not None)
+
+
+def test_a_partition_with_a_small_part_of_the_states_keeps_none_of_the_others_memory() -> None:
+    offsets = [number * PLACE + offset for number, count in ((0, 3), (2, 1000)) for offset in range(count)]
+    keys = [f"a key that is longer than twelve bytes {offset}" for offset in offsets]
+    few, none, many = by_place(pl.DataFrame({"entity_key": keys, STATE_OFFSET: offsets}), 3)
+    assert few[STATE_OFFSET].to_list() == [0, 1, 2] and few["entity_key"].to_list() == keys[:3]
+    assert none.height == 0
+    assert many[STATE_OFFSET].to_list() == list(range(1000)) and many["entity_key"].to_list() == keys[3:]
+    assert memory_of(few["entity_key"]) < 1000 < memory_of(many["entity_key"])
