@@ -11,8 +11,8 @@ from connectors.intake import Intake, IntakeFactory
 from connectors.manifest import Manifest
 from connectors.problem import ProblemType, RequestRefusedError
 from connectors.signature import Verifier
-from connectors.sources import webhook
 from connectors.status import Tally
+from connectors.webhook_config import Config as WebhookConfig
 from schemas.errors import RegistryError
 
 RESTING_RETRY_S = 30
@@ -35,7 +35,7 @@ class Endpoint:
         self.verifier = verifier
         self.broken = broken
         self.intake: Intake | None = None
-        self.config: webhook.Config = manifest.source
+        self.config: WebhookConfig = manifest.source
         self.accepted = metrics.INGEST_REQUESTS.labels(manifest.id, "accepted")
         self.resting: TargetState | None = None
         """Paused or stopped, if it is not to take anything now."""

@@ -34,10 +34,10 @@ from connectors.problem import ProblemType, RequestRefusedError, language_of, re
 from connectors.publish import Publisher
 from connectors.secrets import SecretResolver
 from connectors.signature import NonceStore, Signed, Verifier
-from connectors.sources import webhook
 from connectors.status import Subject, Tally
 from connectors.status_writer import StatusWriter, Table
 from connectors.trial import UntaggedPersonalDataError, refuse_untagged
+from connectors.webhook_config import Config as WebhookConfig
 from schemas import tracing
 
 PATH = "/v1/ingest/{connector}"
@@ -93,7 +93,7 @@ class WebhookIngest:
     def declare(self, manifest: Manifest, version: int = 0, state: TargetState = "running") -> None:
         """Take records for a connector from now on, by this version of its manifest, or let it rest. Pushed kinds
         alone are taken up. ManifestError if its mapping does not fit its contract."""
-        if not isinstance(manifest.source, webhook.Config):
+        if not isinstance(manifest.source, WebhookConfig):
             self.withdraw(manifest.id)
             return
         before = self.endpoints.get(manifest.id)
@@ -227,7 +227,7 @@ class WebhookIngest:
             tally.resume(before.tally.snapshot(now_ms()))
         elif self._writer is not None:
             self._writer.resume(tally)
-        config: webhook.Config = manifest.source
+        config: WebhookConfig = manifest.source
         try:
             keys = [self._secrets.resolve(config.key), self._secrets.optional(config.previous_key)]
         except ConnectorError as error:

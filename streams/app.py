@@ -33,6 +33,7 @@ from streams.quarantine import Quarantine, QuarantineSink
 from streams.replay import ReplayLog
 from streams.schema_wait import LIMIT, SchemaWait
 from streams.sink import EntitySink, TakeOver
+from streams.state_cache import CACHED_STATES, StateRoom
 from streams.store import EntityStore
 from streams.tables import NoTables
 from streams.topic_ids import Topic, TopicIds, TopicUnknownError
@@ -53,14 +54,14 @@ FINISH_S = 3.0
 
 @dataclass(frozen=True, slots=True)
 class StreamSettings:
-    """What a worker needs to know. `cached_states` is per worker, over all its partitions; Faust makes
-    `data_dir`, and nothing that matters is kept there."""
+    """What a worker needs to know. `cached_states` are those of all its partitions together; Faust makes `data_dir`,
+    and nothing that matters is kept there."""
 
     bootstrap: str
     data_dir: Path
     group: str = "ioc-stream"
     session_timeout: timedelta = timedelta(seconds=6)
-    cached_states: int = 200_000
+    cached_states: int = CACHED_STATES
     audit: bool = True
     """Whether the figures are audited beside the flow."""
     max_fetch_bytes: int = 2 * 1024 * 1024
@@ -98,6 +99,7 @@ class StreamWorker:
         self._shared: dict[tuple[str, str, int], asyncio.Future[Any]] = {}
         self._logs: dict[TP, ReplayLog] = {}
         self._loading: dict[str, asyncio.Task[None]] = {}
+        self._room = 0, StateRoom(settings.cached_states)
         self.partitions = Partitions(self._runner, self._close, self._settings.group)
         self.app = self._faust()
 
@@ -162,6 +164,8 @@ class StreamWorker:
         if tp.topic == QUARANTINE_TOPIC:
             return QuarantineSink(self._warehouse, tp.partition)
         contract = self._contracts[tp.topic]
+        if self._room[0] != turn:
+            self._room = turn, StateRoom(self._settings.cached_states)
         return EntitySink(
             contract,
             tp.partition,
@@ -169,8 +173,7 @@ class StreamWorker:
             Decoder(contract, self._schema_text),
             self._quarantine,
             lambda: self._taken(tp, turn, owner),
-            # A worker has a dozen partitions at most times; an even share keeps the sum bounded.
-            max(2_000, self._settings.cached_states // 12),
+            self._room[1],
             self._places.computing,
         )
 
@@ -279,13 +282,9 @@ class StreamWorker:
                 {stopping, crashed, watching, self.partitions.failed}, return_when=asyncio.FIRST_COMPLETED
             )
         finally:
-            stopping.cancel()
-            crashed.cancel()
-            audit.cancel()
             recreated = watching.done()
-            watching.cancel()
-            for loading in self._loading.values():
-                loading.cancel()
+            for task in (stopping, crashed, audit, watching, *self._loading.values()):
+                task.cancel()
             if stop.is_set() and not self.partitions.failed.done():
                 await self.partitions.finish(FINISH_S)
             self.partitions.revoked(set())

@@ -26,7 +26,7 @@ from streams.errors import StatesAheadError
 from streams.intent import Member, joint_text, token_of
 from streams.quarantine import stream_refusals
 from streams.records import Records, joined
-from streams.states import compact
+from streams.state_cache import compact
 
 if TYPE_CHECKING:
     from streams.sink import EntitySink
@@ -107,9 +107,12 @@ def rows_of(parts: Sequence[OnePart]) -> JointRows | None:
             if bad:
                 unusable = quarantined_rows(bad, records.offsets, records.keys, first.contract)
                 rows = pl.concat([rows.select(unusable.columns), unusable])
+            del records, placed, places, states  # copies of what the rows say, and there are two more to come
             rows = _placed_back(finish(rows, times, parts[0].bounds), parts)
             states_after = by_place(after, len(parts))
-            return JointRows(first.store.block(rows), effect_of(rows, None, new), states_after, _by_part(bad, parts))
+            effect = effect_of(rows, None, new)
+            del after, new
+            return JointRows(first.store.block(rows), effect, states_after, _by_part(bad, parts))
 
 
 def side_by_side(parts: Sequence[Records]) -> Records:

@@ -28,7 +28,8 @@ from streams.partition_seams import Block, Part
 from streams.placement import misplaced
 from streams.quarantine import Quarantine, stream_refusals
 from streams.records import Records
-from streams.states import Known, KnownKeys, StateCache, compact
+from streams.state_cache import StateCache, StateRoom, compact
+from streams.states import Known, KnownKeys
 from streams.store import EntityStore
 
 
@@ -57,7 +58,7 @@ class EntitySink:
         decoder: Decoder,
         quarantine: Quarantine,
         take_over: Callable[[], Awaitable[TakeOver]],
-        cached_states: int,
+        room: StateRoom,
         computing: threading.Lock | None = None,
     ) -> None:
         """`computing`: held by the partition that decodes or computes. Each takes several times its batch's memory for
@@ -71,8 +72,7 @@ class EntitySink:
         self._take_over = take_over
         self._arrivals = ArrivalWatch(contract.entity)
         self.known: Known = KnownKeys()
-        self._cached_states = cached_states
-        self.cache = StateCache(cached_states)
+        self.cache = StateCache(room)
         self.topic_id = ""
         self._epoch = 0
         self._life = 0
@@ -86,7 +86,7 @@ class EntitySink:
     def beside(self, partition: int) -> EntitySink:
         """See `streams.partition_seams.Joining`."""
         other = EntitySink(
-            *(self.contract, partition, self.store, self._decoder, self.quarantine, self._take_over, 0),
+            *(self.contract, partition, self.store, self._decoder, self.quarantine, self._take_over, StateRoom(1)),
             self.computing,
         )
         other.topic_id, other._life, other._epoch = self.topic_id, self._life, BEYOND
@@ -124,7 +124,7 @@ class EntitySink:
         fence = taken.fences[self._partition]
         self.topic_id, self._epoch, self._life = topic_id, fence.epoch, fence.life
         self.known = taken.known
-        self.cache = StateCache(self._cached_states)
+        self.cache.clear()
         return await self.last_written(topic_id)
 
     async def last_written(self, topic_id: str, partition: int | None = None) -> Written:

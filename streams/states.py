@@ -1,7 +1,7 @@
-"""What a worker remembers of entities: a compact set of known keys, and a bounded cache of states.
+"""What a worker knows of all entities: which keys have a state, as a compact set.
 
-Neither matters for correctness: a key not known has no state, a known key not cached costs a query. Both are
-thrown away when partitions change hands.
+A key not known has no state; a known one whose state is not cached (`streams.state_cache`) costs a query. Thrown away
+when partitions change hands.
 """
 
 from __future__ import annotations
@@ -20,9 +20,6 @@ HASH_SQL = "xxHash64(entity_key)"
 here. 10 million took 2 s instead of 5."""
 
 _HASH = polars_hash.col("key").nchash.xxhash64()
-
-MAX_FRAMES = 64
-"""Frames a cache holds before it merges them: more cost time at each look-up, fewer at each merge."""
 
 
 def key_hashes(keys: pl.Series) -> Hashes:
@@ -104,70 +101,3 @@ class KnownKeys:
 def merged_run(runs: list[Hashes]) -> Hashes:
     """One sorted run of several; the stable sort finds the runs and merges them in linear time."""
     return np.sort(np.concatenate(runs), kind="stable") if runs else np.empty(0, dtype=np.uint64)
-
-
-def compact(states: pl.DataFrame) -> pl.DataFrame:
-    """The same rows with memory of their own: a part of a frame holds all of the frame it was taken from."""
-    copied = pl.from_arrow(states.to_arrow(compat_level=pl.CompatLevel.oldest()))
-    assert isinstance(copied, pl.DataFrame)
-    return copied.cast(states.schema)
-
-
-class StateCache:
-    """The newest states of one partition: at least the `capacity` written last, and fewer than twice as many rows.
-
-    Whole frames are forgotten, the oldest first; only small ones, of a trickle of events, are ever copied together.
-    """
-
-    def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._frames: dict[int, pl.DataFrame] = {}
-        self._rows = 0
-        self._number = 0
-        self._where: dict[str, int] = {}
-        """Frame and row of a key, as `frame × 2^32 + row`: integers from a range cost less than tuples."""
-
-    def __len__(self) -> int:
-        return len(self._where)
-
-    def get(self, keys: list[str]) -> tuple[list[pl.DataFrame], list[str]]:
-        """States of the keys that are cached, as frames, and the keys that are not."""
-        wanted: dict[int, list[int]] = {}
-        missing: list[str] = []
-        for key in keys:
-            place = self._where.get(key)
-            if place is None:
-                missing.append(key)
-            else:
-                wanted.setdefault(place >> 32, []).append(place & 0xFFFF_FFFF)
-        return [self._frames[frame][rows] for frame, rows in wanted.items()], missing
-
-    def put(self, states: pl.DataFrame) -> None:
-        """Remember states, one row a key; they replace what was known of these keys."""
-        if states.height == 0:
-            return
-        if states.height > self._capacity:
-            # Those that do not fit must not leave older states of theirs behind.
-            for key in states["entity_key"].head(states.height - self._capacity):
-                self._where.pop(key, None)
-            states = compact(states.tail(self._capacity))
-        self._add(states)
-        while self._rows - (oldest := next(iter(self._frames.values())).height) >= self._capacity:
-            self._forget(next(iter(self._frames)), oldest)
-        if len(self._frames) >= MAX_FRAMES:
-            merged = pl.concat(self._frames.values()).unique("entity_key", keep="last", maintain_order=True)
-            self._frames, self._where, self._rows = {}, {}, 0
-            self._add(merged.rechunk())
-
-    def _add(self, states: pl.DataFrame) -> None:
-        first = self._number << 32
-        self._frames[self._number] = states
-        self._where.update(zip(states["entity_key"].to_list(), range(first, first + states.height), strict=True))
-        self._rows += states.height
-        self._number += 1
-
-    def _forget(self, number: int, rows: int) -> None:
-        for key in self._frames.pop(number)["entity_key"]:
-            if self._where.get(key, -1) >> 32 == number:
-                del self._where[key]
-        self._rows -= rows

@@ -28,6 +28,7 @@ from streams.known_load import load, unloaded
 from streams.plan import EntityPlan, plan_entity
 from streams.quarantine import Refusal
 from streams.sink import EntitySink, Records, TakeOver
+from streams.state_cache import StateRoom
 from streams.store import EntityStore
 from streams.warehouse.client import Warehouse
 from streams.warehouse.schema import current_table, migrate, rollup_select
@@ -104,7 +105,9 @@ class Core:
             fences = await raise_fences(self.warehouse, self.contract, TOPIC_ID, [0], membership, self._confirm)
             return TakeOver(fences, known)
 
-        self.sink = EntitySink(self.contract, 0, store, self.decoder(), self.refused, take_over, self.cached_states)
+        self.sink = EntitySink(
+            self.contract, 0, store, self.decoder(), self.refused, take_over, StateRoom(self.cached_states)
+        )
         self._runner.run(self.sink.open(TOPIC_ID))
 
     def decoder(self) -> Decoder:

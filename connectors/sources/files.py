@@ -8,12 +8,11 @@ from typing import Any
 
 from connectors.clock import epoch_ms
 from connectors.errors import MappingError, Text
-from connectors.file_config import Pickup
-from connectors.file_formats import FileRefusedError, Format, read_batches
+from connectors.file_formats import FileRefusedError, read_batches
 from connectors.file_ledger import Ledger, content_of
 from connectors.file_pickup import Collector
 from connectors.file_places import FileGoneError, Found
-from connectors.form import about
+from connectors.files_config import Config
 from connectors.manifest import Manifest
 from connectors.source import (
     FILE,
@@ -27,13 +26,6 @@ from connectors.source import (
     Surroundings,
 )
 from connectors.table import Batch, Table
-
-
-class Config(Pickup):
-    """The block `source` of a manifest of kind `files`."""
-
-    format: Format = about("Dạng tệp", "Format")
-    page_size: int = about("Số dòng mỗi trang", "Rows per page", default=5_000, gt=0, le=100_000)
 
 
 class FilesSource:

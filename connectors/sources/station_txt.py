@@ -11,31 +11,19 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from pydantic import Field
-
 from connectors.clock import epoch_ms
 from connectors.errors import MappingError, Text
-from connectors.file_config import Pickup
 from connectors.file_ledger import Ledger, content_of, stamp
 from connectors.file_pickup import Collector
 from connectors.file_places import FileGoneError, Found
-from connectors.form import about
 from connectors.manifest import Manifest
 from connectors.source import FILE, ROW, Cursor, Page, Preview, Refusal, Step, Surroundings
 from connectors.station_file import StationFile, is_whole, read_station_file, station_and_time
+from connectors.station_txt_config import Config
 
 PREVIEW_FILES = 10
 AT_ONCE = 32
 """Files fetched side by side: what hides the server's round trips."""
-
-
-class Config(Pickup):
-    """The block `source` of a manifest of kind `station_txt`."""
-
-    pattern: str = Field("*.txt", title="Mẫu tên tệp", description="File name pattern")
-    recursive: bool = Field(True, title="Cả thư mục con", description="Subdirectories too")
-    page_files: int = about("Số tệp mỗi trang", "Files per page", default=500, gt=0, le=5_000)
-    incomplete_s: float = about("Chờ tệp dở dang (giây)", "Wait for an incomplete file (s)", default=600, ge=0)
 
 
 class StationSource:

@@ -10,6 +10,7 @@ from pathlib import Path
 from connectors.publish import Publisher
 from hub.stream_role import KafkaQuarantine
 from streams.app import StreamSettings, StreamWorker
+from streams.state_cache import CACHED_STATES
 from streams.topic_ids import topic_ids
 from streams.warehouse.client import Warehouse
 from tests.benchmarks.events import contract, schema_text
@@ -18,7 +19,13 @@ SESSION_TIMEOUT = timedelta(seconds=6)
 
 
 async def work(
-    bootstrap: str, url: str, name: str, group: str, state: str, cached_states: str = "200000", audit: str = "audit"
+    bootstrap: str,
+    url: str,
+    name: str,
+    group: str,
+    state: str,
+    cached_states: str = str(CACHED_STATES),
+    audit: str = "audit",
 ) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -22,9 +22,6 @@ from tests.benchmarks import events, seeding, topics
 from tests.benchmarks.stand import Stand, Worker, rate_between, stand
 
 RUN_S = 300
-CACHE_OF_ALL = 12
-"""A partition's cache holds a twelfth of `cached_states`: this times the entities keeps all of them."""
-
 STRIDE = 7_368_787
 """A prime: steps of it visit all of the known entities in no order."""
 
@@ -63,7 +60,7 @@ def cached_updates(bootstrap: str, url: str, folder: Path, entities: int) -> tup
     with stand(bootstrap, url, folder) as ready:
         for revision in (1, 2, 3):
             _write(ready, events.messages(range(entities), revision))
-        ready.start(cached_states=entities * CACHE_OF_ALL)
+        ready.start(cached_states=entities)
         told = ready.timeline(3 * entities, RUN_S)
         _expect_retractions(ready, 2 * entities)
         return _middle(told, 0, entities), _middle(told, entities, 3 * entities)

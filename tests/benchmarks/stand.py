@@ -16,6 +16,7 @@ import psutil
 
 from schemas.contract import Contract
 from schemas.quarantine import TOPIC as QUARANTINE_TOPIC
+from streams.state_cache import CACHED_STATES
 from streams.warehouse.client import Warehouse
 from streams.warehouse.schema import migrate
 from tests.benchmarks import events, topics
@@ -64,7 +65,7 @@ class Stand:
     contract: Contract
     workers: list[Worker] = field(default_factory=list)
 
-    def start(self, cached_states: int = 200_000, *, audit: bool = True) -> Worker:
+    def start(self, cached_states: int = CACHED_STATES, *, audit: bool = True) -> Worker:
         """Start a worker; it ends with the stand."""
         log = self.folder / f"worker-{self.name}-{len(self.workers)}.log"
         state = self.folder / f"state-{self.name}-{len(self.workers)}"

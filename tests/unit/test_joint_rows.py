@@ -27,6 +27,7 @@ from streams.partition_seams import Part
 from streams.quarantine import Refusal
 from streams.records import Records
 from streams.sink import EntitySink, TakeOver
+from streams.state_cache import StateRoom
 from streams.states import KnownKeys
 from streams.store import EntityStore
 from streams.warehouse.client import Warehouse
@@ -90,9 +91,8 @@ class Side:
         async def take_over() -> TakeOver:
             return TakeOver({partition: Fence(partition, 7 + partition, 0)}, self.known)
 
-        sink = EntitySink(
-            contract, partition, self.store, Decoder(contract, schema_text), self.quarantine, take_over, cached
-        )
+        decoder, room = Decoder(contract, schema_text), StateRoom(cached)
+        sink = EntitySink(contract, partition, self.store, decoder, self.quarantine, take_over, room)
         sink.topic_id, sink._epoch, sink.known = "T", 7 + partition, self.known
         return sink
 

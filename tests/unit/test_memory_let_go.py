@@ -31,7 +31,7 @@ from streams.garbage import FRAMES_KEPT, POLARS_OWN
 from streams.partition import PartitionRunner
 from streams.places import Places
 from streams.records import Records
-from streams.states import compact
+from streams.state_cache import compact
 from streams.store import EntityStore
 from streams.topic_ids import Topic as KafkaTopic
 from streams.warehouse.client import Warehouse

@@ -1,4 +1,4 @@
-"""What a worker remembers: known keys without false negatives, a cache that forgets the oldest."""
+"""Known keys without false negatives."""
 
 from __future__ import annotations
 
@@ -6,14 +6,10 @@ import threading
 
 import numpy as np
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.states import MAX_FRAMES, KnownKeys, StateCache, key_hashes
-
-
-def states(*pairs: tuple[str, int]) -> pl.DataFrame:
-    return pl.DataFrame(list(pairs), schema={"entity_key": pl.String, "revision": pl.Int64}, orient="row")
+from streams.states import KnownKeys, key_hashes
 
 
 @given(st.lists(st.lists(st.integers(0, 300)), max_size=12))
@@ -61,36 +57,3 @@ def test_hashes_of_equal_keys_are_equal() -> None:
     one, two = key_hashes(pl.Series(["a", "b"])), key_hashes(pl.Series(["b", "a"]))
     assert one[0] == two[1]
     assert one[1] == two[0]
-
-
-def test_the_cache_gives_the_newest_state_and_names_what_it_lacks() -> None:
-    cache = StateCache(100)
-    cache.put(states(("A", 1), ("B", 1)))
-    cache.put(states(("A", 2)))
-    frames, missing = cache.get(["A", "B", "C"])
-    assert sorted(pl.concat(frames).rows()) == [("A", 2), ("B", 1)]
-    assert missing == ["C"]
-
-
-def test_the_cache_forgets_the_oldest_and_stays_bounded() -> None:
-    cache = StateCache(50)
-    for number in range(MAX_FRAMES * 5):
-        cache.put(states((f"K{number}", number)))
-    assert len(cache) <= 50 + MAX_FRAMES
-    frames, missing = cache.get([f"K{MAX_FRAMES * 5 - 1}", "K0"])
-    assert missing == ["K0"]
-    assert pl.concat(frames).rows() == [(f"K{MAX_FRAMES * 5 - 1}", MAX_FRAMES * 5 - 1)]
-
-
-@given(st.lists(st.lists(st.integers(0, 12), min_size=1, max_size=9, unique=True), max_size=90), st.integers(1, 8))
-@settings(max_examples=80, deadline=None)
-def test_what_the_cache_gives_is_never_old_whatever_it_forgets(puts: list[list[int]], capacity: int) -> None:
-    cache = StateCache(capacity)
-    newest: dict[str, int] = {}
-    for number, keys in enumerate(puts):
-        cache.put(states(*((f"K{key}", number) for key in keys)))
-        newest |= {f"K{key}": number for key in keys}
-        frames, missing = cache.get(list(newest))
-        found = dict(row for frame in frames for row in frame.rows())
-        assert found == {key: newest[key] for key in newest if key not in missing}
-        assert {f"K{key}" for key in keys[-capacity:]} <= set(found)

@@ -98,8 +98,7 @@ class CountingWorker(StreamWorker):
             return TakeOver({tp.partition: Fence(tp.partition, 1, 0)}, self._known)
 
         store, decoder = CountingStore(self._counted, self._saw), Decoder(self._counted, events.schema_text)
-        cached = self._settings.cached_states // events.PARTITIONS
-        return EntitySink(self._counted, tp.partition, store, decoder, NoQuarantine(), take_over, cached)
+        return EntitySink(self._counted, tp.partition, store, decoder, NoQuarantine(), take_over, self._room[1])
 
 
 async def count(bootstrap: str, topic: str, number: int, skip: int, state: Path) -> None:
