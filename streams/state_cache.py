@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import polars as pl
 
-CACHED_STATES = 100_000
-"""Of a worker. A state takes some 0.4 kB, half of it for finding it by its key; 40,000 of the largest batch may come on
-top before older ones are forgotten."""
+CACHED_STATES = 50_000
+"""Of a worker. A dossier's state of 16 fields takes 0.6 kB, a fifth of it for finding it by its key; 40,000 of the
+largest batch may come on top before older ones are forgotten."""
 
 MAX_FRAMES = 64
 """Frames a cache holds before it merges them: more cost time at each look-up, fewer at each merge."""

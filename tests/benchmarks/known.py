@@ -60,7 +60,7 @@ def cached_updates(bootstrap: str, url: str, folder: Path, entities: int) -> tup
     with stand(bootstrap, url, folder) as ready:
         for revision in (1, 2, 3):
             _write(ready, events.messages(range(entities), revision))
-        ready.start(cached_states=entities)
+        ready.start(cached_states=2 * entities)  # partitions are not updated in step: room for another round
         told = ready.timeline(3 * entities, RUN_S)
         _expect_retractions(ready, 2 * entities)
         return _middle(told, 0, entities), _middle(told, entities, 3 * entities)
