@@ -271,7 +271,7 @@ class StreamWorker:
         faultpoints.arm()
         collect_seldom()
         self.app.consumer.listener = self.partitions
-        self.app.consumer.held_s = self._places.turns.held_s
+        self.app.consumer.put_off_s = self._places.turns.put_off_s
         await self.app.start()
         stopping = asyncio.create_task(stop.wait())
         crashed = asyncio.create_task(self.app._crashed.wait())

@@ -1,4 +1,4 @@
-"""When the consumer fetches, and for how long a fetch that finds nothing is held."""
+"""When the consumer fetches, and how long the broker may hold one that finds nothing."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ LONG_WAIT_MS = 500
 answers a second kept an idle broker busy with a fifth of a core."""
 
 
-def pace_fetches(fetcher: Any, held_s: Callable[[], float]) -> None:
-    """Let aiokafka's `fetcher` ask `held_s` seconds later (`streams.turns`), and wait by how much it finds."""
+def pace_fetches(fetcher: Any, put_off_s: Callable[[], float]) -> None:
+    """Let aiokafka's `fetcher` ask `put_off_s` seconds later (`streams.turns`), and wait by how much it finds."""
     wait_longer_while_idle(fetcher, SHORT_WAIT_MS, LONG_WAIT_MS)
     answer_of = fetcher._proc_fetch_request
 
     async def asked(assignment: Any, node: Any, request: Any) -> bool:
         try:
-            if (seconds := held_s()) > 0:
+            if (seconds := put_off_s()) > 0:
                 await asyncio.sleep(seconds)  # and no longer: should another turn have begun, this is late for it
         except asyncio.CancelledError:
             return False  # as it answers when it is cancelled in flight: whoever closes it waits for an answer

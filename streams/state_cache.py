@@ -24,8 +24,8 @@ def compact(states: pl.DataFrame) -> pl.DataFrame:
 
 class StateRoom:
     """What the caches of a worker hold together: at least the `capacity` rows written last, and fewer than twice as
-    many. Whichever partition is busy has the room; a fixed share of each was all of a small worker's room for four
-    partitions, and a million states for sixty.
+    many. Whichever partition is busy has the room: with a fixed share of each, a twelfth, sixty partitions could
+    remember two million.
 
     Frames are forgotten as a whole, the oldest first. On one event loop.
     """
@@ -94,7 +94,7 @@ class StateCache:
         if len(self._frames) >= MAX_FRAMES:
             merged = pl.concat(self._frames.values()).unique("entity_key", keep="last", maintain_order=True)
             self.clear()
-            self._add(compact(merged))
+            self._add(compact(merged.tail(self._room.capacity)))
 
     def clear(self) -> None:
         """Forget all."""

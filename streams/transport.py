@@ -77,7 +77,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         fetcher = consumer._fetcher
         if not isinstance(fetcher._records, ColumnarFetches):
             fetcher._records = ColumnarFetches(fetcher._records)
-            pace_fetches(fetcher, self.consumer.held_s)
+            pace_fetches(fetcher, self.consumer.put_off_s)
         return await super()._fetch_records(consumer, active_partitions, **limits)
 
     async def seek_to_committed(self) -> Any:
@@ -148,10 +148,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
 
 class Consumer(driver.Consumer):
-    """Yields one message per batch. `listener` hears of ownership; `held_s`: see `streams.turns`."""
+    """Yields one message per batch. `listener` hears of ownership; `put_off_s`: see `streams.turns`."""
 
     listener: PartitionsListener = PartitionsListener()
-    held_s: Callable[[], float] = staticmethod(lambda: 0.0)
+    put_off_s: Callable[[], float] = staticmethod(lambda: 0.0)
     _thread: ConsumerThread
 
     def _new_consumer_thread(self) -> ConsumerThread:

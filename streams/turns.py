@@ -24,19 +24,19 @@ LONGEST_S = 0.1
 
 class Turns:
     """Turns of small batches that are worked on alone. `monotonic` is a clock in seconds. Told on the event loop; any
-    thread may ask `held_s`."""
+    thread may ask `put_off_s`."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._took: deque[float] = deque(maxlen=REMEMBERED)
         self._begun: float | None = None
-        self._held_until = 0.0
+        self._put_off_until = 0.0
 
     def begin(self) -> None:
         """A small batch is worked on, and nothing else."""
         self._begun = self._monotonic()
         if len(self._took) == REMEMBERED:
-            self._held_until = self._begun + min(LONGEST_S, SHARE * min(self._took))
+            self._put_off_until = self._begun + min(LONGEST_S, SHARE * min(self._took))
 
     def end(self) -> None:
         """It is done; nothing if none was begun, or it was not alone."""
@@ -47,8 +47,8 @@ class Turns:
     def disturb(self) -> None:
         """Something else is worked on too, or much: what arrives may begin beside it."""
         self._begun = None
-        self._held_until = 0.0
+        self._put_off_until = 0.0
 
-    def held_s(self) -> float:
+    def put_off_s(self) -> float:
         """Seconds until a fetch is worth its cost; 0 for now."""
-        return max(0.0, self._held_until - self._monotonic())
+        return max(0.0, self._put_off_until - self._monotonic())

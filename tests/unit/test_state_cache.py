@@ -72,6 +72,17 @@ def test_caches_share_their_room_and_none_of_them_gives_what_is_old(
         assert caches[which].get([f"K{key}" for key in keys[-capacity:]])[1] == []
 
 
+def test_what_is_merged_has_no_more_room_than_there_is() -> None:
+    room = StateRoom(100)
+    cache = StateCache(room)
+    cache.put(states(*((f"first{number}", 1) for number in range(90))))
+    for number in range(MAX_FRAMES - 1):
+        cache.put(states((f"later{number}", 1)))
+    assert len(room) == len(cache) == 100
+    assert cache.get([f"later{number}" for number in range(MAX_FRAMES - 1)])[1] == []
+    assert cache.get(["first0"])[1] == ["first0"]
+
+
 def test_a_busy_partition_has_the_room_of_those_that_are_not() -> None:
     room = StateRoom(100)
     idle, busy = StateCache(room), StateCache(room)

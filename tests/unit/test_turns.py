@@ -40,34 +40,34 @@ def test_a_share_of_the_shortest_turn_goes_by_without_a_fetch() -> None:
     turns, clock = used_to(0.08)
     turn(turns, clock, 0.05)
     turns.begin()
-    assert turns.held_s() == pytest.approx(SHARE * 0.05)
+    assert turns.put_off_s() == pytest.approx(SHARE * 0.05)
     clock.now += 0.03
-    assert turns.held_s() == pytest.approx(SHARE * 0.05 - 0.03)
+    assert turns.put_off_s() == pytest.approx(SHARE * 0.05 - 0.03)
     clock.now += 0.03
-    assert turns.held_s() == 0
+    assert turns.put_off_s() == 0
 
 
-def test_nothing_is_held_before_it_is_known_how_long_a_turn_takes() -> None:
+def test_no_fetch_is_put_off_before_it_is_known_how_long_a_turn_takes() -> None:
     clock = Clock()
     turns = Turns(clock)
     for _ in range(REMEMBERED):
         turns.begin()
-        assert turns.held_s() == 0
+        assert turns.put_off_s() == 0
         clock.now += 0.08
         turns.end()
     turns.begin()
-    assert turns.held_s() > 0
+    assert turns.put_off_s() > 0
 
 
-def test_nothing_is_held_between_turns_nor_beside_other_work() -> None:
+def test_no_fetch_is_put_off_between_turns_nor_beside_other_work() -> None:
     turns, _ = used_to(0.08)
-    assert turns.held_s() == 0
+    assert turns.put_off_s() == 0
     turns.begin()
     turns.disturb()
-    assert turns.held_s() == 0
+    assert turns.put_off_s() == 0
     turns.begin()
     turns.end()
-    assert turns.held_s() == 0
+    assert turns.put_off_s() == 0
 
 
 def test_a_turn_that_was_not_alone_tells_nothing_of_how_long_one_takes() -> None:
@@ -77,22 +77,22 @@ def test_a_turn_that_was_not_alone_tells_nothing_of_how_long_one_takes() -> None
     turns.disturb()
     turns.end()
     turns.begin()
-    assert turns.held_s() == pytest.approx(SHARE * 0.08)
+    assert turns.put_off_s() == pytest.approx(SHARE * 0.08)
 
 
 def test_a_slow_warehouse_holds_fetches_up_for_a_moment_only() -> None:
     turns, _ = used_to(3.0)
     turns.begin()
-    assert turns.held_s() == pytest.approx(LONGEST_S)
+    assert turns.put_off_s() == pytest.approx(LONGEST_S)
 
 
 async def placed(places: Places, records: int, clock: Clock, seconds: float) -> float:
-    """Work on a batch of so many records; how long fetches were held when it was begun."""
+    """Work on a batch of so many records; for how long fetches were put off when it was begun."""
     async with Place(places, Nothing(records), "topic"):
-        held = places.turns.held_s()
+        put_off = places.turns.put_off_s()
         clock.now += seconds
     await asyncio.sleep(0)
-    return held
+    return put_off
 
 
 async def test_small_batches_alone_hold_fetches_and_large_ones_or_two_at_once_do_not() -> None:
@@ -115,7 +115,7 @@ async def test_partitions_of_a_backlog_that_go_together_hold_no_fetches() -> Non
     half = [Place(places, Nothing(WORTH_IT // 2), "topic") for _ in range(2)]
     await asyncio.gather(*(place.enter() for place in half))
     assert half[0].company is half[1].company
-    assert places.turns.held_s() == 0
+    assert places.turns.put_off_s() == 0
     for place in half:
         place.leave()
 
@@ -132,22 +132,22 @@ class Fetcher:
         return True
 
 
-async def test_a_fetch_is_asked_once_it_is_held_no_longer() -> None:
+async def test_a_fetch_is_asked_once_it_is_put_off_no_longer() -> None:
     fetcher = Fetcher()
     pace_fetches(fetcher, lambda: 0.02)
-    held = asyncio.create_task(fetcher._proc_fetch_request(None, 1, "request"))
+    asked = asyncio.create_task(fetcher._proc_fetch_request(None, 1, "request"))
     await asyncio.sleep(0)
     assert not fetcher.asked
-    assert await held
+    assert await asked
     assert fetcher.asked == ["request"]
     assert fetcher._fetch_max_wait_ms == SHORT_WAIT_MS
 
 
-async def test_a_held_fetch_that_is_given_up_answers_that_it_found_nothing() -> None:
+async def test_a_fetch_put_off_that_is_given_up_answers_that_it_found_nothing() -> None:
     fetcher = Fetcher()
     pace_fetches(fetcher, lambda: 60.0)
-    held = asyncio.create_task(fetcher._proc_fetch_request(None, 1, "request"))
+    asked = asyncio.create_task(fetcher._proc_fetch_request(None, 1, "request"))
     await asyncio.sleep(0)
-    held.cancel()
-    assert await held is False
+    asked.cancel()
+    assert await asked is False
     assert not fetcher.asked
