@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Iterator
 
 import polars as pl
 from hypothesis import given, settings
@@ -106,23 +106,19 @@ def test_what_a_cache_forgets_as_a_whole_is_room_for_others() -> None:
 
 
 def test_a_state_that_is_forgotten_while_it_is_asked_for_is_there_or_missing() -> None:
-    room = StateRoom(200)
+    room = StateRoom(2)
     asked, busy = StateCache(room), StateCache(room)
-    keys = [f"K{number}" for number in range(100)]
-    ended, counts = threading.Event(), set[int]()
+    asked.put(states(("A", 1), ("B", 1)))
 
-    def ask() -> None:
-        while not ended.is_set():
-            counts.add(0)
-            frames, missing = asked.get(keys)
-            counts.add(sum(frame.height for frame in frames) + len(missing))
-            counts.remove(0)
+    class Meanwhile(list[str]):
+        """Keys; between the first and the second another partition needs the room."""
 
-    asker = threading.Thread(target=ask)
-    asker.start()
-    for number in range(400):
-        asked.put(states(*((key, number) for key in keys)))
-        busy.put(states(*((f"B{number}-{row}", number) for row in range(200))))
-    ended.set()
-    asker.join()
-    assert counts == {100}
+        def __iter__(self) -> Iterator[str]:
+            yield self[0]
+            busy.put(states(("C", 1), ("D", 1)))
+            yield from self[1:]
+
+    frames, missing = asked.get(Meanwhile(["A", "B"]))
+    assert [frame.rows() for frame in frames] == [[("A", 1)]]
+    assert missing == ["B"]
+    assert asked.get(["A"]) == ([], ["A"])
