@@ -1,6 +1,7 @@
 """From the append to Kafka until the rollup shows it, and how long a start and a hand-over take.
 
-latency   20,000 and 10 events a second; the time of a send until a query of the rollup has all events sent by then
+latency   20,000 and 10 events a second; the time of a send until a query of the rollup has all events sent by then;
+          beside it the bare block: what a turn's events take with nothing else running, at this hour
 start     a worker's start to its first event processed; a killed worker's partitions until the other shows what was
           sent after the kill
 """
@@ -14,7 +15,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from schemas.codec import Decoder
+from streams.records import Records
 from tests.benchmarks import events, pace, topics
+from tests.benchmarks.bare import Bare
 from tests.benchmarks.case_work import SESSION_TIMEOUT
 from tests.benchmarks.stand import Stand, Worker, stand
 
@@ -23,6 +27,12 @@ RATES = ((20_000, 20, 100, 500), (10, 30, 250, 250))
 
 WARM_UP_S = 4.0
 """Left out at first: the worker's first batches compile and fill caches."""
+
+BARE_ROWS = 1_600
+"""Events that arrive in a turn of 80 ms at the higher rate."""
+
+BARE_BLOCKS = 40
+"""Of which the first quarter is left out."""
 
 HANDOVER_RATE = 1_000
 HANDOVER_S = 22.0
@@ -73,6 +83,22 @@ def at_rate(bootstrap: str, url: str, folder: Path, rate: int, seconds: float) -
         return sorted(seconds for _, _, seconds in found), total / spent
 
 
+def bare_block_ms(bootstrap: str, url: str, folder: Path) -> float:
+    """What a turn's events take by themselves: decoded and inserted as one block into the same tables and views, one
+    block after the other. A machine shared with others takes twice as long at one hour as at another, and half of all
+    events can be visible after one and a half of these at best: half a turn to wait, and one to take."""
+    with stand(bootstrap, url, folder) as alone:
+        bare, decoder, took = Bare(url, alone.name), Decoder(alone.contract, events.schema_text), []
+        for number in range(BARE_BLOCKS):
+            offsets = range(number * BARE_ROWS, (number + 1) * BARE_ROWS)
+            keys, values = zip(*events.messages(offsets), strict=True)
+            records = Records.of(offsets, [events.START_MS + offset for offset in offsets], keys, values)
+            began = time.monotonic()
+            bare.insert(decoder, 0, records)
+            took.append(time.monotonic() - began)
+        return round(statistics.median(took[BARE_BLOCKS // 4 :]) * 1000, 1)
+
+
 def _marked(watch: pace.Watch) -> int:
     newest = {partition: count for partition, _, count in watch.seen if 0 <= partition < events.PARTITIONS}
     return sum(newest.values())
@@ -82,16 +108,22 @@ def latency(bootstrap: str, url: str, folder: Path, repeats: int) -> dict[str, A
     """The part `latency`."""
     figures: dict[str, Any] = {}
     for rate, seconds, p50_most, p99_most in RATES:
-        runs, sent_a_second = [], []
+        runs, bare, sent_a_second = [], [], []
         for repeat in range(repeats):
+            bare.append(bare_block_ms(bootstrap, url, folder))
             found, sent = at_rate(bootstrap, url, folder, rate, seconds)
             runs.append((_percentile(found, 0.5), _percentile(found, 0.99)))
             sent_a_second.append(round(sent))
-            print(f"  repeat {repeat + 1}: {sent:,.0f}/s: p50 {runs[-1][0]} ms, p99 {runs[-1][1]} ms", flush=True)
+            print(
+                f"  repeat {repeat + 1}: {sent:,.0f}/s: p50 {runs[-1][0]} ms, p99 {runs[-1][1]} ms, "
+                f"bare block {bare[-1]} ms",
+                flush=True,
+            )
         figures[f"at_{rate}_per_s"] = {
             "sent_per_s": sent_a_second,
             "p50_ms": [p50 for p50, _ in runs],
             "p99_ms": [p99 for _, p99 in runs],
+            "bare_block_ms": bare,
             "p50_ms_allowed": p50_most,
             "p99_ms_allowed": p99_most,
         }
