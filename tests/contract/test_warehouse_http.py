@@ -72,6 +72,18 @@ def test_an_insert_that_violates_a_constraint_is_an_error(client: Warehouse, tab
     assert client.rows(f"SELECT count() FROM {table}")[0][0] == 0
 
 
+def test_a_token_is_of_its_insert_alone_and_a_refused_insert_uses_none_up(client: Warehouse, table: str) -> None:
+    client.command(f"ALTER TABLE {table} ADD CONSTRAINT positive CHECK v > 0")
+    client.insert(table, ["k", "v"], block(("a", 1)), "first")
+    with pytest.raises(WarehouseError, match="positive"):
+        client.insert(table, ["k", "v"], block(("a", -1)), "second")
+    client.insert(table, ["k", "v"], block(("a", 1)), "second")
+    for _ in range(2):
+        client.insert(table, ["k", "v"], block(("a", 1)), None)
+    client.insert(table, ["k", "v"], block(("a", 1)), "second")
+    assert client.rows(f"SELECT count() FROM {table}")[0][0] == 4
+
+
 def test_an_insert_of_the_ordinary_client_works(client: Warehouse, table: str) -> None:
     client.client.insert(table, [["a", 1], ["b", 2]], column_names=["k", "v"])
     assert client.rows(f"SELECT sum(v) FROM {table}")[0][0] == 3
