@@ -63,6 +63,9 @@ PROFILE = {
     "async_insert": "0",
     "parallel_view_processing": "1",
     "deduplicate_blocks_in_dependent_materialized_views": "1",
+    # Otherwise this engine passes over `insert_deduplicate`, and a block like one before is left out though it has no
+    # token.
+    "deduplicate_insert": "backward_compatible_choice",
 }
 """Settings of every statement that does not bring its own: chDB passes over the profiles of its configuration."""
 
