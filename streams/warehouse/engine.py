@@ -76,7 +76,7 @@ OF_ONE_INSERT = "insert_deduplication_token"
 """The setting that differs from each insert to the next, and so stands in the statement instead."""
 
 KEPT = 16
-"""Idle connections: as many as statements run at once, for two sets of settings."""
+"""Idle connections: twice as many as statements run at once; the one that was idle longest gives way."""
 
 
 class EngineError(Exception):
