@@ -1,7 +1,8 @@
 """From the append to Kafka until the rollup shows it, and how long a start and a hand-over take.
 
-latency   20,000 and 10 events a second; the time of a send until a query of the rollup has all events sent by then;
-          beside it the bare block: what a turn's events take with nothing else running, at this hour
+latency   20,000 and 10 events a second; from the broker's append of a batch until the answer to a question of the
+          rollup has all events up to it (`asked`: until that question); beside it the bare block: what a turn's events
+          take with nothing else running, at this hour
 start     a worker's start to its first event processed; a killed worker's partitions until the other shows what was
           sent after the kill
 """
@@ -61,8 +62,8 @@ def _others(count: int, start: int = 50_000_000) -> list[events.Message]:
     return list(events.messages(range(start, start + count)))
 
 
-def at_rate(bootstrap: str, url: str, folder: Path, rate: int, seconds: float) -> tuple[list[float], float]:
-    """Seconds from each send to being visible, ascending; and the events that were sent a second."""
+def at_rate(bootstrap: str, url: str, folder: Path, rate: int, seconds: float) -> tuple[list[pace.Delay], float]:
+    """How long each send took to be visible, and the events that were sent a second."""
     with stand(bootstrap, url, folder) as ready:
         _ready(ready)
         watch = pace.Watch(ready)
@@ -80,7 +81,7 @@ def at_rate(bootstrap: str, url: str, folder: Path, rate: int, seconds: float) -
             sender.wait()
         found = pace.delays(sent, watch.seen, sent[0][1] + WARM_UP_S)
         spent = max(at for _, at, _ in sent) - min(at for _, at, _ in sent)
-        return sorted(seconds for _, _, seconds in found), total / spent
+        return found, total / spent
 
 
 def bare_block_ms(bootstrap: str, url: str, folder: Path) -> float:
@@ -100,29 +101,31 @@ def bare_block_ms(bootstrap: str, url: str, folder: Path) -> float:
 
 
 def _marked(watch: pace.Watch) -> int:
-    newest = {partition: count for partition, _, count in watch.seen if 0 <= partition < events.PARTITIONS}
-    return sum(newest.values())
+    return sum({look.partition: look.count for look in watch.seen}.values())
 
 
 def latency(bootstrap: str, url: str, folder: Path, repeats: int) -> dict[str, Any]:
     """The part `latency`."""
     figures: dict[str, Any] = {}
     for rate, seconds, p50_most, p99_most in RATES:
-        runs, bare, sent_a_second = [], [], []
+        runs, asked, bare, sent_a_second = [], [], [], []
         for repeat in range(repeats):
             bare.append(bare_block_ms(bootstrap, url, folder))
             found, sent = at_rate(bootstrap, url, folder, rate, seconds)
-            runs.append((_percentile(found, 0.5), _percentile(found, 0.99)))
+            answered = sorted(delay.answered for delay in found)
+            runs.append((_percentile(answered, 0.5), _percentile(answered, 0.99)))
+            asked.append(_percentile(sorted(delay.asked for delay in found), 0.5))
             sent_a_second.append(round(sent))
             print(
-                f"  repeat {repeat + 1}: {sent:,.0f}/s: p50 {runs[-1][0]} ms, p99 {runs[-1][1]} ms, "
-                f"bare block {bare[-1]} ms",
+                f"  repeat {repeat + 1}: {sent:,.0f}/s: p50 {runs[-1][0]} ms (asked {asked[-1]}), "
+                f"p99 {runs[-1][1]} ms, bare block {bare[-1]} ms",
                 flush=True,
             )
         figures[f"at_{rate}_per_s"] = {
             "sent_per_s": sent_a_second,
             "p50_ms": [p50 for p50, _ in runs],
             "p99_ms": [p99 for _, p99 in runs],
+            "asked_p50_ms": asked,
             "bare_block_ms": bare,
             "p50_ms_allowed": p50_most,
             "p99_ms_allowed": p99_most,
@@ -175,8 +178,8 @@ def hand_over(bootstrap: str, url: str, folder: Path) -> float:
             sender.wait()
         found = pace.delays(sent, watch.seen, killed)
         first: dict[int, float] = {}
-        for partition, at, seconds in found:
-            first.setdefault(partition, at + seconds - killed)
+        for delay in found:
+            first.setdefault(delay.partition, delay.at + delay.answered - killed)
         return max(first.values())
 
 

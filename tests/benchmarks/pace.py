@@ -2,13 +2,14 @@
 
 `python -m tests.benchmarks.pace BOOTSTRAP TOPIC RATE SECONDS FILE BEGIN` makes the events first – or takes them from
 the folder of FILE, where the first repeat leaves them – and then sends them; FILE gets one JSON list: [partition,
-monotonic time just before sending, events sent to that partition by then].
+monotonic time of the append as the broker tells it, events sent to that partition by then].
 The mark begins the unit's code, which is a dimension of every rollup.
 
 Sender and watch share the machine's cores with what they measure, so they do little while it is measured: batches are
 put together before the first is due (0.31 of a core when each was as it was sent); the watch looks when the rollup's
 folder has got a new part, rather than every 15 ms, and asks by unit, as a board does, which the rollup's own sums by
-unit answer. What is seen is still a question's answer, and its time the time after it.
+unit answer. What is seen is a question's answer. It was visible to whoever asked at that moment, and is taken as
+visible when the answer is there: both times are kept, and the later one is the measure.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import watchfiles
 from aiokafka import AIOKafkaProducer
@@ -37,7 +38,7 @@ TICK_S = 0.04
 rates an event is sent when it is due."""
 
 Step = tuple[int, float, int]
-"""Partition, monotonic time, events of that partition up to then."""
+"""Partition, monotonic time (s), events of that partition up to then."""
 
 NOTICED_MS = 2
 """Between two looks for what changed in a folder."""
@@ -54,9 +55,21 @@ BEHIND_S = 5.0
 EVENTS_PUT_TOGETHER_A_S = 30_000
 """At least, on a slow machine: the first batch is due when all are put together."""
 
+LOG_APPEND_TIME = 1
+"""The type of a timestamp that the broker gave, in Kafka's protocol."""
+
 
 class TooBusyError(Exception):
     """The rate cannot be held."""
+
+
+class Look(NamedTuple):
+    """What a question to the rollup found: events of a partition, and the monotonic times (s) around it."""
+
+    partition: int
+    asked: float
+    answered: float
+    count: int
 
 
 def mark(partition: int) -> str:
@@ -89,9 +102,9 @@ class _Due:
 
 
 def _put_together(
-    producer: AIOKafkaProducer, waiting: dict[int, list[events.Message]], rate: float, seconds: float, began: float
+    producer: AIOKafkaProducer, waiting: dict[int, list[events.Message]], rate: float, seconds: float
 ) -> list[_Due]:
-    """All batches, the partitions in turn; an event's timestamp is when it is to be sent, `began` the first's (s)."""
+    """All batches, the partitions in turn."""
     a_tick = max(1, round(rate * TICK_S / events.PARTITIONS))
     sent = dict.fromkeys(waiting, 0)
     out: list[_Due] = []
@@ -99,7 +112,7 @@ def _put_together(
         partition = len(out) % events.PARTITIONS
         batch = producer.create_batch()
         for key, value in waiting[partition][sent[partition] : sent[partition] + a_tick]:
-            if batch.append(key=key, value=value, timestamp=round((began + due) * 1000)) is None:
+            if batch.append(key=key, value=value, timestamp=None) is None:
                 raise ValueError(f"{a_tick} events do not fit in a batch: the rate would not be held")
         batch.close()
         sent[partition] += batch.record_count()
@@ -107,8 +120,22 @@ def _put_together(
     return out
 
 
+class _Upto(NamedTuple):
+    """A send: events of the partition with it, and by how much the wall clock was ahead of the monotonic one (s)."""
+
+    partition: int
+    count: int
+    ahead: float
+
+    def appended(self, acknowledged: Any) -> Step:
+        if acknowledged.timestamp_type != LOG_APPEND_TIME:
+            raise ValueError(f"{acknowledged.topic} has the senders' times, and the broker's are needed")
+        return self.partition, acknowledged.timestamp / 1000 - self.ahead, self.count
+
+
 async def send(bootstrap: str, topic: str, rate: float, seconds: float, folder: Path, begin: int) -> list[Step]:
-    """Send entities from number `begin` on at the rate, the partitions in turn; gives what was sent when.
+    """Send entities from number `begin` on at the rate, the partitions in turn; gives what was appended when, by whole
+    milliseconds that are over (the topic is one of `topics.BROKERS_TIME`).
 
     Raises `TooBusyError`.
     """
@@ -118,19 +145,18 @@ async def send(bootstrap: str, topic: str, rate: float, seconds: float, folder: 
     await producer.start()
     within = 1 + count / EVENTS_PUT_TOGETHER_A_S
     began = time.monotonic() + within
-    batches = _put_together(producer, waiting, rate, seconds, time.time() + within)
-    steps: list[Step] = []
+    batches = _put_together(producer, waiting, rate, seconds)
     sent = dict.fromkeys(waiting, 0)
-    acknowledged = []
+    under_way = []
     for number, ready in enumerate(batches):
         due = began + ready.seconds
         await asyncio.sleep(max(0.0, due - time.monotonic()))
         if time.monotonic() - due > BEHIND_S:
             raise TooBusyError(f"{BEHIND_S} s behind after {number} sends: too busy a machine for {rate:,.0f} events/s")
         sent[ready.partition] += ready.batch.record_count()
-        steps.append((ready.partition, time.monotonic(), sent[ready.partition]))
-        acknowledged.append(await producer.send_batch(ready.batch, topic, partition=ready.partition))
-    await asyncio.gather(*acknowledged)
+        upto = _Upto(ready.partition, sent[ready.partition], time.time() - time.monotonic())
+        under_way.append((upto, await producer.send_batch(ready.batch, topic, partition=ready.partition)))
+    steps = [upto.appended(await acknowledged) for upto, acknowledged in under_way]
     await producer.stop()
     return steps
 
@@ -140,7 +166,7 @@ class Watch(threading.Thread):
 
     def __init__(self, ready: Stand) -> None:
         super().__init__(daemon=True)
-        self.seen: list[Step] = []
+        self.seen: list[Look] = []
         self.ended = threading.Event()
         self._warehouse = ready.warehouse
         self._table = f"{ready.name}_by_received_at"
@@ -165,15 +191,15 @@ class Watch(threading.Thread):
 
     def _look(self) -> bool:
         """Whether there is more than before."""
+        asked = time.monotonic()
         found = self._warehouse.rows(f"SELECT org_code, sum(received) FROM {self._table} GROUP BY org_code")
-        # After the answer: what it holds was visible by then.
-        at = time.monotonic()
+        answered = time.monotonic()
         counts = {mark(partition): 0 for partition in range(events.PARTITIONS)}
         for code, count in found:
             if code[:3] in counts:
                 counts[code[:3]] += int(count)
-        before = sum(count for _, _, count in self.seen[-events.PARTITIONS :])
-        self.seen += [(partition, at, count) for partition, count in enumerate(counts.values())]
+        before = sum(look.count for look in self.seen[-events.PARTITIONS :])
+        self.seen += [Look(partition, asked, answered, count) for partition, count in enumerate(counts.values())]
         return sum(counts.values()) > before
 
 
@@ -183,19 +209,30 @@ def is_new_part(change: watchfiles.Change, path: str) -> bool:
     return change is watchfiles.Change.added and name.endswith("_0") and not name.startswith("tmp_")
 
 
-def delays(sent: list[Step], seen: list[Step], after: float) -> list[tuple[int, float, float]]:
-    """(partition, when sent, seconds until visible) of each send after a time: pure."""
+class Delay(NamedTuple):
+    """Of a send: when it was appended, and the seconds from then until the first question that has it was asked, and
+    until its answer was there."""
+
+    partition: int
+    at: float
+    asked: float
+    answered: float
+
+
+def delays(sent: list[Step], seen: list[Look], after: float) -> list[Delay]:
+    """Of each send that was appended after a time: pure."""
     out = []
     for partition in {partition for partition, _, _ in sent}:
-        looks = [(at, count) for p, at, count in seen if p == partition]
+        looks = [look for look in seen if look.partition == partition]
         place = 0
         for at, count in [(at, count) for p, at, count in sent if p == partition]:
-            while place < len(looks) and looks[place][1] < count:
+            while place < len(looks) and looks[place].count < count:
                 place += 1
             if place == len(looks):
                 raise AssertionError(f"events of partition {partition} never became visible")
             if at >= after:
-                out.append((partition, at, max(0.0, looks[place][0] - at)))
+                look = looks[place]
+                out.append(Delay(partition, at, max(0.0, look.asked - at), max(0.0, look.answered - at)))
     return out
 
 

@@ -128,7 +128,7 @@ def stand(bootstrap: str, url: str, folder: Path, partitions: int = events.PARTI
     contract = events.contract(name)
     warehouse = Warehouse(url, timeout_s=900)
     migrate(warehouse, {name: contract}, {name: events.plan(contract)}, TIMEZONE)
-    topics.create(bootstrap, contract.topic, partitions)
+    topics.create(bootstrap, contract.topic, partitions, topics.BROKERS_TIME)
     topics.ensure(bootstrap, QUARANTINE_TOPIC)
     ready = Stand(bootstrap, url, name, folder, warehouse, contract)
     try:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
@@ -19,11 +20,17 @@ BATCH_BYTES = 256 * 1024
 """Batches as large as a busy producer's; aiokafka's default of 16 KiB would make the broker the limit."""
 
 
-def create(bootstrap: str, topic: str, partitions: int = PARTITIONS) -> None:
+BROKERS_TIME = {"message.timestamp.type": "LogAppendTime"}
+"""A record's time is when the broker appended it, and its acknowledgement tells it."""
+
+
+def create(
+    bootstrap: str, topic: str, partitions: int = PARTITIONS, settings: Mapping[str, str] = MappingProxyType({})
+) -> None:
     """Make a topic; raises `TopicAlreadyExistsError`."""
     admin = KafkaAdminClient(bootstrap_servers=bootstrap)
     try:
-        admin.create_topics([NewTopic(topic, partitions, 1)])
+        admin.create_topics([NewTopic(topic, partitions, 1, topic_configs=dict(settings))])
     finally:
         admin.close()
 

@@ -49,14 +49,14 @@ def test_ratios_are_taken_within_each_repeat() -> None:
 
 def test_a_send_is_visible_when_its_partition_shows_all_sent_by_then() -> None:
     sent = [(0, 10.0, 5), (1, 10.1, 5), (0, 10.2, 10)]
-    seen = [(0, 10.05, 4), (1, 10.3, 5), (0, 10.35, 5), (0, 10.5, 10)]
-    found = {(partition, at): seconds for partition, at, seconds in pace.delays(sent, seen, 10.05)}
-    assert found == {(1, 10.1): pytest.approx(0.2), (0, 10.2): pytest.approx(0.3)}
+    looks = [(0, 10.04, 10.05, 4), (1, 10.28, 10.3, 5), (0, 10.31, 10.35, 5), (0, 10.47, 10.5, 10)]
+    found = {delay[:2]: delay[2:] for delay in pace.delays(sent, [pace.Look(*look) for look in looks], 10.05)}
+    assert found == {(1, 10.1): pytest.approx((0.18, 0.2)), (0, 10.2): pytest.approx((0.27, 0.3))}
 
 
 def test_a_send_that_never_became_visible_is_an_error() -> None:
     with pytest.raises(AssertionError, match="partition 0 never became visible"):
-        pace.delays([(0, 10.0, 5)], [(0, 10.1, 4)], 0.0)
+        pace.delays([(0, 10.0, 5)], [pace.Look(0, 10.09, 10.1, 4)], 0.0)
 
 
 @pytest.mark.parametrize(
